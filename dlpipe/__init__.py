@@ -1,0 +1,3 @@
+"""dlpipe: a model conversion and compilation pipeline."""
+
+__version__ = "0.1.0"
