@@ -1,0 +1,185 @@
+"""The toolchains of one cache folder: their digests, and their environments, installed on first use."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from dlpipe.contracts import json
+from dlpipe.errors import ToolMissing, UserError
+from dlpipe.toolchains import gc
+from dlpipe.toolchains.environment import Environment, read_complete, sync_folder, write_complete
+from dlpipe.toolchains.install import installer
+from dlpipe.toolchains.locking import exclusive
+from dlpipe.toolchains.registry import Registry
+from dlpipe.toolchains.spec import Spec
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def default_cache_dir() -> Path:
+    """`$DLPIPE_CACHE_DIR`, else the user's cache folder. Toolchains stand in `toolchains/` below it."""
+    chosen = os.environ.get("DLPIPE_CACHE_DIR")
+    return Path(chosen).expanduser().absolute() if chosen else user_cache_path("dlpipe")
+
+
+def says_yes(variable: str) -> bool:
+    """Whether an environment variable is set, and not to 0, false or no."""
+    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no")
+
+
+class Toolchains:
+    """Environments below `root`, one folder `<name>-<digest>` each. Safe for many processes and threads at once.
+
+    `on_event` gets a line of text whenever something is going on that takes long. With `offline=True` or
+    DLPIPE_OFFLINE nothing is ever downloaded.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        *,
+        offline: bool = False,
+        on_event: Callable[[str], None] | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self.root = (root or default_cache_dir() / "toolchains").absolute()
+        self.offline = offline or says_yes("DLPIPE_OFFLINE")
+        self.registry = registry or Registry()
+        self._say = on_event or (lambda _line: None)
+        self._digests: dict[str, str] = {}
+
+    def names(self) -> list[str]:
+        return self.registry.names()
+
+    def spec(self, name: str) -> Spec:
+        return self.registry.get(name)
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of what would be installed here; known before anything is. It is part of every stage's key."""
+        if name not in self._digests:
+            spec = self.spec(name)
+            machine = None if not spec.runs_here else [platform.system(), platform.machine(), platform.libc_ver()[0]]
+            parts = {"lock": _read_lock(spec), "spec": spec.what_matters(), "machine": machine}
+            self._digests[name] = json.digest(parts)
+        return self._digests[name]
+
+    def locked_versions(self, name: str) -> dict[str, str]:
+        """Package -> version of the lock; nothing needs to be installed."""
+        spec = self.spec(name)
+        return installer(spec.kind).locked_versions(_read_lock(spec))
+
+    def installed(self) -> list[Environment]:
+        """Every whole environment below the root, those of older locks included."""
+        if not self.root.is_dir():
+            return []
+        found = (read_complete(folder) for folder in sorted(self.root.iterdir()) if not folder.name.startswith("."))
+        return [environment for environment in found if environment]
+
+    def find(self, name: str) -> Environment | None:
+        """The environment if it is installed and works; installs nothing."""
+        environment = read_complete(self._folder(name))
+        whole = environment is not None and environment.digest == self.digest(name) and environment.works()
+        return environment if whole else None
+
+    def ensure(self, name: str) -> Environment:
+        """The environment, installed now if it is not there. Raises ToolMissing or UserError that say what to do."""
+        return self.find(name) or self._install(self.spec(name))
+
+    def gc(self) -> gc.Collected:
+        """Remove environments of other digests than today's, and what killed installations left."""
+        return gc.collect(self.root, keep={self._folder(name).name for name in self.names()})
+
+    def lock(self, name: str) -> Path:
+        """For maintainers: resolve again and write `toolchain.lock`."""
+        spec = self.spec(name)
+        text = installer(spec.kind).lock(spec, self._say)
+        spec.lock_path.write_text(text, encoding="utf-8")
+        self._digests.pop(name, None)
+        return spec.lock_path
+
+    def _folder(self, name: str) -> Path:
+        return self.root / f"{name}-{self.digest(name)[:16]}"
+
+    def _install(self, spec: Spec) -> Environment:
+        self._permit(spec)
+        folder = self._folder(spec.name)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            waiting = f"waiting for another dlpipe that installs {spec.name}"
+            with exclusive(folder.with_name(folder.name + ".lock"), waiting=lambda: self._say(waiting)):
+                return self.find(spec.name) or self._build(spec, folder)
+        except OSError as error:
+            raise self._storage_error(spec, error) from error
+
+    def _permit(self, spec: Spec) -> None:
+        if self.offline:
+            raise ToolMissing(
+                f"the {spec.name} toolchain is not installed, and downloads are off (--offline or DLPIPE_OFFLINE)",
+                hint=f"when online: dlpipe toolchain install {spec.name}",
+                toolchain=spec.name,
+            )
+        accepted = {word.strip() for word in os.environ.get("DLPIPE_ACCEPT_LICENCES", "").split(",")}
+        if spec.proprietary and not accepted & {"all", spec.name}:
+            raise UserError(
+                f"the {spec.name} toolchain is under a proprietary licence ({spec.licence or 'see its vendor'})",
+                hint=f"read it; if you accept it, set DLPIPE_ACCEPT_LICENCES={spec.name}",
+                toolchain=spec.name,
+            )
+
+    def _build(self, spec: Spec, folder: Path) -> Environment:
+        """Under the exclusive lock of `folder`: whoever holds it is the only builder, so what lies there is debris."""
+        gc.remove_debris(folder)
+        self._check_space(spec)
+        size = f" ({spec.size_mb / 1000:.1f} GB)" if spec.size_mb and spec.size_mb >= 100 else ""
+        self._say(f"installing the {spec.name} toolchain{size}")
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.tmp.{os.getpid()}.", dir=self.root))
+        try:
+            temporary.chmod(0o755)
+            made = installer(spec.kind).install(spec, _read_lock(spec), temporary, self._say)
+            write_complete(temporary, spec.name, self.digest(spec.name), made.python, made.visible, made.versions)
+            temporary.rename(folder)
+            sync_folder(self.root)
+        except BaseException:
+            gc.remove_tree(temporary)
+            raise
+        environment = self.find(spec.name)
+        if environment is None:
+            raise ToolMissing(f"the {spec.name} toolchain does not work once installed", hint="dlpipe toolchain doctor")
+        self._say(f"installed the {spec.name} toolchain")
+        return environment
+
+    def _check_space(self, spec: Spec) -> None:
+        free = shutil.disk_usage(self.root).free
+        if spec.size_mb and free < spec.size_mb * 1_000_000:
+            raise self._full(spec, f"{spec.size_mb} MB are needed, {free // 1_000_000} MB are free")
+
+    def _full(self, spec: Spec, detail: str) -> ToolMissing:
+        return ToolMissing(
+            f"no room to install the {spec.name} toolchain in {self.root}: {detail}",
+            hint="free space there (`dlpipe toolchain gc` helps), or set DLPIPE_CACHE_DIR to a larger disk",
+            toolchain=spec.name,
+        )
+
+    def _storage_error(self, spec: Spec, error: OSError) -> ToolMissing:
+        if error.errno in _FULL:
+            return self._full(spec, error.strerror or "the disk is full")
+        return ToolMissing(
+            f"the {spec.name} toolchain cannot be installed in {self.root}: {error.strerror or error}",
+            hint="make that folder writable, or set DLPIPE_CACHE_DIR to one that is",
+            toolchain=spec.name,
+        )
+
+
+def _read_lock(spec: Spec) -> str:
+    with suppress(FileNotFoundError):
+        return spec.lock_path.read_text(encoding="utf-8")
+    raise UserError(f"the {spec.name} toolchain has no lock ({spec.lock_path})", hint="Toolchains.lock writes it")
