@@ -11,7 +11,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlpipe.toolchains.locking import Busy, exclusive
+from dlpipe.toolchains.locking import BusyError, exclusive
 
 _OURS = re.compile(r"\.?(?P<folder>[a-z0-9-]+-[0-9a-f]{16})(\.lock|\.(tmp|old)\..+)?")
 
@@ -40,7 +40,7 @@ def collect(root: Path, keep: Set[str]) -> Collected:
                 if name not in keep:
                     removed.append(name)
                     lock.unlink()
-        except Busy:
+        except BusyError:
             in_use.append(name)
     return Collected(freed, tuple(removed), tuple(in_use))
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from dlpipe.errors import DlpipeError
 
 
-class Busy(DlpipeError):
+class BusyError(DlpipeError):
     """Another holds the lock, and the caller did not want to wait."""
 
 
 @contextmanager
 def exclusive(path: Path, *, waiting: Callable[[], None] | None = None, wait: bool = True) -> Iterator[None]:
-    """Hold `path` alone. `waiting` is called once if another holds it; with `wait=False` that raises Busy."""
+    """Hold `path` alone. `waiting` is called once if another holds it; with `wait=False` that raises BusyError."""
     descriptor = _acquire(path, fcntl.LOCK_EX, os.O_RDWR | os.O_CREAT, waiting, wait)
     try:
         yield
@@ -73,7 +73,7 @@ def _lock(descriptor: int, kind: int, path: Path, waiting: Callable[[], None] | 
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         if not wait:
-            raise Busy(f"{path} is in use") from None
+            raise BusyError(f"{path} is in use") from None
         if waiting:
             waiting()
         fcntl.flock(descriptor, kind)

@@ -96,7 +96,8 @@ class Toolchains:
 
     def gc(self) -> gc.Collected:
         """Remove environments of other digests than today's, and what killed installations left."""
-        return gc.collect(self.root, keep={self._folder(name).name for name in self.names()})
+        current = [name for name in self.names() if self.spec(name).lock_path.is_file()]
+        return gc.collect(self.root, keep={self._folder(name).name for name in current})
 
     def lock(self, name: str) -> Path:
         """For maintainers: resolve again and write `toolchain.lock`."""

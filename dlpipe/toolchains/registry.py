@@ -1,4 +1,4 @@
-"""Which toolchains there are: a `toolchain.toml` in any room of the package, or in a package that an entry point names."""
+"""Which toolchains there are: a `toolchain.toml` in any room of the package, or where an entry point points."""
 
 from __future__ import annotations
 
@@ -70,5 +70,4 @@ def _plugged_in() -> Iterator[Path]:
             raise UserError(
                 f"entry point {point.name!r} of {ENTRY_POINTS} names {point.module}, which is not installed"
             )
-        locations = found.submodule_search_locations
-        yield from (Path(place) for place in locations or [Path(found.origin or "").parent])
+        yield from (Path(place) for place in found.submodule_search_locations or ())

@@ -61,8 +61,11 @@ class Spec(BaseModel):
         return self.kind == "python" and self.platform is None
 
     def what_matters(self) -> dict[str, Any]:
-        """The fields that decide what is installed, as JSON values: they are part of the digest."""
-        return self.model_dump(mode="json", exclude=set(_DESCRIPTIVE))
+        """The fields that decide what is installed, as JSON values: they are part of the digest.
+
+        Those that stand at their default are left out, so that a field that is added later changes no digest.
+        """
+        return self.model_dump(mode="json", exclude=set(_DESCRIPTIVE), exclude_defaults=True)
 
     @model_validator(mode="after")
     def _complete(self) -> Spec:

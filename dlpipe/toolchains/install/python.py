@@ -37,7 +37,7 @@ def install(spec: Spec, lock: str, folder: Path, say: Say) -> Installed:
             site.mkdir()
             foreign = ["--target", str(site), "--python-platform", spec.platform, "--only-binary", ":all:"]
             _fill(spec, versions, locked, ["--python", str(python), *foreign], say)
-            _verify(spec, versions, site)
+            _verify(spec, versions, folder)
             return Installed(versions)
         if as_tuple(_version(spec)) < UV_SERVES_FROM:
             _fill_with_pip(spec, lock, locked, folder, python, say)
@@ -49,7 +49,7 @@ def install(spec: Spec, lock: str, folder: Path, say: Say) -> Installed:
                 say=say,
             )
             _fill(spec, versions, locked, ["--python", str(folder / "bin" / "python")], say)
-    _verify(spec, versions, folder / "lib" / f"python{spec.python}" / "site-packages")
+    _verify(spec, versions, folder)
     return Installed(versions, "bin/python", _borrowed(folder / "bin" / "python"))
 
 
@@ -136,15 +136,19 @@ def _fill_with_pip(spec: Spec, lock: str, locked: Path, folder: Path, python: Pa
             script.unlink()
 
 
-def _verify(spec: Spec, versions: Mapping[str, str], site: Path) -> None:
-    """What is there must be what the lock says."""
+def differences(spec: Spec, versions: Mapping[str, str], folder: Path) -> dict[str, tuple[str, str | None]]:
+    """Package -> (version that should be there, version that is there) for those that differ."""
+    site = folder / "site" if spec.platform else folder / "lib" / f"python{spec.python}" / "site-packages"
     present = {normalised(item.metadata["Name"]): item.version for item in distributions(path=[str(site)])}
-    for name, version in versions.items():
-        if present.get(name) != version:
-            raise ToolMissing(
-                f"the {spec.name} toolchain got {name} {present.get(name, 'not at all')}, but {version} is locked",
-                hint="dlpipe toolchain doctor",
-            )
+    return {name: (locked, present.get(name)) for name, locked in versions.items() if present.get(name) != locked}
+
+
+def _verify(spec: Spec, versions: Mapping[str, str], folder: Path) -> None:
+    for name, (locked, found) in differences(spec, versions, folder).items():
+        raise ToolMissing(
+            f"the {spec.name} toolchain got {name} {found or 'not at all'}, but {locked} is locked",
+            hint="report it: the lock cannot be installed as it stands",
+        )
 
 
 def _borrowed(python: Path) -> tuple[str, ...]:

@@ -25,15 +25,19 @@ _CAUSES = (  # the tool's own words -> what happened, what to do
         "do not use that package: see which index it came from (uv's and pip's own settings count), and report it",
     ),
     (
-        r"Failed to fetch|error sending request|dns error|[Cc]onnection (refused|reset|timed out)"
-        r"|Network is unreachable|[Nn]etwork (connectivity|was) (is )?disabled|NewConnectionError|ConnectTimeout"
-        r"|tunnel error|certificate|Failed to download|operation timed out",
+        (
+            r"Failed to fetch|error sending request|dns error|[Cc]onnection (refused|reset|timed out)"
+            r"|Network is unreachable|[Nn]etwork (connectivity|was) (is )?disabled|NewConnectionError|ConnectTimeout"
+            r"|tunnel error|certificate|Failed to download|operation timed out"
+        ),
         "a download failed",
         "check network, proxy and index URL (uv's and pip's own settings count), then repeat",
     ),
     (
-        r"no version of|not found in the package registry|No matching distribution|no wheels with a matching"
-        r"|no usable wheels|unsatisfiable|No solution found",
+        (
+            r"no version of|not found in the package registry|No matching distribution|no wheels with a matching"
+            r"|no usable wheels|unsatisfiable|No solution found"
+        ),
         "a locked package is not to be had for this machine",
         "the package index lacks it, or has no build for this platform: check the index URL",
     ),
