@@ -24,6 +24,7 @@ class Target:
     root: str | None = None  # name of the toolchain resource that holds the foreign root
     backends: tuple[str, ...] = ()  # the default choice, best first
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # per backend, and "quantisation"
+    notes: tuple[str, ...] = ()  # what is known of it, with sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class Backend(Protocol):
     summary: str
 
     def variants(self, target: Target) -> tuple[str, ...]: ...
+
+    def ir_variant(self, variant: str) -> str:
+        """The precision of the IR it is compiled from: fp32, fp16 or int8 (a backend may lower the precision itself)."""
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]: ...
 
