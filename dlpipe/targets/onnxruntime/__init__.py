@@ -1,0 +1,72 @@
+"""ONNX Runtime on a CPU: in ORT format for phones and boards, as ONNX for x86."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dlpipe.contracts.backend import Refusal, Target
+from dlpipe.contracts.call import Call
+from dlpipe.targets.emulation import emulated_run
+
+_HERE = Path(__file__).parent
+
+
+class OnnxRuntime:
+    name = "onnxruntime"
+    summary = "ONNX Runtime, CPU kernels"
+
+    def variants(self, target: Target) -> tuple[str, ...]:
+        del target  # the same everywhere: fp16 saves size even where its kernels compute in fp32
+        return ("fp32", "fp16", "int8")
+
+    def ir_variant(self, variant: str) -> str:
+        return variant
+
+    def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
+        """By operator and opset; `model` is what the describe operation says of the IR."""
+        del target, variant
+        known = _coverage()
+        found = []
+        for domain, version in dict(model.get("opsets", {})).items():
+            if domain in ("", "ai.onnx") and version > known["opset"]:
+                found.append(
+                    Refusal(f"opset {version}, and this ONNX Runtime ends at {known['opset']}", hint="export it lower")
+                )
+        for name in sorted(model.get("operators", {})):
+            domain, _, op = name.rpartition("::")
+            if op not in known["operators"].get("" if domain == "ai.onnx" else domain, ()):
+                found.append(Refusal(f"no CPU kernel for {name}", op=name))
+        return found
+
+    def compile_call(self, target: Target, variant: str) -> Call:
+        params = {
+            "arch": target.arch,
+            # Only a full runtime chooses x86 layouts (NCHWc), at load and from ONNX: an .ort file would be slower there.
+            "format": "onnx" if target.arch == "x86_64" else "ort",
+            "target": target.name,
+            "variant": variant,
+        }
+        return Call("core", _HERE / "worker.py", "compile", params)
+
+    def run_call(self, target: Target, variant: str) -> Call | None:
+        del variant
+        if target.runner == "native":
+            return Call("core", _HERE / "worker.py", "run", {"machine": target.arch})
+        if target.arch == "aarch64":
+            return emulated_run(target, _HERE / "guest.py", "onnxruntime-aarch64")
+        return None
+
+    def timing_call(self, target: Target, variant: str) -> Call | None:
+        del variant
+        if target.runner != "native":
+            return None
+        return Call("core", _HERE / "worker.py", "time", {"threads": 1}, stage_class="hardware")
+
+
+@cache
+def _coverage() -> Any:
+    return json.loads((_HERE / "operators.json").read_text(encoding="utf-8"))

@@ -1,0 +1,19 @@
+"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and onnxruntime."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import onnxruntime
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+session = onnxruntime.InferenceSession(str(here / ports["entry"]), providers=["CPUExecutionProvider"])
+if len(sys.argv) > 1:
+    feed = dict(np.load(sys.argv[1]))
+else:
+    shapes = {p["name"]: [d if isinstance(d, int) else 1 for d in p["shape"]] for p in ports["inputs"]}
+    feed = {p["name"]: np.zeros(shapes[p["name"]], p["dtype"]) for p in ports["inputs"]}
+for port, value in zip(session.get_outputs(), session.run(None, feed), strict=True):
+    print(port.name, value.shape, value)

@@ -1,0 +1,159 @@
+"""IR -> a model for ONNX Runtime, and its execution on this machine. Runs in the core toolchain."""
+
+import json
+import os
+import platform
+import resource
+import shutil
+import time
+
+import onnx
+import onnxruntime as ort
+from dlpipe_worker import Refused, Request, operation
+
+from . import guest
+
+_SESSIONS: dict[str, tuple[ort.InferenceSession, dict, float]] = {}  # of the timing operation
+
+
+@operation
+def compile_(request: Request) -> object:
+    """ir -> `model.ort` or `model.onnx`, run.json, run.py, LICENSES/. params: target, arch, format, variant."""
+    source = os.path.join(request.inputs["ir"], "model.onnx")
+    with open(os.path.join(request.inputs["ir"], "contract.json"), encoding="utf-8") as file:
+        contract = json.load(file)
+    entry = "model." + _format(request, source)
+    if entry == "model.ort":
+        _convert(source, os.path.join(request.out, entry), request.params["arch"])
+    else:
+        for name in sorted(os.listdir(request.inputs["ir"])):
+            if name.startswith("model.onnx"):
+                shutil.copyfile(os.path.join(request.inputs["ir"], name), os.path.join(request.out, name))
+    description = {
+        "backend": "onnxruntime",
+        "target": request.params["target"],
+        "variant": request.params["variant"],
+        "runtime": {"name": "onnxruntime", "version": ort.__version__},
+        "entry": entry,
+        "inputs": contract["inputs"],
+        "outputs": contract["outputs"],
+    }
+    with open(os.path.join(request.out, "run.json"), "w", encoding="utf-8") as file:
+        json.dump(description, file, indent=2, sort_keys=True)
+        file.write("\n")
+    _open(request.out)
+    here = os.path.dirname(os.path.abspath(__file__))
+    shutil.copyfile(os.path.join(here, "sample_run.py"), os.path.join(request.out, "run.py"))
+    os.mkdir(os.path.join(request.out, "LICENSES"))
+    licence = os.path.join(os.path.dirname(ort.__file__), "LICENSE")
+    shutil.copyfile(licence, os.path.join(request.out, "LICENSES", "onnxruntime.txt"))
+    if request.params["variant"] == "fp16" and request.params["arch"] == "x86_64":
+        request.note("fp16 saves size here, not time: ONNX Runtime's x86 kernels compute it in fp32")
+    return {"tool": "onnxruntime " + ort.__version__, "entry": entry}
+
+
+def _format(request: Request, source: str) -> str:
+    """A flatbuffer ends at 2 GiB, so a large model stays ONNX with its data beside it."""
+    if request.params["format"] == "ort" and os.path.exists(source + ".data"):
+        size = os.path.getsize(source + ".data")
+        if size > 1 << 30:
+            request.note(f"{size} bytes of weights are too many for the ORT format: the artefact is the ONNX model")
+            return "onnx"
+    return str(request.params["format"])
+
+
+def _convert(source: str, target: str, arch: str) -> None:
+    """Save the optimised graph in ORT format.
+
+    Level "extended" fuses operators and does not choose layouts: those of the next level (NCHWc) depend on the
+    vector width of the machine that converts.
+    """
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = target
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    # Signed activations stay signed for Arm, whose kernels take them; x86 kernels want them unsigned.
+    options.add_session_config_entry("session.qdqisint8allowed", "0" if arch == "x86_64" else "1")
+    _session(source, options)
+
+
+def _session(path: str, options: ort.SessionOptions) -> ort.InferenceSession:
+    state = ort.capi.onnxruntime_pybind11_state
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail) as error:
+        raise Refused(f"ONNX Runtime does not take the model: {error}", kind="unsupported") from error
+
+
+def _open(artifact: str) -> None:
+    """Prove that what was written loads."""
+    state = ort.capi.onnxruntime_pybind11_state
+    try:
+        guest.open_session(artifact)
+    except (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail) as error:
+        raise Refused(f"ONNX Runtime does not take the model: {error}", kind="unsupported") from error
+
+
+@operation
+def run(request: Request) -> object:
+    """artifact, samples -> `outputs.npz`, on this machine's own processor. params: machine."""
+    answer = guest.execute(
+        request.inputs["artifact"],
+        os.path.join(request.inputs["samples"], "samples.npz"),
+        os.path.join(request.out, "outputs.npz"),
+        lambda done: request.progress("running", done),
+    )
+    if answer["machine"] != request.params["machine"]:
+        raise RuntimeError(f"this machine is {answer['machine']}, not {request.params['machine']}")
+    return {**answer, "ran_on": "native"}
+
+
+@operation
+def time_(request: Request) -> object:
+    """artifact, samples -> seconds of each run. The session stays open under params["handle"]."""
+    params = request.params
+    if params["handle"] not in _SESSIONS:
+        _SESSIONS[params["handle"]] = _load(request)
+    session, feed, load_seconds = _SESSIONS[params["handle"]]
+    runs = [_timed(session, feed) for _ in range(params["warmup"] + params["runs"])]
+    return {
+        "seconds": runs[params["warmup"] :],
+        "load_seconds": load_seconds,
+        "first_seconds": runs[0] if runs else None,
+        "peak_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def _load(request: Request) -> tuple[ort.InferenceSession, dict, float]:
+    started = time.perf_counter()
+    session = guest.open_session(request.inputs["artifact"], request.params.get("threads", 1))
+    seconds = time.perf_counter() - started
+    return session, guest.first_sample(session, os.path.join(request.inputs["samples"], "samples.npz")), seconds
+
+
+def _timed(session: ort.InferenceSession, feed: dict) -> float:
+    started = time.perf_counter()
+    session.run(None, feed)
+    return time.perf_counter() - started
+
+
+@operation
+def coverage(request: Request) -> object:  # noqa: ARG001 - the shape of every operation
+    """What this ONNX Runtime executes on a CPU: {"opset", "machine", "operators": {domain: [names]}}."""
+    state = ort.capi.onnxruntime_pybind11_state
+    domains: dict[str, set[str]] = {}
+    for kernel in state.get_all_opkernel_def():
+        if kernel.provider == "CPUExecutionProvider":
+            domains.setdefault(kernel.domain, set()).add(kernel.op_name)
+    for schema in onnx.defs.get_all_schemas_with_history():
+        # Operators without a kernel that are defined by a function run as its parts.
+        if schema.domain in ("", "ai.onnx.ml") and (schema.has_function or schema.has_context_dependent_function):
+            domains.setdefault(schema.domain, set()).add(schema.name)
+    domains[""].update({"Constant"})
+    opset = max(schema.since_version for schema in state.get_all_operator_schema() if schema.domain == "")
+    return {
+        "machine": platform.machine(),
+        "opset": opset,
+        "operators": {domain: sorted(names) for domain, names in sorted(domains.items()) if "nchwc" not in domain},
+    }
