@@ -1,0 +1,60 @@
+"""What `convert`, `plan` and `zoo run` share: say what will be done, do it, show the result."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+
+import typer
+
+from dlpipe.cli.progress import Progress
+from dlpipe.pipeline.convert import convert
+from dlpipe.pipeline.plan import Plan, make_plan
+from dlpipe.pipeline.request import ConvertRequest
+from dlpipe.pipeline.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    offline: bool
+    jobs: int | None
+    as_json: bool
+    verbose: bool
+    color: bool
+
+    def plan(self, request: ConvertRequest) -> int:
+        with Progress(quiet=self.as_json, verbose=self.verbose) as progress, self._session(progress) as session:
+            plan = make_plan(session, request)
+        sys.stdout.write(json.dumps(plan.as_dict()) + "\n" if self.as_json else plan.as_text())
+        return 0
+
+    def convert(self, request: ConvertRequest, *, ask: bool) -> int:
+        """Returns the exit code. Raises what the journey raises before there is a report."""
+        from dlpipe.report.terminal import render_terminal
+
+        with Progress(quiet=self.as_json, verbose=self.verbose) as progress, self._session(progress) as session:
+            plan = make_plan(session, request)
+            if not self.as_json:
+                sys.stderr.write(plan.as_text())
+            self._confirm(plan, ask=ask)
+            converted = convert(session, request)
+        if self.as_json:
+            sys.stdout.write(converted.report.to_json())
+        else:
+            render_terminal(converted.report, color=self.color)
+            typer.echo(f"report: {converted.out / 'report.html'}")
+        if converted.error is None:
+            return 0
+        sys.stderr.write(f"dlpipe: {converted.error.message}\n")
+        if converted.error.hint:
+            sys.stderr.write(f"  what to do: {converted.error.hint}\n")
+        return converted.error.exit_code
+
+    def _session(self, progress: Progress) -> Session:
+        return Session(offline=self.offline, jobs=self.jobs, listeners=[progress])
+
+    def _confirm(self, plan: Plan, *, ask: bool) -> None:
+        """A question only where there is something to download and somebody to ask."""
+        if ask and plan.to_install and sys.stdin.isatty() and sys.stderr.isatty():
+            typer.confirm("Go on?", default=True, abort=True, err=True)

@@ -1,0 +1,45 @@
+"""`dlpipe plan`: what convert would do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dlpipe.cli import options as opt
+
+
+def register(app: typer.Typer) -> None:
+    app.command("plan")(plan)
+
+
+def plan(
+    model: Annotated[list[str], typer.Argument(help="Files or folders, zoo:NAME, or framework:PATH.")],
+    target: opt.Targets,
+    data: opt.Data = None,
+    backend: opt.Backends = None,
+    precision: opt.Precision = "auto",
+    offline: opt.Offline = False,
+    as_json: opt.AsJson = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Say what convert would do, and what it would install, without doing it.
+
+    \b
+    Example:
+      dlpipe plan model.pb --target arm64 --precision int8
+    """
+    from dlpipe.cli.journey import Journey
+    from dlpipe.pipeline.request import ConvertRequest, parse_precision
+
+    journey = Journey(offline=offline, jobs=None, as_json=as_json, verbose=verbose, color=True)
+    for each in model:
+        journey.plan(
+            ConvertRequest(
+                model=each,
+                targets=tuple(dict.fromkeys(target)),
+                backends=tuple(backend or ()),
+                precision=parse_precision(precision),
+                data=data,
+            )
+        )

@@ -1,0 +1,1 @@
+"""The staged DAG: planning, stages, content store, lineage, events, executors."""

@@ -1,0 +1,92 @@
+"""Backend x variant for a target: pre-flight, compile, execute, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dlpipe.contracts.backend import Backend, Refusal, Target
+from dlpipe.errors import UserError
+from dlpipe.pipeline.checks import judge
+from dlpipe.pipeline.request import ConvertRequest
+from dlpipe.pipeline.samples import Samples
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.stage import Stage
+from dlpipe.targets.registry import backend, backends
+
+DEFAULT_BACKENDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One artefact to be. `refusals` says why pre-flight ruled it out; then it has no stages."""
+
+    target: Target
+    backend: Backend
+    variant: str
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return f"artifacts/{self.target.name}/{self.backend.name}-{self.variant}"
+
+    @property
+    def id(self) -> str:
+        return f"compile:{self.target.name}/{self.backend.name}-{self.variant}"
+
+
+def choose_backends(target: Target, request: ConvertRequest) -> list[Backend]:
+    """The user's, or the target's default choice. Raises UserError for a name that is none."""
+    if request.backends == ("all",):
+        return list(backends().values())
+    return [backend(name) for name in request.backends or target.backends[:DEFAULT_BACKENDS]]
+
+
+def candidates(target: Target, request: ConvertRequest) -> list[Candidate]:
+    """Before anything is known of the model: which backend x precision this run will try.
+
+    Raises UserError when none of the backends has the precision that was asked for.
+    """
+    found = [
+        Candidate(target, tool, variant)
+        for tool in choose_backends(target, request)
+        for variant in tool.variants(target)
+        if request.precision in ("auto", variant)
+    ]
+    if not found:
+        names = ", ".join(tool.name for tool in choose_backends(target, request))
+        raise UserError(f"no backend of {target.name} makes {request.precision}", hint=f"tried: {names}")
+    return found
+
+
+def build(
+    session: Session, found: list[Candidate], samples: Samples, irs: Mapping[str, str]
+) -> list[Candidate]:
+    """Compile, execute and compare every candidate that pre-flight lets pass. Returns all, with their refusals."""
+    executor = session.executor
+    stages: list[Stage] = []
+    result = []
+    for candidate in found:
+        source = irs[candidate.backend.ir_variant(candidate.variant)]
+        described = executor.outcomes[f"describe:{source}" if source != "import" else "describe"]
+        if described.status == "ok":
+            refusals = tuple(candidate.backend.refusals(candidate.target, candidate.variant, described.value))
+        else:
+            refusals = (Refusal(f"there is no {candidate.variant} model: {described.reason}"),)
+        result.append(Candidate(candidate.target, candidate.backend, candidate.variant, refusals))
+        if not refusals:
+            stages += _stages(candidate, source, samples)
+    executor.run(stages)
+    return result
+
+
+def _stages(candidate: Candidate, ir: str, samples: Samples) -> list[Stage]:
+    tool, target, variant = candidate.backend, candidate.target, candidate.variant
+    stages = [Stage(candidate.id, "compile", tool.compile_call(target, variant), {"ir": ir}, required=False)]
+    run = tool.run_call(target, variant)
+    if run is not None:
+        against = samples.full if target.runner == "native" else samples.emulated
+        inputs = {"artifact": candidate.id, "samples": against.samples}
+        stages.append(Stage(f"run:{candidate.id}", "run", run, inputs, required=False))
+        stages += judge(candidate.id, variant, against, labelled=samples.labelled)
+    return stages

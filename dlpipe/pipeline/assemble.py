@@ -1,0 +1,171 @@
+"""From the outcomes of a run to the stages and artefacts of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dlpipe.contracts.figure import Figure
+from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup
+from dlpipe.pipeline import report_costs as costs
+from dlpipe.pipeline.artifacts import Candidate
+from dlpipe.pipeline.samples import Samples
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.stage import Outcome
+from dlpipe.report.schema import Artifact, Note, Stage
+
+Timings = Mapping[str, Any]  # name -> what measure.timing found
+
+
+class Assembler:
+    """Reads the outcomes of one session. `timings` maps the digest of a model's folder to its timing."""
+
+    def __init__(self, session: Session, samples: Samples | None, timings: Timings, dropped: Mapping[str, str]) -> None:
+        self._session = session
+        self._outcomes = session.executor.outcomes
+        self._samples = samples
+        self._timings = timings
+        self._dropped = dropped
+
+    def stages(self) -> list[Stage]:
+        """The stages that make something; runs and comparisons show as the figures of what they measured."""
+        made = [each for each in self._outcomes.values() if each.stage.kind in ("import", "data", "pass", "compile")]
+        return [self._stage(each) for each in made if each.stage.id != "sniff"] + self._reference()
+
+    def _reference(self) -> list[Stage]:
+        outcome = self._outcomes.get("reference")
+        if outcome is None:
+            return []
+        stage = self._stage(outcome, kind="reference")
+        accuracy = self._value("accuracy:reference")
+        cost = costs.latency(self._timings.get("original"))
+        return [
+            stage.model_copy(
+                update={
+                    "accuracy": Accuracy.model_validate(accuracy) if accuracy else None,
+                    "accuracy_reason": None if accuracy else self._no_accuracy(),
+                    "cost": cost,
+                }
+            )
+        ]
+
+    def _stage(self, outcome: Outcome, *, kind: str | None = None) -> Stage:
+        stage, record = outcome.stage, outcome.record
+        tools = record.tools if record else {}
+        value = outcome.value if isinstance(outcome.value, Mapping) else {}
+        tool, _, version = str(value.get("tool") or stage.call.toolchain).partition(" ")
+        reason = outcome.reason or (f"left out: {self._dropped[stage.id]}" if stage.id in self._dropped else None)
+        parts = dict(record.parts) if record else {}
+        blocks: dict[str, Any] = {}
+        if stage.kind in ("import", "pass"):
+            blocks = self._blocks(stage.id, self._samples.full if self._samples else None)
+            described = self._value(f"describe:{stage.id}" if stage.id != "import" else "describe")
+            blocks["cost"] = costs.latency(self._timing(outcome)) | costs.static(described)
+            blocks["speedups"] = costs.speedups(self._timing(outcome), self._session.machine)
+        return Stage(
+            id=stage.id,
+            kind=kind or stage.kind,
+            tool=tool,
+            tool_version=version or tools.get(tool),
+            toolchain=self._session.toolchains.digest(stage.call.toolchain),
+            stage_class=stage.call.stage_class,
+            status="failed" if stage.id in self._dropped else outcome.status,
+            reason=reason,
+            cache=outcome.cache if outcome.status == "ok" else None,
+            seconds=record.seconds if record else None,
+            inputs=tuple(parts.get("inputs", {}).values()),
+            output=record.output if record else None,
+            after=tuple(sorted(stage.depends_on())),
+            notes=tuple(Note(**note) for note in record.notes) if record else (),
+            changes=costs.scalars(value.get("changes")),
+            **blocks,
+        )
+
+    def _blocks(self, stage: str, against: Any) -> dict[str, Any]:
+        fidelity, accuracy = self._value(f"fidelity:{stage}"), self._value(f"accuracy:{stage}")
+        return {
+            "fidelity": Fidelity.model_validate({"vs": "original", **fidelity}) if fidelity else None,
+            "fidelity_reason": None if fidelity else self._why_not(f"fidelity:{stage}"),
+            "accuracy": Accuracy.model_validate(accuracy) if accuracy else None,
+            "accuracy_reason": None if accuracy else self._no_accuracy() or self._why_not(f"accuracy:{stage}"),
+        }
+
+    def _no_accuracy(self) -> str | None:
+        labelled = self._samples is not None and self._samples.labelled
+        return None if labelled else "no labelled data was given (--data): accuracy is unknown"
+
+    def _why_not(self, stage: str) -> str:
+        outcome = self._outcomes.get(stage)
+        return outcome.reason or "not measured" if outcome else "not measured"
+
+    def _value(self, stage: str) -> Any:
+        outcome = self._outcomes.get(stage)
+        return outcome.value if outcome is not None and outcome.status == "ok" else None
+
+    def _timing(self, outcome: Outcome) -> Any:
+        return self._timings.get(outcome.record.output) if outcome.record and outcome.record.output else None
+
+    def artifact(self, candidate: Candidate) -> Artifact:
+        compiled, ran = self._outcomes.get(candidate.id), self._outcomes.get(f"run:{candidate.id}")
+        common: dict[str, Any] = {
+            "target": candidate.target.name,
+            "backend": candidate.backend.name,
+            "variant": candidate.variant,
+            "path": candidate.path,
+        }
+        if compiled is None or compiled.status != "ok" or compiled.record is None:
+            refused = "; ".join(each.reason for each in candidate.refusals)
+            reason = refused or (compiled.reason if compiled else None) or "not compiled"
+            return Artifact(
+                **common,
+                ran_on="none",
+                verdict="unverified" if refused else "failed",
+                provenance="absent",
+                reason=("ruled out by pre-flight: " if refused else "") + reason,
+                fidelity_reason="there is no artefact",
+                accuracy_reason="there is no artefact",
+            )
+        tree = self._session.store.tree(compiled.output)
+        size = sum(file.size for file in tree.files)
+        verdict, reason = self._verdict(candidate, ran)
+        value = ran.value if ran is not None and ran.status == "ok" else {}
+        native = value.get("ran_on") == "native"
+        timing = self._timings.get(compiled.output) if native else None
+        blocks = self._blocks(candidate.id, None)
+        cost = {"size": Figure(value=size, unit="bytes", provenance="measured")}
+        cost |= costs.latency(timing, absent="emulated: no speed is claimed from an emulator" if not native else None)
+        return Artifact(
+            **common,
+            digest=compiled.output,
+            size_bytes=size,
+            ran_on=value.get("ran_on", "none"),
+            verdict=verdict,
+            provenance="absent" if not value else "measured" if native else "emulated",
+            reason=reason,
+            cost=cost,
+            speedups=costs.speedups(timing, self._session.machine),
+            files={file.name: file.size for file in tree.files},
+            notes=tuple(Note(**note) for note in compiled.record.notes),
+            after=(candidate.id,),
+            **blocks,
+        )
+
+    def _verdict(self, candidate: Candidate, ran: Outcome | None) -> tuple[Any, str | None]:
+        if ran is None:
+            return "unverified", f"nothing here can execute {candidate.target.name}"
+        if ran.status != "ok":
+            return "failed", f"it did not run: {ran.reason}"
+        fidelity = self._value(f"fidelity:{candidate.id}")
+        if fidelity is None:
+            return "failed", f"its outputs could not be compared: {self._why_not(f'fidelity:{candidate.id}')}"
+        if fidelity["passed"] is None:
+            return "unverified", fidelity["reason"]
+        return ("passed", None) if fidelity["passed"] else ("failed", f"ran, but wrong: {fidelity['reason']}")
+
+
+def when(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+__all__ = ["Assembler", "Speedup", "when"]

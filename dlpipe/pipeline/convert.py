@@ -1,0 +1,275 @@
+"""The whole journey: import, prove, optimise, quantise, compile, execute, compare, time, select, report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dlpipe import __version__
+from dlpipe.contracts.backend import Target
+from dlpipe.errors import DlpipeError, GateFailed
+from dlpipe.ir.calls import time_call
+from dlpipe.measure.machine import fingerprint
+from dlpipe.pipeline import gates as gating
+from dlpipe.pipeline.artifacts import Candidate, build, candidates
+from dlpipe.pipeline.assemble import Assembler
+from dlpipe.pipeline.checks import check_ir
+from dlpipe.pipeline.imported import Imported, import_model
+from dlpipe.pipeline.optimise import Optimised, optimise
+from dlpipe.pipeline.output import export_artifacts, link_selected, output_folder, write_manifest
+from dlpipe.pipeline.request import SEED, ConvertRequest
+from dlpipe.pipeline.samples import Samples, make_samples
+from dlpipe.pipeline.select import broken_paths, select
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.source import default_out
+from dlpipe.pipeline.timing import Timed, measure_timing
+from dlpipe.pipeline.variants import make_variants
+from dlpipe.report.html import render_html
+from dlpipe.report.schema import Environment, Gate, Note, Reference, Report, Selected
+from dlpipe.report.schema import Samples as SamplesBlock
+from dlpipe.report.schema import Source as SourceBlock
+from dlpipe.report.scorecard import scorecard
+from dlpipe.targets.registry import target as find_target
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What `convert` leaves: the report, the folder it is in, and the error that the exit code speaks of."""
+
+    report: Report
+    out: Path
+    error: DlpipeError | None
+
+
+def convert(session: Session, request: ConvertRequest) -> Converted:
+    """Raises UserError, StageFailed or GateFailed when there is nothing to report on: the import itself failed."""
+    started = time.monotonic()
+    targets = [find_target(name) for name in request.targets]
+    wanted = [each for target in targets for each in candidates(target, request)]  # bad names end here, at once
+    imported = import_model(session, request.model, request.options)
+    samples = make_samples(session, request, imported)
+    session.executor.run(check_ir("import", "fp32", samples))
+    _stop_if_import_is_wrong(session, imported)
+    optimised = optimise(session, samples, start=imported.ir)
+    tried = _build_all(session, request, targets, wanted, samples, optimised)
+    timings = _time_all(session, imported, samples, optimised, tried)
+    out = request.out or default_out(imported.source)
+    report = _report(session, request, imported, samples, optimised, tried, timings, time.monotonic() - started)
+    error = _verdict(request, report)
+    _write(session, out, report, optimised, tried)
+    return Converted(report, out, error)
+
+
+def _stop_if_import_is_wrong(session: Session, imported: Imported) -> None:
+    outcome = session.executor.outcomes["fidelity:import"]
+    if outcome.error is not None:
+        raise outcome.error
+    ran = session.executor.outcomes["run:import"]
+    if ran.error is not None:
+        raise ran.error
+    fidelity = outcome.value
+    if fidelity["passed"] is False:
+        worst = max(fidelity["outputs"].items(), key=lambda item: item[1].get("max_rel") or 0.0, default=("?", {}))
+        raise GateFailed(
+            f"the import is wrong: {fidelity['reason']}",
+            hint="the model is not used any further; please report it with the model's structure",
+            stage="import",
+            output=worst[0],
+            max_rel=fidelity["max_rel"],
+            tolerance=fidelity["tolerance"],
+            samples=fidelity["samples"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One candidate, and the stage that holds the IR it was compiled from."""
+
+    candidate: Candidate
+    ir: str
+
+
+def _build_all(
+    session: Session,
+    request: ConvertRequest,
+    targets: list[Target],
+    wanted: list[Candidate],
+    samples: Samples,
+    optimised: Optimised,
+) -> list[Built]:
+    """All precisions of all targets are made before the first backend asks for them."""
+    tried = []
+    for target in targets:
+        mine = [each for each in wanted if each.target == target]
+        needed = {each.backend.ir_variant(each.variant) for each in mine}
+        irs, stages = make_variants(needed, samples, ir=optimised.ir, target=target)
+        session.executor.run(stages)
+        tried += [
+            Built(each, irs[each.backend.ir_variant(each.variant)]) for each in build(session, mine, samples, irs)
+        ]
+    return tried
+
+
+def _time_all(
+    session: Session, imported: Imported, samples: Samples, optimised: Optimised, tried: list[Built]
+) -> dict[str, Any]:
+    """Digest of a model's folder (and "original") -> its timing. The original, every IR and every native artefact."""
+    executor = session.executor
+    one = executor.outcomes[samples.timing].output
+    timed: dict[str, Timed] = {}
+    original = imported.frontend.timing_call(imported.sniffed)
+    if original is not None:
+        inputs = {"source": imported.source.tree, "imported": executor.outcomes["import"].output, "samples": one}
+        timed["original"] = Timed("original", original, inputs)
+    irs = [imported.ir, *optimised.applied, *dict.fromkeys(each.ir for each in tried)]
+    for name in irs:
+        outcome = executor.outcomes[name]
+        if outcome.status == "ok" and executor.outcomes[f"run:{name}"].status == "ok":
+            timed.setdefault(outcome.output, Timed(outcome.output, time_call(), {"ir": outcome.output, "samples": one}))
+    for each in tried:
+        call = each.candidate.backend.timing_call(each.candidate.target, each.candidate.variant)
+        outcome_or_none = executor.outcomes.get(f"run:{each.candidate.id}")
+        if call is not None and outcome_or_none is not None and outcome_or_none.status == "ok":
+            tree = executor.outcomes[each.candidate.id].output
+            timed.setdefault(tree, Timed(tree, call, {"artifact": tree, "samples": one}))
+    outcome = measure_timing(session, list(timed.values()), reference=executor.outcomes["import"].output)
+    return {name: {**found, "date": outcome.value["date"]} for name, found in outcome.value["timed"].items()}
+
+
+def _report(
+    session: Session,
+    request: ConvertRequest,
+    imported: Imported,
+    samples: Samples,
+    optimised: Optimised,
+    tried: list[Built],
+    timings: Mapping[str, Any],
+    seconds: float,
+) -> Report:
+    assembler = Assembler(session, samples, timings, optimised.dropped)
+    stages = assembler.stages()
+    artifacts = [assembler.artifact(each.candidate) for each in tried]
+    by_id = {stage.id: stage for stage in stages}
+    compiled_from = {each.candidate.path: by_id[each.ir] for each in tried if each.ir in by_id}
+    gates = gating.evaluate(request.limits, artifacts, compiled_from, confidence=request.gate_confidence)
+    ruled_out = broken_paths(gates, {path: stage.id for path, stage in compiled_from.items()})
+    selected = {}
+    for name in request.targets:
+        chosen = select([each for each in artifacts if each.target == name], ruled_out)
+        if chosen is not None:
+            selected[name] = chosen
+    report = Report(
+        dlpipe_version=__version__,
+        run=session.id,
+        created=datetime.now(UTC).replace(microsecond=0),
+        command=request.command,
+        source=_source(session, imported),
+        samples=SamplesBlock(
+            count=samples.count,
+            source=samples.source,
+            seed=SEED,
+            labelled=samples.count if samples.labelled else 0,
+            digest=session.executor.outcomes["samples"].output,
+        ),
+        stages=tuple(stages),
+        artifacts=tuple(artifacts),
+        gates=tuple(gates),
+        selected=selected,
+        notes=tuple(_notes(imported, samples, optimised)),
+        environment=Environment(
+            machine=fingerprint(),
+            python=platform.python_version(),
+            toolchains={
+                each.stage.call.toolchain: session.toolchains.digest(each.stage.call.toolchain)
+                for each in session.executor.outcomes.values()
+            },
+        ),
+        seconds=round(seconds, 3),
+    )
+    return report.model_copy(update={"scorecard": scorecard(report)})
+
+
+def _source(session: Session, imported: Imported) -> SourceBlock:
+    value = session.executor.outcomes["reference"].value or {}
+    return SourceBlock(
+        path=str(imported.source.path),
+        sha256=imported.source.sha256,
+        framework=imported.sniffed.framework,
+        format=imported.sniffed.format,
+        version=imported.sniffed.version,
+        size_bytes=imported.source.size_bytes,
+        inputs=imported.contract.inputs,
+        outputs=imported.contract.outputs,
+        reference=Reference(kind="original", tool=value.get("tool")),
+        preprocessing=tuple(each.summary for each in imported.contract.preprocessing),
+    )
+
+
+def _notes(imported: Imported, samples: Samples, optimised: Optimised) -> list[Note]:
+    notes = [Note(message=each.summary) for each in imported.contract.preprocessing]
+    if not samples.labelled:
+        notes.append(Note(level="warning", message="accuracy is unknown: no labelled data was given (--data)"))
+    if samples.source == "generated":
+        notes.append(Note(level="warning", message="int8 was calibrated on generated inputs: give --data for real ones"))
+    notes += [Note(level="warning", message=f"pass {name} was left out: {why}") for name, why in optimised.dropped.items()]
+    notes += [Note(level="warning", message=risk) for risk in imported.sniffed.risks]
+    return notes
+
+
+def _verdict(request: ConvertRequest, report: Report) -> DlpipeError | None:
+    """The error that the exit code speaks of, if any."""
+    for name in request.targets:
+        mine = [each for each in report.artifacts if each.target == name]
+        if name in report.selected and not request.require_verified:
+            continue
+        if name in report.selected and all(each.verdict != "unverified" for each in mine):
+            continue
+        failure = _no_choice(request, report, name)
+        if failure is not None:
+            return failure
+    return None
+
+
+def _no_choice(request: ConvertRequest, report: Report, target: str) -> DlpipeError | None:
+    mine = {each.path: each for each in report.artifacts if each.target == target}
+    unverified = [each for each in mine.values() if each.verdict == "unverified"]
+    subjects = set(mine) | {stage.id for stage in report.stages}
+    limits = [gate for gate in report.gates if gate.subject in subjects and gate.name != "fidelity"]
+    bad = [gate for gate in limits if gate.passed is not True]
+    wrong = [gate for gate in report.gates if gate.subject in mine and gate.name == "fidelity" and gate.passed is False]
+    if not bad and not wrong and unverified and not request.require_verified:
+        return None
+    worst: Gate | None = next(iter([*bad, *wrong]), None)
+    if worst is None:
+        return GateFailed(f"{target}: not verified: {unverified[0].reason}", target=target)
+    return GateFailed(
+        f"no artefact for {target} is left: {worst.name} of {worst.subject}: {worst.reason or worst.value}",
+        hint="see the gates in report.html"
+        + (f"; about {worst.samples_needed:,} samples would resolve this limit" if worst.samples_needed else ""),
+        stage=worst.subject,
+        limit=worst.limit,
+        value=worst.value,
+        samples=worst.n,
+    )
+
+
+def _write(session: Session, out: Path, report: Report, optimised: Optimised, tried: list[Built]) -> None:
+    outcomes = session.executor.outcomes
+    trees = {
+        each.candidate.path: outcomes[each.candidate.id].output
+        for each in tried
+        if each.candidate.id in outcomes and outcomes[each.candidate.id].status == "ok"
+    }
+    chosen: Mapping[str, Selected] = report.selected
+    with output_folder(out) as folder:
+        export_artifacts(session.store, folder, outcomes[optimised.ir].output, trees)
+        link_selected(folder, {target: each.path for target, each in chosen.items()})
+        (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+        (folder / "report.html").write_text(render_html(report), encoding="utf-8")
+        write_manifest(folder, {"dlpipe": __version__, "run": session.id, "source_sha256": report.source.sha256})
+    (session.folder / "report.json").write_text(report.to_json(), encoding="utf-8")

@@ -1,0 +1,166 @@
+"""The local executor: independent stages at once, within the machine's CPU and memory, each answered from the store
+where its key is known."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dlpipe.errors import DlpipeError
+from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageProgress, StageStarted
+from dlpipe.pipeline.stage import Outcome, Stage, cache_key, key_parts
+from dlpipe.pipeline.store import Record, Store
+from dlpipe.toolchains.manager import Toolchains
+from dlpipe.toolchains.pool import WorkerPool
+
+
+class LocalExecutor:
+    """Runs stages of one run on this machine. Outcomes accumulate, so a plan may be executed in several parts."""
+
+    def __init__(
+        self, *, store: Store, toolchains: Toolchains, pool: WorkerPool, bus: EventBus, jobs: int | None = None
+    ) -> None:
+        self.store = store
+        self.toolchains = toolchains
+        self.pool = pool
+        self.bus = bus
+        self.outcomes: dict[str, Outcome] = {}
+        self._jobs = jobs or os.cpu_count() or 1
+        self._memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+    def run(self, stages: Iterable[Stage]) -> Mapping[str, Outcome]:
+        """Execute what is not executed yet; return all outcomes so far.
+
+        Raises the error of the first required stage that fails, once the stages under way have ended.
+        """
+        waiting = {stage.id: stage for stage in stages if stage.id not in self.outcomes}
+        running: dict[Future[Outcome], Stage] = {}
+        first_error: DlpipeError | None = None
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="stage") as threads:
+            try:
+                while waiting or running:
+                    if first_error is None:
+                        self._start_ready(waiting, running, threads)
+                    if not running:
+                        break
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        stage = running.pop(future)
+                        outcome = self.outcomes[stage.id] = future.result()
+                        if outcome.error and stage.required:
+                            first_error = first_error or outcome.error
+            except BaseException:  # Ctrl-C included: end the workers, so that the threads' calls return
+                self.pool.close()
+                raise
+        if first_error:
+            raise first_error
+        return self.outcomes
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Let stages be planned anew under the same id, with other inputs."""
+        for name in ids:
+            self.outcomes.pop(name, None)
+
+    def _start_ready(
+        self, waiting: dict[str, Stage], running: dict[Future[Outcome], Stage], threads: ThreadPoolExecutor
+    ) -> None:
+        progressed = True
+        while progressed:
+            progressed = False
+            for stage in list(waiting.values()):
+                known = [self.outcomes.get(ref) for ref in stage.depends_on()]
+                if any(outcome is None for outcome in known):
+                    continue
+                failed = [outcome for outcome in known if outcome and outcome.status != "ok"]
+                if failed:
+                    del waiting[stage.id]
+                    self.outcomes[stage.id] = self._skip(stage, failed[0])
+                    progressed = True
+                elif self._fits(stage, running.values()):
+                    del waiting[stage.id]
+                    running[threads.submit(self._execute, stage)] = stage
+
+    def _fits(self, stage: Stage, running: Iterable[Stage]) -> bool:
+        others = list(running)
+        if not others:
+            return True
+        memory = stage.call.limits.memory + sum(other.call.limits.memory for other in others)
+        return len(others) < self._jobs and memory <= self._memory
+
+    def _skip(self, stage: Stage, cause: Outcome) -> Outcome:
+        reason = cause.reason if cause.status == "skipped" else f"{cause.stage.id} failed: {cause.reason}"
+        self.bus.emit(StageFinished(stage=stage.id, kind=stage.kind, cache="miss", seconds=0.0, status="skipped"))
+        return Outcome(stage, "skipped", "miss", reason=reason)
+
+    def resolve(self, stage: Stage) -> dict[str, str]:
+        """Input name -> digest of the folder, now that the stages before it are done."""
+        return {
+            name: ref.removeprefix("tree:") if ref.startswith("tree:") else self.outcomes[ref].output
+            for name, ref in stage.inputs.items()
+        }
+
+    def _execute(self, stage: Stage) -> Outcome:
+        started = time.monotonic()
+        parts = key_parts(stage, self.resolve(stage), self.toolchains)
+        key = cache_key(parts)
+        record = self.store.get(key)
+        if record is not None:
+            self._finished(stage, "hit", started, "ok")
+            return Outcome(stage, "ok", "hit", key, record)
+        self.bus.emit(StageStarted(stage=stage.id, kind=stage.kind))
+        try:
+            record = self._compute(stage, parts, key)
+        except DlpipeError as error:
+            error.where.setdefault("stage", stage.id)
+            self._finished(stage, "miss", started, "failed")
+            return Outcome(stage, "failed", "miss", key, error=error, reason=error.message)
+        self._finished(stage, "miss", started, "ok")
+        return Outcome(stage, "ok", "miss", key, record)
+
+    def _finished(self, stage: Stage, cache: Any, started: float, status: Any) -> None:
+        seconds = time.monotonic() - started
+        self.bus.emit(StageFinished(stage=stage.id, kind=stage.kind, cache=cache, seconds=seconds, status=status))
+
+    def _compute(self, stage: Stage, parts: dict[str, Any], key: str) -> Record:
+        notes: list[dict[str, Any]] = []
+        started = time.monotonic()
+        with self.pool.worker(stage.call.toolchain, stage.call.resources) as worker:
+            place = worker.place()
+            self.fill(place.inputs, parts["inputs"])
+            value = worker.call(stage.call, place, self._listener(stage, notes))
+            tree = self.store.ingest(place.out, move=True)
+        record = Record(
+            key=key,
+            parts=parts,
+            output=tree.digest,
+            value=value,
+            notes=tuple(notes),
+            seconds=time.monotonic() - started,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            tools=self.toolchains.locked_versions(stage.call.toolchain),
+        )
+        self.store.put(record)
+        return record
+
+    def fill(self, folder: Path, inputs: Mapping[str, str]) -> None:
+        """Lay the input trees out for a worker: hard links where its mount is truly read-only, else copies."""
+        for name, tree in inputs.items():
+            self.store.checkout(tree, folder / name, link=self.pool.links_are_safe)
+
+    def _listener(self, stage: Stage, notes: list[dict[str, Any]]) -> Callable[[Mapping[str, Any]], None]:
+        def listen(event: Mapping[str, Any]) -> None:
+            if event["event"] == "progress":
+                self.bus.emit(
+                    StageProgress(stage=stage.id, message=event["message"], fraction=event.get("fraction"))
+                )
+            elif event["event"] == "note":
+                note = {key: event.get(key) for key in ("level", "message", "where")}
+                notes.append(note)
+                self.bus.emit(StageNote(stage=stage.id, **note))
+
+        return listen

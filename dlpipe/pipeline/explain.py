@@ -1,0 +1,61 @@
+"""Why a stage hit or missed the cache, and what it ran with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dlpipe.errors import UserError
+from dlpipe.pipeline.runs import run_folder, stages_of
+from dlpipe.pipeline.store import Record, Store
+
+
+def explain(store: Store, run: str, stage: str | None) -> list[dict[str, Any]]:
+    """One entry per stage: hit or miss, and for a miss what differs from the nearest earlier record of the same
+    operation. Raises UserError when the run or the stage is not known."""
+    stages = stages_of(run_folder(run))
+    if stage is not None and stage not in stages:
+        raise UserError(f"run {run} has no stage {stage!r}", hint=f"it has: {', '.join(stages)}")
+    records = list(store.records())
+    wanted = stages if stage is None else {stage: stages[stage]}
+    return [_explain(name, found, records) for name, found in wanted.items()]
+
+
+def _explain(name: str, found: Mapping[str, Any], records: Iterable[Record]) -> dict[str, Any]:
+    record = next((each for each in records if each.key == found["key"]), None)
+    entry: dict[str, Any] = {"stage": name, **found}
+    if record is None:
+        entry["why"] = found.get("reason") or "it left no record"
+        return entry
+    entry |= {"ran": record.parts, "tools": dict(record.tools), "made": record.created, "seconds": record.seconds}
+    entry["log"] = record.log
+    if found["cache"] == "hit":
+        entry["why"] = f"the same key was computed at {record.created}"
+        return entry
+    earlier = [
+        each
+        for each in records
+        if each.key != record.key
+        and each.created <= record.created
+        and all(each.parts.get(part) == record.parts.get(part) for part in ("worker", "operation"))
+    ]
+    if not earlier:
+        entry["why"] = "nothing of this kind was computed before"
+        return entry
+    differences = [_differences(each.parts, record.parts) for each in earlier]
+    entry["why"] = "differs from the nearest earlier one in: " + ", ".join(min(differences, key=len))
+    return entry
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Names of the parts that differ, one level deep: `inputs.ir`, `params`, `code`."""
+    found = []
+    for key in sorted({*before, *now}):
+        one, other = before.get(key), now.get(key)
+        if one == other:
+            continue
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += [f"{key}.{name}" for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+        else:
+            found.append(key)
+    return found

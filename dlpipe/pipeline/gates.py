@@ -1,0 +1,100 @@
+"""The user's limits, applied to what was measured. A limit filters the candidates; it breaks the run only where
+nothing remains, or where the user asked for that very candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dlpipe.measure.statistics import samples_to_resolve
+from dlpipe.pipeline.limits import UserLimits, unit_of
+from dlpipe.report.schema import Accuracy, Artifact, Gate, Stage
+
+_COST_OF = {"max_latency": "latency_p50", "max_memory": "peak_memory"}
+
+
+def evaluate(
+    limits: UserLimits, artifacts: Iterable[Artifact], stages: dict[str, Stage], *, confidence: float | None
+) -> list[Gate]:
+    """One gate per limit and artefact. `stages` maps an artefact's path to the IR stage it was compiled from: the
+    accuracy limit holds for that one too, since an emulated artefact was run on fewer samples."""
+    gates = []
+    for artifact in artifacts:
+        gates.append(_fidelity(artifact))
+        for name, limit in limits.set_limits().items():
+            if name == "max_accuracy_drop":
+                subjects = {artifact.path: artifact.accuracy}
+                if artifact.path in stages:
+                    subjects = {stages[artifact.path].id: stages[artifact.path].accuracy} | subjects
+                gates += [_accuracy(limit, subject, found, confidence) for subject, found in subjects.items()]
+            else:
+                gates.append(_cost(name, limit, artifact))
+    seen: dict[tuple[str, str], Gate] = {(gate.name, gate.subject): gate for gate in gates}
+    return list(seen.values())
+
+
+def broken(gates: Iterable[Gate], *subjects: str) -> list[Gate]:
+    """The gates on these subjects that failed, or that could not be evaluated (passed is None)."""
+    return [gate for gate in gates if gate.subject in subjects and gate.passed is not True]
+
+
+def _fidelity(artifact: Artifact) -> Gate:
+    fidelity = artifact.fidelity
+    unknown = artifact.verdict == "unverified"
+    return Gate(
+        name="fidelity",
+        subject=artifact.path,
+        limit=fidelity.tolerance if fidelity and fidelity.tolerance is not None else "as the precision allows",
+        value=fidelity.max_rel if fidelity else None,
+        passed=True if artifact.verdict == "passed" else None if unknown else False,
+        reason=artifact.reason or (fidelity.reason if fidelity else None),
+    )
+
+
+def _accuracy(limit: float, subject: str, found: Accuracy | None, confidence: float | None) -> Gate:
+    name, unit = "max-accuracy-drop", "points"
+    if found is None or found.drop is None:
+        reason = "no labelled data: the drop cannot be told (give --data)"
+        return Gate(name=name, subject=subject, limit=limit, unit=unit, passed=None, reason=reason)
+    value = found.drop
+    if confidence is not None and found.drop_ci95 is not None:
+        value = found.drop_ci95[1]
+    discordant = ((found.only_original_right or 0) + (found.only_this_right or 0)) / found.n
+    needed = samples_to_resolve(limit, discordant)
+    resolves = f"; a limit of {limit:g} points needs about {needed:,} samples, here are {found.n:,}"
+    interval = f", 95% interval {found.drop_ci95[0]:+.2f} to {found.drop_ci95[1]:+.2f}" if found.drop_ci95 else ""
+    return Gate(
+        name=name,
+        subject=subject,
+        limit=limit,
+        value=value,
+        unit=unit,
+        passed=value <= limit,
+        reason=f"drop {found.drop:+.2f} points on {found.n:,} samples{interval}"
+        + (resolves if needed is not None and needed > found.n else ""),
+        n=found.n,
+        samples_needed=needed,
+    )
+
+
+def _cost(name: str, limit: float, artifact: Artifact) -> Gate:
+    value: float | None
+    reason = None
+    if name == "max_size":
+        value = artifact.size_bytes
+    elif name == "min_speedup":
+        measured = [each for each in artifact.speedups if each.baseline == "original"]
+        value = measured[0].value if measured else None
+        reason = measured[0].reason if measured else None
+    else:
+        figure = artifact.cost.get(_COST_OF[name])
+        value = float(figure.value) if figure and isinstance(figure.value, int | float) else None
+        reason = figure.reason if figure else None
+        if figure and figure.provenance == "emulated" and name == "max_latency":
+            value, reason = None, "emulated: no speed is claimed from an emulator"
+    passed = None if value is None else value >= limit if name == "min_speedup" else value <= limit
+    if value is None and reason is None:
+        reason = "not measured on this target"
+    shown = name.replace("_", "-")
+    return Gate(
+        name=shown, subject=artifact.path, limit=limit, value=value, unit=unit_of(name), passed=passed, reason=reason
+    )

@@ -1,0 +1,62 @@
+"""From the user's file to the IR: what the content is, which frontend takes it, and the ONNX model it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
+from dlpipe.errors import Unsupported
+from dlpipe.frontends.registry import frontend_for, frontends
+from dlpipe.frontends.sniff import sniff_call
+from dlpipe.ir.calls import check_call, describe_call
+from dlpipe.ir.contract import Contract
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.source import Source, take
+from dlpipe.pipeline.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model in the IR. `ir` is the id of the stage whose output folder holds it."""
+
+    source: Source
+    sniffed: Sniffed
+    frontend: Frontend
+    contract: Contract
+    description: Mapping[str, Any]
+    ir: str = "import"
+
+
+def sniff(session: Session, spec: str) -> tuple[Source, Sniffed, Frontend]:
+    """What `plan` and `inspect` need: no framework is installed or started for it.
+
+    Raises BadModel when the content is no model, Unsupported when no frontend takes the format.
+    """
+    source = take(session.store, spec, tuple(frontends()))
+    stage = Stage("sniff", "import", sniff_call(source.entry), {"source": f"tree:{source.tree}"})
+    session.executor.run([stage])
+    value = session.executor.outcomes["sniff"].value
+    sniffed = Sniffed(**{**value, "risks": tuple(value.get("risks", ()))})
+    return source, sniffed, frontend_for(sniffed, forced=source.framework)
+
+
+def import_model(session: Session, spec: str, options: ImportOptions) -> Imported:
+    source, sniffed, frontend = sniff(session, spec)
+    tree = f"tree:{source.tree}"
+    session.executor.run(
+        [
+            Stage("import", "import", frontend.import_call(sniffed, options), {"source": tree}),
+            Stage("verify", "measure", check_call(), {"ir": "import"}),
+            Stage("describe", "measure", describe_call(), {"ir": "import"}),
+        ]
+    )
+    outcomes = session.executor.outcomes
+    contract = session.read_output(outcomes["import"].output, "contract.json", Contract.model_validate_json)
+    if not contract.inputs or not contract.outputs:
+        raise Unsupported(
+            f"{source.path} has no {'inputs' if not contract.inputs else 'outputs'} that can be found",
+            hint="name them with --input name:shape and --output name",
+        )
+    return Imported(source, sniffed, frontend, contract, outcomes["describe"].value)

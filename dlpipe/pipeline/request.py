@@ -1,0 +1,84 @@
+"""What the user asks of `convert`, independent of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from dlpipe.contracts.frontend import ImportOptions
+from dlpipe.pipeline.limits import UserLimits
+
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int8", "int4"]
+
+GENERATED_SAMPLES = 16  # enough to tell a wrong model from a right one; says nothing of accuracy
+CALIBRATION_SAMPLES = 100
+NATIVE_SAMPLES = 2000
+EMULATED_SAMPLES = 256  # an emulator is some 20 to 100 times slower
+SEED = 20180801
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    model: str
+    targets: tuple[str, ...]
+    backends: tuple[str, ...] = ()  # empty: the target's default choice; ("all",): every one that can
+    precision: Precision = "auto"
+    data: str | None = None
+    labels: Path | None = None  # a text file, one class name a line, in the order of the model's outputs
+    options: ImportOptions = field(default_factory=ImportOptions)
+    limits: UserLimits = field(default_factory=UserLimits)
+    gate_confidence: float | None = None  # None: the point estimate decides
+    require_verified: bool = False
+    out: Path | None = None
+    command: str | None = None  # the line that reproduces the run, for the report
+
+    def named(self, backend: str, variant: str) -> bool:
+        """Whether the user asked for this very thing, so that its failure is the run's failure."""
+        return self.precision == variant or (backend in self.backends and self.precision in ("auto", variant))
+
+
+def parse_ports(texts: list[str]) -> Mapping[str, Mapping[str, Any]]:
+    """`name:1x224x224x3[:float32]` -> {"name": {"shape": [1, 224, 224, 3], "dtype": "float32"}}.
+
+    The name may hold colons itself (`Placeholder:0:1x10`). Raises UserError.
+    """
+    from dlpipe.errors import UserError
+
+    ports: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        parts = text.split(":")
+        dtype = parts.pop() if len(parts) > 2 and parts[-1].isidentifier() else None
+        try:
+            shape = [int(dim) for dim in parts.pop().replace(",", "x").split("x")]
+        except ValueError:
+            raise UserError(f"--input {text!r} is not name:shape[:dtype]", hint="e.g. x:1x224x224x3:float32") from None
+        if not parts or any(dim < 1 for dim in shape):
+            raise UserError(f"--input {text!r} needs a name and positive dims", hint="e.g. x:1x224x224x3:float32")
+        ports[":".join(parts)] = {"shape": shape, "dtype": dtype}
+    return ports
+
+
+def parse_dims(texts: list[str]) -> Mapping[str, int]:
+    """`batch=4` -> {"batch": 4}. Raises UserError."""
+    from dlpipe.errors import UserError
+
+    dims = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not value.isdigit() or int(value) < 1:
+            raise UserError(f"--shape {text!r} is not dim=value", hint="e.g. --shape batch=4")
+        dims[name] = int(value)
+    return dims
+
+
+def parse_precision(text: str) -> Precision:
+    """Raises UserError."""
+    from typing import get_args
+
+    from dlpipe.errors import UserError
+
+    if text not in get_args(Precision):
+        raise UserError(f"--precision {text!r} is none", hint=f"it is one of {', '.join(get_args(Precision))}")
+    return text  # type: ignore[return-value]  # just checked against the very list

@@ -1,0 +1,76 @@
+"""Anything that can be executed: an original in its framework, an ONNX model, or an artefact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlpipe.contracts.call import Call
+from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
+from dlpipe.errors import Unsupported
+from dlpipe.ir.contract import Contract
+from dlpipe.pipeline.imported import import_model
+from dlpipe.pipeline.session import Session
+from dlpipe.targets.registry import backend, target
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Runnable:
+    """`run` and `time` read the folders of `inputs` (name -> `tree:<digest>`) and `samples` beside them.
+
+    `feeds` is the folder of the IR or artefact whose contract says what the model takes (`tree:<digest>`).
+    """
+
+    spec: str
+    contract: Contract
+    feeds: str
+    run: Call | None
+    time: Call | None
+    inputs: Mapping[str, str]
+    frontend: Frontend | None = None
+    sniffed: Sniffed | None = None
+    source: str | None = None
+    variant: str = "fp32"
+
+
+def load(session: Session, spec: str, name: str) -> Runnable:
+    """Find out what `spec` is. `name` keeps the stages of several models of one session apart."""
+    path = Path(spec)
+    if (path / RUN_FILE).is_file():
+        return _artifact(session, path)
+    imported = import_model(session, spec, ImportOptions(), prefix=f"{name}:")
+    tree = f"tree:{session.executor.outcomes[imported.ir].output}"
+    source = f"tree:{imported.source.tree}"
+    return Runnable(
+        spec=spec,
+        contract=imported.contract,
+        feeds=tree,
+        run=imported.frontend.reference_call(imported.sniffed),
+        time=imported.frontend.timing_call(imported.sniffed),
+        inputs={"source": source, "imported": tree},
+        frontend=imported.frontend,
+        sniffed=imported.sniffed,
+        source=source,
+    )
+
+
+def _artifact(session: Session, path: Path) -> Runnable:
+    how = json.loads((path / RUN_FILE).read_text(encoding="utf-8"))
+    where, tool = target(how["target"]), backend(how["backend"])
+    tree = f"tree:{session.store.ingest(path).digest}"
+    run = tool.run_call(where, how["variant"])
+    if run is None:
+        raise Unsupported(f"nothing here can execute {path} ({where.name})")
+    return Runnable(
+        spec=str(path),
+        contract=Contract.read(path),
+        feeds=tree,
+        run=run,
+        time=tool.timing_call(where, how["variant"]),
+        inputs={"artifact": tree},
+        variant=how["variant"],
+    )

@@ -1,0 +1,40 @@
+"""Finding a run again: by id, by output folder, by report.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from dlpipe.errors import UserError
+from dlpipe.report.schema import Report
+from dlpipe.toolchains.manager import default_cache_dir
+
+
+def find_report(run: str) -> Report:
+    """Raises UserError when there is none."""
+    path = Path(run)
+    if path.exists():
+        return Report.read(path)
+    return Report.read(run_folder(run))
+
+
+def run_folder(run: str) -> Path:
+    """The folder of a run, by its id, or by a report that names it. Raises UserError when it is not known here."""
+    runs = default_cache_dir() / "runs"
+    run_id = Report.read(Path(run)).run if Path(run).exists() else run
+    folder = runs / run_id
+    if "/" in run_id or not folder.is_dir():
+        known = sorted((each.name for each in runs.glob("*") if (each / "report.json").exists()), reverse=True)[:3]
+        hint = f"the newest here: {', '.join(known)}" if known else "no run has finished on this machine yet"
+        raise UserError(f"there is no run or report {run!r}", hint=hint)
+    return folder
+
+
+def stages_of(folder: Path) -> dict[str, Any]:
+    """Stage id -> what the run did: its key, hit or miss, status, reason."""
+    file = folder / "stages.json"
+    if not file.is_file():
+        raise UserError(f"run {folder.name} ended before its stages were written", hint="run the command again")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found

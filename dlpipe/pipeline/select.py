@@ -1,0 +1,47 @@
+"""Which artefact is the answer for a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dlpipe.report.schema import Artifact, Gate, Selected
+
+
+def select(artifacts: Iterable[Artifact], broken_paths: set[str]) -> Selected | None:
+    """The limits filter; among those left the fastest measured on the target wins. With no timings from the target
+    the smallest that passed wins, and the basis says so. None when nothing is left."""
+    left = [each for each in artifacts if each.verdict == "passed" and each.path not in broken_paths]
+    if not left:
+        return None
+    timed = [each for each in left if _latency(each) is not None]
+    if timed:
+        best = min(timed, key=lambda each: (_latency(each) or 0.0, each.path))
+        return Selected(
+            path=best.path,
+            basis="measured-latency",
+            backend=best.backend,
+            variant=best.variant,
+            reason=f"fastest of {len(timed)} that passed: median {_latency(best):.3g} ms on this target",
+        )
+    best = min(left, key=lambda each: (each.size_bytes or 0, each.path))
+    return Selected(
+        path=best.path,
+        basis="unmeasured-speed",
+        backend=best.backend,
+        variant=best.variant,
+        reason=f"smallest of {len(left)} that passed; no timings from the target itself",
+    )
+
+
+def broken_paths(gates: Iterable[Gate], stage_of: dict[str, str]) -> set[str]:
+    """Artefacts that a gate rules out, directly or through the stage they were compiled from."""
+    bad = {gate.subject for gate in gates if gate.passed is not True}
+    return {path for path in stage_of if path in bad or stage_of[path] in bad}
+
+
+def _latency(artifact: Artifact) -> float | None:
+    """Median in ms, measured on the target; None else."""
+    figure = artifact.cost.get("latency_p50")
+    if figure is None or figure.provenance != "measured" or not isinstance(figure.value, int | float):
+        return None
+    return float(figure.value)

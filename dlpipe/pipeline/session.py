@@ -1,0 +1,97 @@
+"""What one run of a command works with: the store, the toolchains, warm workers, events, and a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar
+
+from dlpipe.errors import Interrupted
+from dlpipe.pipeline.events import Event, EventBus, JsonLines, ToolchainMessage
+from dlpipe.pipeline.executor import LocalExecutor
+from dlpipe.pipeline.store import Store
+from dlpipe.toolchains.manager import Toolchains, default_cache_dir
+from dlpipe.toolchains.pool import WorkerPool
+
+
+T = TypeVar("T")
+
+
+class Session:
+    """Use as a context manager. Workers start on first need, so a run that hits the cache starts none."""
+
+    def __init__(
+        self,
+        *,
+        offline: bool = False,
+        jobs: int | None = None,
+        listeners: Iterable[Callable[[Event], None]] = (),
+    ) -> None:
+        self.cache = default_cache_dir()
+        self.id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.folder = self.cache / "runs" / self.id
+        self.bus = EventBus()
+        for listener in listeners:
+            self.bus.subscribe(listener)
+        self.store = Store(self.cache / "store")
+        self.toolchains = Toolchains(
+            self.cache / "toolchains",
+            offline=offline,
+            on_event=lambda message: self.bus.emit(ToolchainMessage(message=message)),
+        )
+        self._jobs = jobs
+        self._closing = ExitStack()
+
+    @cached_property
+    def executor(self) -> LocalExecutor:
+        pool = self._closing.enter_context(
+            WorkerPool(self.toolchains, self.cache / "work" / self.id, keep_logs=self.folder / "logs")
+        )
+        return LocalExecutor(store=self.store, toolchains=self.toolchains, pool=pool, bus=self.bus, jobs=self._jobs)
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True)
+        self._closing.enter_context(self.store.pin(self.id))
+        self._closing.enter_context(_terminate_as_interrupt())
+        self.bus.subscribe(self._closing.enter_context(JsonLines(self.folder / "events.jsonl")))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._closing.close()
+
+    def read_output(self, tree: str, name: str, parse: Callable[[bytes], T]) -> T:
+        """One file of an output folder in the store."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            self.store.checkout(tree, Path(folder) / "tree", link=False)
+            return parse((Path(folder) / "tree" / name).read_bytes())
+
+    def save(self, name: str, value: Any) -> Path:
+        """Keep a JSON file in the run's folder, where `report`, `explain` and `gate` find it by the run's id."""
+        path = self.folder / name
+        path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path
+
+
+class _terminate_as_interrupt:  # noqa: N801 - reads as the function it is at the place of use
+    """SIGTERM unwinds like Ctrl-C, so that workers end and temporary files go. Only in the main thread."""
+
+    def __enter__(self) -> None:
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._before = signal.signal(signal.SIGTERM, self._raise)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        raise Interrupted("terminated")
+
+    def __exit__(self, *_: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGTERM, self._before)

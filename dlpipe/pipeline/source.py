@@ -1,0 +1,57 @@
+"""The model as the user gives it: found, with what belongs to it, and taken into the store."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlpipe.errors import UserError
+from dlpipe.pipeline.store import Store
+from dlpipe.pipeline.zoo import find_zoo_model
+
+COMPANIONS = ("labels.txt",)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    path: Path
+    entry: str  # the main file within the tree, "." when the folder itself is the model
+    tree: str  # digest in the store
+    sha256: str  # of the file; of a folder, its tree's digest
+    size_bytes: int
+    framework: str | None = None  # forced by the user with `framework:PATH`
+
+
+def take(store: Store, spec: str, frameworks: tuple[str, ...]) -> Source:
+    """Raises UserError when there is no such file, or it cannot be read."""
+    path, framework = locate(spec, frameworks)
+    if path.is_dir():
+        tree = store.ingest(path)
+        return Source(path, ".", tree.digest, tree.digest, sum(file.size for file in tree.files), framework)
+    files = {path.name: path}
+    files |= {name: path.parent / name for name in COMPANIONS if (path.parent / name).is_file()}
+    tree = store.ingest_files(files)
+    main = next(file for file in tree.files if file.name == path.name)
+    return Source(path, path.name, tree.digest, main.sha256, main.size, framework)
+
+
+def locate(spec: str, frameworks: tuple[str, ...]) -> tuple[Path, str | None]:
+    """A path, `zoo:NAME`, or `framework:PATH`."""
+    prefix, colon, rest = spec.partition(":")
+    if colon and prefix == "zoo":
+        return find_zoo_model(rest).model, None
+    framework = prefix if colon and prefix in frameworks else None
+    path = Path(rest if framework else spec).expanduser()
+    if not path.exists():
+        near = sorted(other.name for other in path.parent.glob("*") if other.suffix == path.suffix)[:5]
+        hint = f"in that folder: {', '.join(near)}" if near else "`dlpipe zoo list` names models that come with dlpipe"
+        raise UserError(f"there is no {path}", hint=hint)
+    return path, framework
+
+
+def default_out(source: Source) -> Path:
+    """`./dlpipe-out/<model>-<short digest>`: the same model gets the same folder."""
+    stem = source.path.stem if source.entry != "." else source.path.resolve().name
+    short = hashlib.sha256(f"{source.tree}".encode()).hexdigest()[:8]
+    return Path("dlpipe-out") / f"{stem}-{short}"

@@ -1,0 +1,109 @@
+"""Timing is one stage over the reference and all candidates together, interleaved, with the machine to itself.
+
+Its key is the sorted digests of what is timed, and the machine's fingerprint: another machine measures anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dlpipe.contracts.call import Call
+from dlpipe.contracts.json import digest
+from dlpipe.measure.machine import fingerprint
+from dlpipe.measure.timing import interleave
+from dlpipe.pipeline.events import StageFinished, StageProgress, StageStarted
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.stage import Outcome, Stage, key_parts
+from dlpipe.pipeline.store import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One model to be timed: a `time` operation and the folders it reads (name -> tree digest)."""
+
+    name: str
+    call: Call
+    inputs: Mapping[str, str]
+
+
+def measure_timing(session: Session, candidates: list[Timed], *, id: str = "timing") -> Outcome:  # noqa: A002 - a stage's id
+    """Returns the outcome whose value maps each name to what `measure.timing` found, with the date of the runs."""
+    executor = session.executor
+    stages = {each.name: Stage(each.name, "timing", each.call, {k: f"tree:{v}" for k, v in each.inputs.items()}) for each in candidates}
+    parts: dict[str, Any] = {
+        "timed": {name: key_parts(stage, executor.resolve(stage), session.toolchains) for name, stage in stages.items()},
+        "machine": fingerprint(),
+    }
+    key = digest(parts)
+    started = time.monotonic()
+    stage = next(iter(stages.values()))
+    record = session.store.get(key)
+    if record is None:
+        session.bus.emit(StageStarted(stage=id, kind="timing"))
+        with _alone(session.cache):
+            value = _run(session, candidates, id)
+        record = Record(
+            key=key,
+            parts=parts,
+            output=None,
+            value={"date": datetime.now(UTC).isoformat(timespec="seconds"), "timed": value},
+            notes=(),
+            seconds=time.monotonic() - started,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            tools={},
+        )
+        session.store.put(record)
+        cache = "miss"
+    else:
+        cache = "hit"
+    session.bus.emit(
+        StageFinished(stage=id, kind="timing", cache=cache, seconds=time.monotonic() - started, status="ok")
+    )
+    outcome = executor.outcomes[id] = Outcome(stage, "ok", "hit" if cache == "hit" else "miss", key, record)
+    return outcome
+
+
+def _run(session: Session, candidates: list[Timed], id: str) -> dict[str, Any]:  # noqa: A002 - a stage's id
+    executor = session.executor
+    with ExitStack() as held:
+        timers: dict[str, Callable[[int, int], Mapping[str, Any]]] = {}
+        workers: dict[tuple[str, tuple[str, ...]], Any] = {}
+        for each in candidates:
+            seat = (each.call.toolchain, each.call.resources)
+            if seat not in workers:
+                workers[seat] = held.enter_context(executor.pool.worker(*seat))
+            worker = workers[seat]
+            place = worker.place()
+            executor.fill(place.inputs, each.inputs)
+            timers[each.name] = _timer(worker, each, place)
+        return interleave(
+            timers,
+            on_progress=lambda message, fraction: session.bus.emit(
+                StageProgress(stage=id, message=message, fraction=fraction)
+            ),
+        )
+
+
+def _timer(worker: Any, each: Timed, place: Any) -> Callable[[int, int], Mapping[str, Any]]:
+    def run(warmup: int, runs: int) -> Mapping[str, Any]:
+        params = {**each.call.params, "handle": each.name, "warmup": warmup, "runs": runs}
+        call = Call(each.call.toolchain, each.call.worker, each.call.operation, params, each.call.resources)
+        value: Mapping[str, Any] = worker.call(call, place, lambda event: None)
+        return value
+
+    return run
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """One timing at a time on this machine, whoever runs dlpipe."""
+    with (cache / "timing.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
