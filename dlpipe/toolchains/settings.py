@@ -29,10 +29,11 @@ _LOCATIONS = ("extra-index-url", "find-links")
 _PYTHONS_OWN = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 
-def uv_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def uv_environment(environ: Mapping[str, str] | None = None, *, further_places: bool = True) -> dict[str, str]:
     """The environment to start uv with: the caller's, plus pip's settings where uv has none of its own.
 
-    Local folders that pip is told of and that do not exist are left out: pip passes over them, uv stops.
+    Local folders that pip is told of and that do not exist are left out: pip passes over them, uv stops. With
+    `further_places=False` only pip's main index counts: a lock must not depend on what this machine has beside it.
     """
     ours = dict(os.environ if environ is None else environ)
     for variable in _PYTHONS_OWN:
@@ -40,7 +41,7 @@ def uv_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     known = {*(name for name, value in ours.items() if value), *_uv_files(ours)}
     for option, value in pip_settings(ours).items():
         variable, synonyms, separator = _OPTIONS[option]
-        if variable in known or known & set(synonyms):
+        if variable in known or known & set(synonyms) or (option in _LOCATIONS and not further_places):
             continue
         words = [word for word in value.split() if option not in _LOCATIONS or _exists(word)]
         if words:

@@ -68,7 +68,8 @@ def lock(spec: Spec, say: Say) -> str:
             if spec.platform:
                 where += ["--only-binary", ":all:"]
             arguments = ["pip", "compile", *shape, *where, *extra, str(wanted)]
-            run_uv(arguments, what=f"resolving the {spec.name} toolchain", say=say)
+            environ = uv_environment(further_places=False)
+            run_uv(arguments, what=f"resolving the {spec.name} toolchain", say=say, environ=environ)
             blocks.append(made.read_text(encoding="utf-8"))
     text = "".join(blocks) or "# this toolchain is the bare interpreter\n"
     if "://" in text:

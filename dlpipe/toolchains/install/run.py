@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -49,9 +50,11 @@ def uv_command(*arguments: str) -> list[str]:
     return [uv.find_uv_bin(), "--no-progress", "--color", "never", *arguments]
 
 
-def run_uv(arguments: Sequence[str], *, what: str, say: Callable[[str], None]) -> None:
-    """Run uv under the user's own settings. `what` says what it is for."""
-    run(uv_command(*arguments), uv_environment(), what=what, say=say)
+def run_uv(
+    arguments: Sequence[str], *, what: str, say: Callable[[str], None], environ: Mapping[str, str] | None = None
+) -> None:
+    """Run uv, by default under the user's own settings. `what` says what it is for."""
+    run(uv_command(*arguments), uv_environment() if environ is None else environ, what=what, say=say)
 
 
 def run(command: Sequence[str], environ: Mapping[str, str], *, what: str, say: Callable[[str], None]) -> None:
@@ -80,6 +83,8 @@ def run(command: Sequence[str], environ: Mapping[str, str], *, what: str, say: C
 
 
 def _explain(what: str, output: str, status: int) -> ToolMissing:
+    if status == -signal.SIGXFSZ:  # a limit on the size of files: to the tool it is a full disk
+        output += "File too large"
     lines = [line for line in output.splitlines() if line.strip()]
     detail = "\n".join(lines[-8:]) or f"it ended with status {status} and said nothing"
     for pattern, cause, hint in _CAUSES:
