@@ -32,7 +32,7 @@ def run(request: Request) -> object:
 def _command(request: Request, guest: str) -> list[str]:
     params, root = request.params, request.resources[request.params["root"]]
     emulator = os.path.join(request.resources["qemu-user"], "usr", "bin", params["emulator"])
-    wheels = request.resources[params["wheels"]]
+    wheels = os.path.join(request.resources[params["wheels"]], "site")
     environment = {
         "LD_LIBRARY_PATH": "/usr/lib/" + params["multiarch"],
         "OMP_NUM_THREADS": "1",

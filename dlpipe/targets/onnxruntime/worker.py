@@ -6,12 +6,14 @@ import platform
 import resource
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import onnx
 import onnxruntime as ort
 from dlpipe_worker import Refused, Request, operation
 
-from . import guest
+from . import guest, ortformat
 
 _SESSIONS: dict[str, tuple[ort.InferenceSession, dict, float]] = {}  # of the timing operation
 
@@ -41,10 +43,11 @@ def compile_(request: Request) -> object:
     with open(os.path.join(request.out, "run.json"), "w", encoding="utf-8") as file:
         json.dump(description, file, indent=2, sort_keys=True)
         file.write("\n")
-    _open(request.out)
+    with _refusing():
+        guest.open_session(request.out)  # proves that what was written loads
     here = os.path.dirname(os.path.abspath(__file__))
     shutil.copyfile(os.path.join(here, "sample_run.py"), os.path.join(request.out, "run.py"))
-    os.mkdir(os.path.join(request.out, "LICENSES"))
+    os.makedirs(os.path.join(request.out, "LICENSES"), exist_ok=True)
     licence = os.path.join(os.path.dirname(ort.__file__), "LICENSE")
     shutil.copyfile(licence, os.path.join(request.out, "LICENSES", "onnxruntime.txt"))
     if request.params["variant"] == "fp16" and request.params["arch"] == "x86_64":
@@ -75,23 +78,27 @@ def _convert(source: str, target: str, arch: str) -> None:
     options.add_session_config_entry("session.save_model_format", "ORT")
     # Signed activations stay signed for Arm, whose kernels take them; x86 kernels want them unsigned.
     options.add_session_config_entry("session.qdqisint8allowed", "0" if arch == "x86_64" else "1")
-    _session(source, options)
+    with _refusing():
+        ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    with open(target, "rb") as file:
+        data = ortformat.canonical(file.read())
+    with open(target, "wb") as file:
+        file.write(data)
 
 
-def _session(path: str, options: ort.SessionOptions) -> ort.InferenceSession:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What ONNX Runtime says of a model when it loads it is the model's fault."""
     state = ort.capi.onnxruntime_pybind11_state
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail) as error:
-        raise Refused(f"ONNX Runtime does not take the model: {error}", kind="unsupported") from error
-
-
-def _open(artifact: str) -> None:
-    """Prove that what was written loads."""
-    state = ort.capi.onnxruntime_pybind11_state
-    try:
-        guest.open_session(artifact)
-    except (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail) as error:
+        yield
+    except (
+        state.NotImplemented,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.InvalidArgument,
+        state.Fail,
+    ) as error:
         raise Refused(f"ONNX Runtime does not take the model: {error}", kind="unsupported") from error
 
 
