@@ -72,19 +72,19 @@ def write_complete(
 
 
 def read_complete(root: Path) -> Environment | None:
-    """The environment in `root`, or None where there is none."""
+    """The environment in `root`, or None where there is none (or its record is damaged, which means the same)."""
     try:
         record = json.loads((root / COMPLETE).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        return Environment(
+            name=record["name"],
+            digest=record["digest"],
+            root=root,
+            python=root / record["python"] if record["python"] else None,
+            visible=(root, *(Path(folder) for folder in record["visible"])),
+            versions=record["versions"],
+        )
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
-    return Environment(
-        name=record["name"],
-        digest=record["digest"],
-        root=root,
-        python=root / record["python"] if record["python"] else None,
-        visible=(root, *(Path(folder) for folder in record["visible"])),
-        versions=record["versions"],
-    )
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +62,9 @@ def remove_tree(folder: Path) -> int:
     freed = disk_size(folder, exclusive_only=True)
     for where, subfolders, _files in os.walk(folder):
         for path in (Path(where), *(Path(where, name) for name in subfolders)):
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode | stat.S_IRWXU)
+            with suppress(OSError):  # the orphan of a killed installation may still be at work there
+                if not path.is_symlink():
+                    path.chmod(path.stat().st_mode | stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)
     return freed
 
@@ -72,7 +74,8 @@ def disk_size(folder: Path, *, exclusive_only: bool = False) -> int:
     total = 0
     for where, _subfolders, files in os.walk(folder):
         for name in files:
-            status = Path(where, name).lstat()
-            if not (exclusive_only and status.st_nlink > 1):
-                total += status.st_blocks * 512
+            with suppress(FileNotFoundError):
+                status = Path(where, name).lstat()
+                if not (exclusive_only and status.st_nlink > 1):
+                    total += status.st_blocks * 512
     return total

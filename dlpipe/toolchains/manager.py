@@ -146,6 +146,7 @@ class Toolchains:
         try:
             temporary.chmod(0o755)
             made = installer(spec.kind).install(spec, _read_lock(spec), temporary, self._say)
+            os.sync()  # the record below must not reach the disk before what it vouches for
             write_complete(temporary, spec.name, self.digest(spec.name), made.python, made.visible, made.versions)
             temporary.rename(folder)
             sync_folder(self.root)

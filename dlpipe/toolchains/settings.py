@@ -26,7 +26,12 @@ _OPTIONS: Mapping[str, tuple[str, tuple[str, ...], str | None]] = {
     "proxy": ("ALL_PROXY", ("HTTPS_PROXY", "https_proxy", "all_proxy"), None),
 }
 _LOCATIONS = ("extra-index-url", "find-links")
-_PYTHONS_OWN = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
+_NOT_PASSED_ON = (  # they say which packages, into which Python; a locked toolchain leaves no choice
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__"),
+    *("UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_EXCLUDE_NEWER"),
+    *("UV_NO_VERIFY_HASHES", "UV_PRERELEASE", "UV_RESOLUTION", "UV_TORCH_BACKEND"),
+    *("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT", "PIP_NO_BINARY"),
+)
 
 
 def uv_environment(environ: Mapping[str, str] | None = None, *, further_places: bool = True) -> dict[str, str]:
@@ -36,7 +41,7 @@ def uv_environment(environ: Mapping[str, str] | None = None, *, further_places: 
     `further_places=False` only pip's main index counts: a lock must not depend on what this machine has beside it.
     """
     ours = dict(os.environ if environ is None else environ)
-    for variable in _PYTHONS_OWN:
+    for variable in _NOT_PASSED_ON:
         ours.pop(variable, None)
     known = {*(name for name, value in ours.items() if value), *_uv_files(ours)}
     for option, value in pip_settings(ours).items():

@@ -103,6 +103,24 @@ def test_killed_in_mid_install(start, write, make, cache, delay, sign):
     assert not debris(cache)
 
 
+def test_only_the_parent_killed_while_its_installer_goes_on(start, write, make, cache):
+    write()
+    process = start("toolchains.ensure('tiny')")
+    assert process.stdout.readline() == "installing the tiny toolchain\n"
+    time.sleep(0.15)
+    process.kill()
+    process.communicate(timeout=60)
+    assert works(make().ensure("tiny"))
+
+
+def test_a_damaged_record_counts_as_none(make, write):
+    write()
+    environment = make().ensure("tiny")
+    (environment.root / "complete.json").write_text('{"name": "ti')
+    assert make().find("tiny") is None
+    assert works(make().ensure("tiny"))
+
+
 def test_an_environment_whose_interpreter_went_away_is_made_anew(make, write, cache):
     write()
     environment = make().ensure("tiny")
@@ -199,7 +217,10 @@ def test_offline_never_starts_a_download(make, write, cache):
     assert not cache.exists()
 
 
-def test_a_package_that_is_not_the_locked_one(make, write, cache):
+@pytest.mark.parametrize("variables", [{}, {"UV_NO_VERIFY_HASHES": "1"}])
+def test_a_package_that_is_not_the_locked_one(make, write, cache, monkeypatch, variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     folder = write()
     lock = folder / "toolchain.lock"
     lines = lock.read_text().replace("4721f3", "000000").replace("ff7033", "000000")

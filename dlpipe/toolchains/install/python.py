@@ -121,7 +121,7 @@ def _fill(spec: Spec, versions: Mapping[str, str], locked: Path, where: list[str
 def _fill_with_pip(spec: Spec, lock: str, locked: Path, folder: Path, python: Path, say: Say) -> None:
     """With the interpreter's own venv and pip. Where the lock names a pip, that one comes first and does the rest."""
     what = f"installing the {spec.name} toolchain"
-    environ = {**uv_environment(), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    environ = {**uv_environment(), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0"}
     run([str(python), "-I", "-m", "venv", str(folder)], environ, what=what, say=say)
     inside = str(folder / "bin" / "python")
     pip = [inside, "-m", "pip", "install", "--require-hashes", "--no-deps", "--requirement"]
