@@ -1,0 +1,115 @@
+"""Making room: records least recently used go first, then what no record names any more.
+
+The caller holds the store's lock alone, so nothing is being written. What was made or used within `grace` seconds
+stays, and so does what a live run has touched: a run ingests its files before it has a record for them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlpipe.pipeline.store.check import readable_records
+from dlpipe.pipeline.store.objects import Objects
+from dlpipe.pipeline.store.values import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`max_bytes` for all objects, `max_age` in seconds since the last use; None is no limit."""
+
+    max_bytes: int | None
+    max_age: float | None
+    grace: float
+
+
+def collect(
+    objects: Objects, limits: Limits, last_use: Mapping[str, float], pinned: tuple[set[str], set[str]], now: float
+) -> tuple[int, set[str]]:
+    """Returns the bytes freed, and the keys of the records dropped. `pinned` holds record keys and tree digests."""
+    keys, trees = pinned
+    live = _Live(objects)
+    for digest in objects.all_trees():
+        if digest in trees or now - _changed(objects.tree_path(digest)) < limits.grace:
+            live.add_tree(digest)
+    ages = [
+        (now - max(_changed(objects.record_path(r.key)), last_use.get(r.key, 0.0)), r)
+        for r in readable_records(objects)
+    ]
+    dropped: set[str] = set()
+    full = False
+    for age, record in sorted(ages, key=lambda pair: (pair[0], pair[1].key)):
+        needed = record.key in keys or age < limits.grace
+        too_old = limits.max_age is not None and age > limits.max_age
+        full = full or (limits.max_bytes is not None and live.size_with(record) > limits.max_bytes)
+        if needed or not (too_old or full):
+            live.add(record)
+        else:
+            dropped.add(record.key)
+    return _sweep(objects, live, dropped, now - limits.grace), dropped
+
+
+class _Live:
+    """What stays: trees, and objects with their sizes."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self.trees: set[str] = set()
+        self.sizes: dict[str, int] = {}
+
+    def add(self, record: Record) -> None:
+        self.sizes.update(self._sizes(record))
+        if record.output is not None:
+            self.trees.add(record.output)
+
+    def add_tree(self, digest: str) -> None:
+        self.trees.add(digest)
+        self.sizes.update(self._tree_sizes(digest))
+
+    def size_with(self, record: Record) -> int:
+        return sum((self.sizes | self._sizes(record)).values())
+
+    def _sizes(self, record: Record) -> dict[str, int]:
+        sizes = self._tree_sizes(record.output) if record.output is not None else {}
+        return sizes | ({record.log: _size(self._objects.path(record.log))} if record.log else {})
+
+    def _tree_sizes(self, digest: str) -> dict[str, int]:
+        try:
+            return {file.sha256: file.size for file in self._objects.read_tree(digest).files}
+        except (OSError, ValueError):
+            return {}  # damaged: `get` will find out; it holds nothing alive
+
+
+def _sweep(objects: Objects, live: _Live, dropped: set[str], before: float) -> int:
+    """Names go before what they name, so that a kill leaves nothing that points nowhere."""
+    for key in dropped:
+        objects.record_path(key).unlink(missing_ok=True)
+    freed = 0
+    doomed = [objects.tree_path(digest) for digest in objects.all_trees() if digest not in live.trees]
+    doomed += [objects.path(sha256) for sha256 in objects.all_objects() if sha256 not in live.sizes]
+    doomed += list(objects.damaged.iterdir())
+    for path in doomed:
+        if _changed(path) <= before:
+            freed += _size(path)
+            path.unlink(missing_ok=True)
+    for path in objects.tmp.iterdir():  # left by a killed process: nobody alive is writing
+        freed += _size(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return freed
+
+
+def _changed(path: Path) -> float:
+    """Seconds since 1970 of the inode's last change (a write, a new link, a renewed stamp). 0 where there is none."""
+    try:
+        return path.lstat().st_ctime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
