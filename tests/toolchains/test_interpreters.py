@@ -54,12 +54,13 @@ def test_a_lock_may_bring_a_newer_pip(make, write):
     assert done.stdout.startswith("pip 21.3.1 ")
 
 
-def test_an_interpreter_that_nobody_has(make, write, monkeypatch, tmp_path):
+@pytest.mark.parametrize("version", ["3.5", "3.99"])
+def test_an_interpreter_that_nobody_has(make, write, monkeypatch, tmp_path, version):
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    write(python="3.5")
-    with pytest.raises(ToolMissing, match=r"Python 3\.5 is needed") as caught:
+    write(python=version)
+    with pytest.raises(ToolMissing, match=f"Python {version} is needed") as caught:
         make().ensure("tiny")
-    assert "pyenv install 3.5" in caught.value.hint
+    assert f"pyenv install {version}" in caught.value.hint
 
 
 def test_locking_again_gives_hashes_and_no_address(make, write):

@@ -21,13 +21,17 @@ def find_interpreter(version: str, say: Callable[[str], None]) -> Path:
     """
     if found := on_this_machine(version):
         return found
+    why = ""
     if as_tuple(version) >= UV_FETCHES_FROM:
         say(f"fetching Python {version}")
-        run_uv(["python", "install", "--no-bin", version], what=f"fetching Python {version}", say=say)
+        try:
+            run_uv(["python", "install", "--no-bin", version], what="it cannot be fetched", say=say)
+        except ToolMissing as error:
+            why = f"; {error.message}"
         if found := on_this_machine(version):
             return found
     raise ToolMissing(
-        f"Python {version} is needed and is not on this machine",
+        f"Python {version} is needed and is not on this machine{why}",
         hint=f"install it, for example with pyenv: pyenv install {version}",
         python=version,
     )
