@@ -27,9 +27,12 @@ class OutputFidelity(Value):
     max_abs: FiniteFloat | None = None
     max_rel: FiniteFloat | None = None  # max_abs / scale
     scale: FiniteFloat | None = None  # the reference output's range (max - min) over all samples, or its fallback
-    cosine: FiniteFloat | None = None  # the lowest of any sample
+    cosine: FiniteFloat | None = None  # of all elements of all samples together
+    cosine_min: FiniteFloat | None = None  # the lowest of any one sample
     sqnr_db: FiniteFloat | None = None  # 10 log10(signal power / error power), over all samples
-    argmax_agreement: Fraction | None = None  # share of samples whose largest element is the same one
+    # Share of places whose largest element along the last axis is the same; of an integer output: of equal elements.
+    argmax_agreement: Fraction | None = None
+    worst_sample: int | None = None  # index of the sample that holds max_abs
     nan: int = 0  # elements that are NaN here and not in the reference
     inf: int = 0  # elements that are infinite here and not the same infinity in the reference
     passed: bool | None = None

@@ -1,0 +1,160 @@
+"""Interleaved timing: all candidates take turns, so that what disturbs the machine disturbs them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlpipe.contracts.figure import Figure
+from dlpipe.errors import DlpipeError
+from dlpipe.measure import statistics
+
+Timer = Callable[[int, int], Mapping[str, Any]]
+Progress = Callable[[str, float | None], None]
+
+BASELINES = {"original": "original", "reference-runtime": "reference-runtime"}  # baseline -> candidate's name
+ROUNDS = 10
+WARMUP = 3
+MAX_RUNS = 50  # per round and candidate
+NOISY_SPREAD = 0.25  # interquartile range / median
+NOISY_INTERVAL = 0.5  # width of a ratio's interval / the ratio
+
+
+@dataclass(slots=True)
+class _Times:
+    """What one candidate gave. Seconds, in rounds; `first` is what the worker said on the first call."""
+
+    first: Mapping[str, Any]
+    rounds: list[list[float]] = field(default_factory=list)
+
+    def all(self) -> list[float]:
+        return [value for runs in self.rounds for value in runs]
+
+
+def interleave(
+    timers: Mapping[str, Timer],
+    *,
+    baselines: Mapping[str, str] = BASELINES,
+    rounds: int = ROUNDS,
+    seconds_each: float = 5.0,
+    on_progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Time every candidate in `rounds` rounds, the order rotated from round to round.
+
+    timers: name -> function (warmup, runs) that returns what a `time` operation does ("seconds" per run and, on the
+    first call, "load_seconds", "first_seconds", "peak_rss"). baselines: which candidate each kind of baseline is;
+    those that are not among the timers are left out. seconds_each: about how long each candidate may run in
+    all; the number of runs per round (1 to 50) follows from it.
+    Returns JSON: name -> {"cost": {key: Figure}, "speedups": [Speedup], "runs", "rounds", "cv", "noise": why the
+    figures say little, or None}; a candidate whose timer raised a DlpipeError -> {"cost": ..., "speedups": [],
+    "error": ...} with its cost absent. Noise never raises: it is said.
+    """
+    say = on_progress or _silent
+    times: dict[str, _Times] = {}
+    errors: dict[str, str] = {}
+    runs: dict[str, int] = {}
+    for name, timer in timers.items():
+        say(f"warming up {name}", 0.0)
+        try:
+            times[name] = _Times(timer(WARMUP, 1))
+            pilot = max(times[name].first["seconds"][-1], 1e-7)
+            runs[name] = max(1, min(MAX_RUNS, int(seconds_each / (rounds * pilot))))
+        except DlpipeError as error:
+            errors[name] = error.message
+    for number in range(rounds):
+        for name in rotated(sorted(times.keys() - errors.keys()), number):
+            say(f"timing {name}, round {number + 1} of {rounds}", number / rounds)
+            try:
+                times[name].rounds.append(list(timers[name](1, runs[name])["seconds"]))
+            except DlpipeError as error:
+                errors[name] = error.message
+    found = {name: each for name, each in times.items() if name not in errors}
+    return {name: _failed(errors[name]) if name in errors else _result(name, found, baselines) for name in timers}
+
+
+def _silent(message: str, fraction: float | None) -> None:
+    pass
+
+
+def rotated(names: Sequence[str], number: int) -> list[str]:
+    """The order of round `number`: another one begins each time, and every second pass over them runs backwards,
+    so that none always follows the same neighbour."""
+    if not names:
+        return []
+    start = number % len(names)
+    order = [*names[start:], *names[:start]]
+    return order[::-1] if (number // len(names)) % 2 else order
+
+
+def _failed(message: str) -> dict[str, Any]:
+    reason = f"it could not be timed: {message}"
+    return {"cost": {"latency_p50": Figure.absent(reason, "ms").model_dump()}, "speedups": [], "error": message}
+
+
+def _result(name: str, found: Mapping[str, _Times], baselines: Mapping[str, str]) -> dict[str, Any]:
+    times = found[name]
+    seconds = times.all()
+    noise = _noise(seconds)
+    return {
+        "cost": {key: figure.model_dump() for key, figure in _cost(times, seconds, noise).items()},
+        "speedups": [
+            _speedup(label, found[base], times) for label, base in baselines.items() if base in found and base != name
+        ],
+        "runs": len(seconds),
+        "rounds": len(times.rounds),
+        "cv": statistics.coefficient_of_variation(seconds),
+        "noise": noise,
+    }
+
+
+def _noise(seconds: Sequence[float]) -> str | None:
+    spread = statistics.spread(seconds)
+    if spread <= NOISY_SPREAD:
+        return None
+    return f"too noisy to say: the middle half of {len(seconds)} runs spreads over {100 * spread:.0f} % of the median"
+
+
+def _cost(times: _Times, seconds: Sequence[float], noise: str | None) -> dict[str, Figure]:
+    cost = {}
+    for q in (50, 95, 99):
+        needed = 1 if q == 50 else round(100 / (100 - q))
+        cost[f"latency_p{q}"] = (
+            Figure(value=1e3 * statistics.percentile(seconds, q), unit="ms", provenance="measured", reason=noise)
+            if len(seconds) >= needed
+            else Figure.absent(f"{len(seconds)} runs do not show a {q}th percentile ({needed} would)", "ms")
+        )
+    median = statistics.percentile(seconds, 50)
+    if median > 0:
+        reason = "one request after the other: the inverse of the median latency"
+        cost["throughput"] = Figure(value=1 / median, unit="1/s", provenance="measured", reason=reason)
+    for key, field_name, unit, scale, reason in (
+        ("load", "load_seconds", "ms", 1e3, "reading the model into a runtime that is already loaded"),
+        ("first_inference", "first_seconds", "ms", 1e3, "the first run after loading"),
+        ("peak_memory", "peak_rss", "bytes", 1, "of the whole worker process, its runtime included"),
+    ):
+        value = times.first.get(field_name)
+        if value is not None:
+            cost[key] = Figure(value=scale * value, unit=unit, provenance="measured", reason=reason)
+    return cost
+
+
+def _speedup(baseline: str, base: _Times, times: _Times) -> dict[str, Any]:
+    try:
+        ratio, low, high = statistics.ratio_of_medians(base.rounds, times.rounds)
+    except ValueError as error:  # a clock too coarse for the model gives times of zero
+        return {"baseline": baseline, "value": None, "provenance": "absent", "reason": str(error)}
+    noisy = (high - low) / ratio > NOISY_INTERVAL
+    reason = None
+    if noisy:
+        reason = f"too noisy to say: with 95 % confidence it lies somewhere between {low:.2f} and {high:.2f}"
+    elif low <= 1 <= high:
+        reason = "no difference: the 95 % interval contains 1"
+    return {
+        "baseline": baseline,
+        "value": ratio,
+        "ci95": [low, high],
+        "provenance": "measured",
+        "noisy": noisy,
+        "reason": reason,
+    }

@@ -1,0 +1,68 @@
+"""How far outputs may be from the original's, by the precision a variant computes in, each with its reason.
+
+`max_rel` limits the largest error relative to the range of the reference output. `min_cosine` limits the cosine of
+all elements together. `min_agreement` is for integer outputs (class indices, say), which have no rounding error: the
+share of elements that are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    max_rel: float | None
+    min_cosine: float | None
+    min_agreement: float
+    reason: str
+
+    def params(self) -> dict[str, Any]:
+        """As the worker's operation takes it."""
+        return asdict(self)
+
+
+TOLERANCES = {
+    "fp32": Tolerance(
+        max_rel=1e-4,
+        min_cosine=None,
+        min_agreement=1.0,
+        reason="fp32 keeps 24 bits (6e-8 per operation): another order of summation moves an output by far less than "
+        "1e-4 of its range, a wrong operator or weight by far more",
+    ),
+    "fp16": Tolerance(
+        max_rel=1e-2,
+        min_cosine=0.999,
+        min_agreement=0.98,
+        reason="fp16 keeps 11 bits (5e-4 per operation), which dozens of layers add up to within 1e-2 of the range",
+    ),
+    "bf16": Tolerance(
+        max_rel=5e-2,
+        min_cosine=0.99,
+        min_agreement=0.95,
+        reason="bf16 keeps 8 bits (4e-3 per operation), which dozens of layers add up to within 5e-2 of the range",
+    ),
+    "int8": Tolerance(
+        max_rel=None,
+        min_cosine=0.98,
+        min_agreement=0.9,
+        reason="int8 is lossy by design, so its largest error says little: the outputs' direction must hold "
+        "(cosine >= 0.98), and the accuracy on labelled data decides what the loss costs",
+    ),
+    "int4": Tolerance(
+        max_rel=None,
+        min_cosine=0.95,
+        min_agreement=0.8,
+        reason="int4 is lossier than int8: the outputs' direction must hold (cosine >= 0.95), and the accuracy on "
+        "labelled data decides what the loss costs",
+    ),
+}
+
+
+def tolerance_of(variant: str) -> Tolerance:
+    """The tolerance of "fp32", "int8", "int8-per-channel" ...: the precision is the name's first word.
+
+    KeyError for a precision that is not in the table: a limit must not be guessed.
+    """
+    return TOLERANCES[variant.split("-")[0]]
