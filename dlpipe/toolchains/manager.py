@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -142,9 +142,9 @@ class Toolchains:
         self._check_space(spec)
         size = f" ({spec.size_mb / 1000:.1f} GB)" if spec.size_mb and spec.size_mb >= 100 else ""
         self._say(f"installing the {spec.name} toolchain{size}")
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.tmp.{os.getpid()}.", dir=self.root))
+        temporary = self.root / f".{folder.name}.tmp.{os.getpid()}.{secrets.token_hex(4)}"
         try:
-            temporary.chmod(0o755)
+            temporary.mkdir()
             made = installer(spec.kind).install(spec, _read_lock(spec), temporary, self._say)
             os.sync()  # the record below must not reach the disk before what it vouches for
             write_complete(temporary, spec.name, self.digest(spec.name), made.python, made.visible, made.versions)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from dlpipe.errors import ToolMissing
@@ -78,3 +80,22 @@ def test_debris_goes_and_strangers_stay(make, write, cache):
 def test_an_empty_cache(make, write):
     write()
     assert make().gc().removed == ()
+
+
+def test_holding_one_in_a_cache_that_is_read_only(make, write, tmp_path):
+    """As in an image that was built with its toolchains inside."""
+    write()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "none", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("not run: this user cannot mount a disk")
+    try:
+        environment = make(root=disk).ensure("tiny")
+        environment.lock_path.unlink()
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        found = make(root=disk).ensure("tiny")
+        with found.hold():
+            assert found == environment
+    finally:
+        subprocess.run(["umount", disk], check=True)
