@@ -1,0 +1,24 @@
+"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and ncnn."""
+
+import json
+import pathlib
+import sys
+
+import ncnn
+import numpy as np
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+net = ncnn.Net()
+for option, value in ports["options"].items():
+    setattr(net.opt, option, value)
+net.load_param(str(here / "model.param"))
+net.load_model(str(here / "model.bin"))
+extractor = net.create_extractor()
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+for port in ports["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), "i4" if "int" in port["dtype"] else "f4")
+    extractor.input(port["blob"], ncnn.Mat(array, batch_index=port["batch_index"]).clone())
+for port in ports["outputs"]:
+    print(port["name"], extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))
