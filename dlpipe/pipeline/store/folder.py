@@ -44,17 +44,11 @@ def entries(path: Path) -> list[Entry]:
         raise UserError(f"there is no {path}")
     root = path.resolve()
     if not root.is_dir():
-        return [one(path.name, path)]
+        return [Entry(path.name, root.parent, (root.name,))]
     try:
         return sorted(_walk(root, (), "", (root,)), key=lambda entry: entry.name)
     except OSError as error:
         raise _unreadable(error, error.filename or path) from error
-
-
-def one(name: str, path: Path) -> Entry:
-    """A single file under a name of the caller's choice."""
-    real = path.resolve()
-    return Entry(name, real.parent, (real.name,))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256 as _sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from dlpipe.errors import UserError
 from dlpipe.pipeline.store import check, gc, layout
 from dlpipe.pipeline.store.disk import writing
-from dlpipe.pipeline.store.folder import Entry, entries, one, opened
+from dlpipe.pipeline.store.folder import Entry, entries, opened
 from dlpipe.pipeline.store.objects import Objects
 from dlpipe.pipeline.store.pins import Pins
 from dlpipe.pipeline.store.uses import Uses
@@ -56,8 +57,7 @@ class Store:
         A moved file is copied too (blocks are shared where the file system can): whoever wrote it may still have it
         open. Raises BadModel on links that leave the folder and on devices, UserError on what cannot be read.
         """
-        found = entries(path)
-        tree = self._take(found, remembered=not move)
+        tree = self._take(entries(path), remembered=not move)
         if move:
             with writing(path, "the working folder"):
                 for child in path.iterdir():
@@ -65,8 +65,15 @@ class Store:
         return tree
 
     def ingest_files(self, files: Mapping[str, Path]) -> Tree:
-        """Take single files under names of the caller's choice."""
-        return self._take([one(name, path) for name, path in sorted(files.items())], remembered=True)
+        """Take files and folders under names of the caller's choice, as one folder."""
+        return self._take(
+            [
+                replace(each, name=name if path.is_file() else f"{name}/{each.name}")
+                for name, path in files.items()
+                for each in entries(path)
+            ],
+            remembered=True,
+        )
 
     def put_blob(self, data: bytes) -> str:
         """Keep a log. Returns its SHA-256, which a record may name."""
