@@ -109,19 +109,20 @@ def _right(file: Path, labels: list[int | None], output: str | None) -> np.ndarr
     member = found[name]
     if member.shape[0] != len(labels):
         raise Refused(f"{len(labels)} labels, but {member.shape[0]} samples in {name}")
+    classes = [dim for dim in member.shape[1:] if dim != 1]
+    if len(classes) > 1 or (not classes and member.dtype.kind == "f"):
+        raise Refused(f"{name} has the shape {list(member.shape)}: not one score per class for each sample")
     right: list[bool] = []
     rows = member.rows_per_chunk()
     for number, chunk in enumerate(member.chunks(rows)):
         scores = chunk.reshape(len(chunk), -1)
-        if chunk[0].size != member.shape[-1] and member.dtype.kind == "f":
-            raise Refused(f"{name} has the shape {list(member.shape)}: not one score per class for each sample")
-        valid: list[bool] = list(np.isfinite(scores).all(axis=1))
-        # One number per sample is the class itself; a NaN must not win the argmax unnoticed.
-        chosen = (scores[:, 0] if scores.shape[1] == 1 else scores.argmax(axis=1)).tolist()
+        broken = [not np.isfinite(row).all() for row in scores]  # argmax would choose the NaN
+        # One integer per sample is the class itself.
+        chosen = (scores.argmax(axis=1) if classes else scores[:, 0]).tolist()
         batch = labels[number * rows : number * rows + len(chunk)]
         right += [
-            bool(ok and guess == label)
-            for ok, guess, label in zip(valid, chosen, batch, strict=True)
+            not bad and bool(guess == label)
+            for bad, guess, label in zip(broken, chosen, batch, strict=True)
             if label is not None
         ]
     if not right:
