@@ -70,7 +70,7 @@ def read_target(path: Path) -> Target:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'target'}: {e['msg']}" for e in error.errors())
         raise UserError(f"{path}: {faults}", hint="`dlpipe target show arm64` prints one that is right") from error
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in table}
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table}
     return Target(**fields)
 
 

@@ -21,4 +21,4 @@ for port in ports["inputs"]:
     array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), "i4" if "int" in port["dtype"] else "f4")
     extractor.input(port["blob"], ncnn.Mat(array, batch_index=port["batch_index"]).clone())
 for port in ports["outputs"]:
-    print(port["name"], extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))
+    print(port["name"], extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))  # noqa: T201 - a program for the user

@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -69,7 +70,7 @@ def _convert(ir: Path, folder: Path, contract: dict[str, Any], variant: str) -> 
     arguments = ["model.onnx", f"fp16={int(variant == 'fp16')}", "inputshape=" + shapes]
     done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, errors="replace")
     said = (done.stdout + done.stderr).strip()
-    print(said)
+    sys.stdout.write(said + "\n")
     if done.returncode or not (folder / "model.ncnn.param").is_file():
         lines = [line.strip() for line in said.splitlines() if "failed" in line.lower() or "not supported" in line]
         raise Refused(
@@ -115,7 +116,9 @@ def _refuse_unknown_layers(param: Path) -> None:
 
 def _prove(artifact: Path, description: dict[str, Any]) -> None:
     """Load and call it once, with zeros."""
-    shapes = {port["name"]: [1 if isinstance(dim, str) else dim for dim in port["shape"]] for port in description["inputs"]}
+    shapes = {
+        port["name"]: [1 if isinstance(dim, str) else dim for dim in port["shape"]] for port in description["inputs"]
+    }
     try:
         model = guest.Model(str(artifact))
         model({port["name"]: np.zeros(shapes[port["name"]], port["dtype"]) for port in description["inputs"]})

@@ -45,7 +45,7 @@ class OnnxRuntime:
     def compile_call(self, target: Target, variant: str) -> Call:
         params = {
             "arch": target.arch,
-            # Only a full runtime chooses x86 layouts (NCHWc), at load and from ONNX: an .ort file would be slower there.
+            # A runtime chooses x86 layouts (NCHWc) when it loads ONNX; from an .ort file it would run slower there.
             "format": "onnx" if target.arch == "x86_64" else "ort",
             "target": target.name,
             "variant": variant,

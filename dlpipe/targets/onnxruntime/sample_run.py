@@ -16,4 +16,4 @@ else:
     shapes = {p["name"]: [d if isinstance(d, int) else 1 for d in p["shape"]] for p in ports["inputs"]}
     feed = {p["name"]: np.zeros(shapes[p["name"]], p["dtype"]) for p in ports["inputs"]}
 for port, value in zip(session.get_outputs(), session.run(None, feed), strict=True):
-    print(port.name, value.shape, value)
+    print(port.name, value.shape, value)  # noqa: T201 - a program for the user

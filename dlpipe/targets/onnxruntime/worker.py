@@ -1,36 +1,35 @@
 """IR -> a model for ONNX Runtime, and its execution on this machine. Runs in the core toolchain."""
 
 import json
-import os
 import platform
 import resource
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-import onnx
+import onnx  # noqa: TID251 - worker code, inside the core toolchain
 import onnxruntime as ort
 from dlpipe_worker import Refused, Request, operation
 
 from . import guest, ortformat
 
-_SESSIONS: dict[str, tuple[ort.InferenceSession, dict, float]] = {}  # of the timing operation
+_SESSIONS: dict[str, tuple[ort.InferenceSession, dict[str, Any], float]] = {}  # of the timing operation
 
 
 @operation
 def compile_(request: Request) -> object:
     """ir -> `model.ort` or `model.onnx`, run.json, run.py, LICENSES/. params: target, arch, format, variant."""
-    source = os.path.join(request.inputs["ir"], "model.onnx")
-    with open(os.path.join(request.inputs["ir"], "contract.json"), encoding="utf-8") as file:
-        contract = json.load(file)
-    entry = "model." + _format(request, source)
+    ir, out = Path(request.inputs["ir"]), Path(request.out)
+    contract = json.loads((ir / "contract.json").read_text(encoding="utf-8"))
+    entry = "model." + _format(request, ir)
     if entry == "model.ort":
-        _convert(source, os.path.join(request.out, entry), request.params["arch"])
+        _convert(ir / "model.onnx", out / entry, request.params["arch"])
     else:
-        for name in sorted(os.listdir(request.inputs["ir"])):
-            if name.startswith("model.onnx"):
-                shutil.copyfile(os.path.join(request.inputs["ir"], name), os.path.join(request.out, name))
+        for file in sorted(ir.glob("model.onnx*")):
+            shutil.copyfile(file, out / file.name)
     description = {
         "backend": "onnxruntime",
         "target": request.params["target"],
@@ -40,32 +39,27 @@ def compile_(request: Request) -> object:
         "inputs": contract["inputs"],
         "outputs": contract["outputs"],
     }
-    with open(os.path.join(request.out, "run.json"), "w", encoding="utf-8") as file:
-        json.dump(description, file, indent=2, sort_keys=True)
-        file.write("\n")
+    (out / "run.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     with _refusing():
-        guest.open_session(request.out)  # proves that what was written loads
-    here = os.path.dirname(os.path.abspath(__file__))
-    shutil.copyfile(os.path.join(here, "sample_run.py"), os.path.join(request.out, "run.py"))
-    os.makedirs(os.path.join(request.out, "LICENSES"), exist_ok=True)
-    licence = os.path.join(os.path.dirname(ort.__file__), "LICENSE")
-    shutil.copyfile(licence, os.path.join(request.out, "LICENSES", "onnxruntime.txt"))
+        guest.open_session(str(out))  # proves that what was written loads
+    shutil.copyfile(Path(__file__).with_name("sample_run.py"), out / "run.py")
+    (out / "LICENSES").mkdir(exist_ok=True)
+    shutil.copyfile(Path(ort.__file__).with_name("LICENSE"), out / "LICENSES" / "onnxruntime.txt")
     if request.params["variant"] == "fp16" and request.params["arch"] == "x86_64":
         request.note("fp16 saves size here, not time: ONNX Runtime's x86 kernels compute it in fp32")
     return {"tool": "onnxruntime " + ort.__version__, "entry": entry}
 
 
-def _format(request: Request, source: str) -> str:
-    """A flatbuffer ends at 2 GiB, so a large model stays ONNX with its data beside it."""
-    if request.params["format"] == "ort" and os.path.exists(source + ".data"):
-        size = os.path.getsize(source + ".data")
-        if size > 1 << 30:
-            request.note(f"{size} bytes of weights are too many for the ORT format: the artefact is the ONNX model")
-            return "onnx"
+def _format(request: Request, ir: Path) -> str:
+    """A FlatBuffer ends at 2 GiB, so a large model stays ONNX with its data beside it."""
+    data = ir / "model.onnx.data"
+    if request.params["format"] == "ort" and data.exists() and data.stat().st_size > 1 << 30:
+        request.note("the weights are too many for the ORT format (2 GiB): the artefact is the ONNX model")
+        return "onnx"
     return str(request.params["format"])
 
 
-def _convert(source: str, target: str, arch: str) -> None:
+def _convert(source: Path, target: Path, arch: str) -> None:
     """Save the optimised graph in ORT format.
 
     Level "extended" fuses operators and does not choose layouts: those of the next level (NCHWc) depend on the
@@ -73,17 +67,14 @@ def _convert(source: str, target: str, arch: str) -> None:
     """
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.optimized_model_filepath = target
+    options.optimized_model_filepath = str(target)
     options.log_severity_level = 3
     options.add_session_config_entry("session.save_model_format", "ORT")
     # Signed activations stay signed for Arm, whose kernels take them; x86 kernels want them unsigned.
     options.add_session_config_entry("session.qdqisint8allowed", "0" if arch == "x86_64" else "1")
     with _refusing():
-        ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    with open(target, "rb") as file:
-        data = ortformat.canonical(file.read())
-    with open(target, "wb") as file:
-        file.write(data)
+        ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    target.write_bytes(ortformat.canonical(target.read_bytes()))
 
 
 @contextmanager
@@ -107,8 +98,8 @@ def run(request: Request) -> object:
     """artifact, samples -> `outputs.npz`, on this machine's own processor. params: machine."""
     answer = guest.execute(
         request.inputs["artifact"],
-        os.path.join(request.inputs["samples"], "samples.npz"),
-        os.path.join(request.out, "outputs.npz"),
+        str(Path(request.inputs["samples"], "samples.npz")),
+        str(Path(request.out, "outputs.npz")),
         lambda done: request.progress("running", done),
     )
     if answer["machine"] != request.params["machine"]:
@@ -132,14 +123,14 @@ def time_(request: Request) -> object:
     }
 
 
-def _load(request: Request) -> tuple[ort.InferenceSession, dict, float]:
+def _load(request: Request) -> tuple[ort.InferenceSession, dict[str, Any], float]:
     started = time.perf_counter()
     session = guest.open_session(request.inputs["artifact"], request.params.get("threads", 1))
     seconds = time.perf_counter() - started
-    return session, guest.first_sample(session, os.path.join(request.inputs["samples"], "samples.npz")), seconds
+    return session, guest.first_sample(session, str(Path(request.inputs["samples"], "samples.npz"))), seconds
 
 
-def _timed(session: ort.InferenceSession, feed: dict) -> float:
+def _timed(session: ort.InferenceSession, feed: dict[str, Any]) -> float:
     started = time.perf_counter()
     session.run(None, feed)
     return time.perf_counter() - started
