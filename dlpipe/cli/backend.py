@@ -30,7 +30,9 @@ def list_(as_json: opt.AsJson = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(("name", "what it is", "targets"), [(r["name"], r["summary"], ", ".join(r["targets"])) for r in rows])
+        print_table(
+            ("name", "what it is", "targets"), [(r["name"], r["summary"], ", ".join(r["targets"])) for r in rows]
+        )
 
 
 @backend.command()

@@ -53,9 +53,10 @@ def convert(
       dlpipe convert zoo:arm-kws-ds-cnn-s -t x86-64 -t arm64 --json
     """
     from dlpipe.cli.journey import Journey
+    from dlpipe.contracts.frontend import ImportOptions
     from dlpipe.errors import UserError
     from dlpipe.pipeline.limits import UserLimits
-    from dlpipe.pipeline.request import ConvertRequest, ImportOptions, parse_dims, parse_ports, parse_precision
+    from dlpipe.pipeline.request import ConvertRequest, parse_dims, parse_ports, parse_precision
 
     if gate_confidence not in (None, "95%"):
         raise UserError(f"--gate-confidence {gate_confidence!r}: only 95% is computed")

@@ -19,11 +19,16 @@ def list_(as_json: opt.AsJson = False) -> None:
     from dlpipe.cli.output import print_json, print_table
     from dlpipe.frontends.registry import frontends
 
-    rows = [{"name": name, "formats": list(found.formats), "toolchain": found.toolchain} for name, found in frontends().items()]
+    rows = [
+        {"name": name, "formats": list(found.formats), "toolchain": found.toolchain}
+        for name, found in frontends().items()
+    ]
     if as_json:
         print_json(rows)
     else:
-        print_table(("name", "toolchain", "formats"), [(r["name"], r["toolchain"], ", ".join(r["formats"])) for r in rows])
+        print_table(
+            ("name", "toolchain", "formats"), [(r["name"], r["toolchain"], ", ".join(r["formats"])) for r in rows]
+        )
 
 
 @frontend.command()

@@ -36,7 +36,8 @@ class Frontend(Protocol):
     """Inputs and outputs of the calls are folders (see `Call`):
 
     - import_call: source -> `model.onnx`, `contract.json` (+ what preprocessing needs to stay executable)
-    - preprocess_call: source, imported, data -> `samples.npz` at the boundary where the ONNX model begins
+    - preprocess_call: imported, data -> `samples.npz` at the boundary where the ONNX model begins; what was cut off
+      travels with the IR and with every artefact, so the original file is not needed
     - reference_call: source, imported, samples -> `outputs.npz`, made by the original in its own framework
     """
 
@@ -46,7 +47,7 @@ class Frontend(Protocol):
 
     def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call: ...
 
-    def preprocess_call(self, sniffed: Sniffed) -> Call | None: ...
+    def preprocess_call(self) -> Call: ...
 
     def reference_call(self, sniffed: Sniffed) -> Call | None: ...
 

@@ -59,16 +59,14 @@ def candidates(target: Target, request: ConvertRequest) -> list[Candidate]:
     return found
 
 
-def build(
-    session: Session, found: list[Candidate], samples: Samples, irs: Mapping[str, str]
-) -> list[Candidate]:
+def build(session: Session, found: list[Candidate], samples: Samples, irs: Mapping[str, str]) -> list[Candidate]:
     """Compile, execute and compare every candidate that pre-flight lets pass. Returns all, with their refusals."""
     executor = session.executor
     stages: list[Stage] = []
     result = []
     for candidate in found:
         source = irs[candidate.backend.ir_variant(candidate.variant)]
-        described = executor.outcomes[f"describe:{source}" if source != "import" else "describe"]
+        described = executor.outcomes[f"describe:{source}"]
         if described.status == "ok":
             refusals = tuple(candidate.backend.refusals(candidate.target, candidate.variant, described.value))
         else:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from dlpipe.contracts.figure import Figure
-from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup
+from dlpipe.contracts.measurement import Accuracy, Fidelity
 from dlpipe.pipeline import report_costs as costs
 from dlpipe.pipeline.artifacts import Candidate
 from dlpipe.pipeline.samples import Samples
@@ -59,8 +58,8 @@ class Assembler:
         parts = dict(record.parts) if record else {}
         blocks: dict[str, Any] = {}
         if stage.kind in ("import", "pass"):
-            blocks = self._blocks(stage.id, self._samples.full if self._samples else None)
-            described = self._value(f"describe:{stage.id}" if stage.id != "import" else "describe")
+            blocks = self._blocks(stage.id)
+            described = self._value(f"describe:{stage.id}")
             blocks["cost"] = costs.latency(self._timing(outcome)) | costs.static(described)
             blocks["speedups"] = costs.speedups(self._timing(outcome), self._session.machine)
         return Stage(
@@ -82,7 +81,7 @@ class Assembler:
             **blocks,
         )
 
-    def _blocks(self, stage: str, against: Any) -> dict[str, Any]:
+    def _blocks(self, stage: str) -> dict[str, Any]:
         fidelity, accuracy = self._value(f"fidelity:{stage}"), self._value(f"accuracy:{stage}")
         return {
             "fidelity": Fidelity.model_validate({"vs": "original", **fidelity}) if fidelity else None,
@@ -132,7 +131,7 @@ class Assembler:
         value = ran.value if ran is not None and ran.status == "ok" else {}
         native = value.get("ran_on") == "native"
         timing = self._timings.get(compiled.output) if native else None
-        blocks = self._blocks(candidate.id, None)
+        blocks = self._blocks(candidate.id)
         cost = {"size": Figure(value=size, unit="bytes", provenance="measured")}
         cost |= costs.latency(timing, absent="emulated: no speed is claimed from an emulator" if not native else None)
         return Artifact(
@@ -162,10 +161,3 @@ class Assembler:
         if fidelity["passed"] is None:
             return "unverified", fidelity["reason"]
         return ("passed", None) if fidelity["passed"] else ("failed", f"ran, but wrong: {fidelity['reason']}")
-
-
-def when(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-__all__ = ["Assembler", "Speedup", "when"]

@@ -18,7 +18,8 @@ from dlpipe.measure.machine import fingerprint
 from dlpipe.pipeline import gates as gating
 from dlpipe.pipeline.artifacts import Candidate, build, candidates
 from dlpipe.pipeline.assemble import Assembler
-from dlpipe.pipeline.checks import check_ir
+from dlpipe.pipeline.checks import check_ir, stop_if_import_is_wrong
+from dlpipe.pipeline.history import record_lineage
 from dlpipe.pipeline.imported import Imported, import_model
 from dlpipe.pipeline.optimise import Optimised, optimise
 from dlpipe.pipeline.output import export_artifacts, link_selected, output_folder, write_manifest
@@ -27,7 +28,7 @@ from dlpipe.pipeline.samples import Samples, make_samples
 from dlpipe.pipeline.select import broken_paths, select
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import default_out
-from dlpipe.pipeline.timing import Timed, measure_timing
+from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, measure_timing
 from dlpipe.pipeline.variants import make_variants
 from dlpipe.report.html import render_html
 from dlpipe.report.schema import Environment, Gate, Note, Reference, Report, Selected
@@ -53,37 +54,16 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     wanted = [each for target in targets for each in candidates(target, request)]  # bad names end here, at once
     imported = import_model(session, request.model, request.options)
     samples = make_samples(session, request, imported)
-    session.executor.run(check_ir("import", "fp32", samples))
-    _stop_if_import_is_wrong(session, imported)
+    session.executor.run(check_ir(imported.ir, "fp32", samples))
+    stop_if_import_is_wrong(session.executor.outcomes, imported.ir)
     optimised = optimise(session, samples, start=imported.ir)
-    tried = _build_all(session, request, targets, wanted, samples, optimised)
+    tried = _build_all(session, targets, wanted, samples, optimised)
     timings = _time_all(session, imported, samples, optimised, tried)
     out = request.out or default_out(imported.source)
     report = _report(session, request, imported, samples, optimised, tried, timings, time.monotonic() - started)
     error = _verdict(request, report)
     _write(session, out, report, optimised, tried)
     return Converted(report, out, error)
-
-
-def _stop_if_import_is_wrong(session: Session, imported: Imported) -> None:
-    outcome = session.executor.outcomes["fidelity:import"]
-    if outcome.error is not None:
-        raise outcome.error
-    ran = session.executor.outcomes["run:import"]
-    if ran.error is not None:
-        raise ran.error
-    fidelity = outcome.value
-    if fidelity["passed"] is False:
-        worst = max(fidelity["outputs"].items(), key=lambda item: item[1].get("max_rel") or 0.0, default=("?", {}))
-        raise GateFailed(
-            f"the import is wrong: {fidelity['reason']}",
-            hint="the model is not used any further; please report it with the model's structure",
-            stage="import",
-            output=worst[0],
-            max_rel=fidelity["max_rel"],
-            tolerance=fidelity["tolerance"],
-            samples=fidelity["samples"],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +76,6 @@ class Built:
 
 def _build_all(
     session: Session,
-    request: ConvertRequest,
     targets: list[Target],
     wanted: list[Candidate],
     samples: Samples,
@@ -121,24 +100,26 @@ def _time_all(
     """Digest of a model's folder (and "original") -> its timing. The original, every IR and every native artefact."""
     executor = session.executor
     one = executor.outcomes[samples.timing].output
-    timed: dict[str, Timed] = {}
+    baseline = executor.outcomes[imported.ir].output
+    timed: list[Timed] = []
     original = imported.frontend.timing_call(imported.sniffed)
     if original is not None:
-        inputs = {"source": imported.source.tree, "imported": executor.outcomes["import"].output, "samples": one}
-        timed["original"] = Timed("original", original, inputs)
-    irs = [imported.ir, *optimised.applied, *dict.fromkeys(each.ir for each in tried)]
-    for name in irs:
-        outcome = executor.outcomes[name]
-        if outcome.status == "ok" and executor.outcomes[f"run:{name}"].status == "ok":
-            timed.setdefault(outcome.output, Timed(outcome.output, time_call(), {"ir": outcome.output, "samples": one}))
+        inputs = {"source": imported.source.tree, "imported": baseline, "samples": one}
+        timed.append(Timed(ORIGINAL, original, inputs))
+    trees: dict[str, Timed] = {baseline: Timed(RUNTIME, time_call(), {"ir": baseline, "samples": one})}
+    for name in (*optimised.applied, *dict.fromkeys(each.ir for each in tried)):
+        tree = executor.outcomes[name].record and executor.outcomes[name].record.output
+        if tree and executor.outcomes[f"run:{name}"].status == "ok":
+            trees.setdefault(tree, Timed(tree, time_call(), {"ir": tree, "samples": one}))
     for each in tried:
         call = each.candidate.backend.timing_call(each.candidate.target, each.candidate.variant)
-        outcome_or_none = executor.outcomes.get(f"run:{each.candidate.id}")
-        if call is not None and outcome_or_none is not None and outcome_or_none.status == "ok":
+        ran = executor.outcomes.get(f"run:{each.candidate.id}")
+        if call is not None and ran is not None and ran.status == "ok":
             tree = executor.outcomes[each.candidate.id].output
-            timed.setdefault(tree, Timed(tree, call, {"artifact": tree, "samples": one}))
-    outcome = measure_timing(session, list(timed.values()), reference=executor.outcomes["import"].output)
-    return {name: {**found, "date": outcome.value["date"]} for name, found in outcome.value["timed"].items()}
+            trees.setdefault(tree, Timed(tree, call, {"artifact": tree, "samples": one}))
+    outcome = measure_timing(session, [*timed, *trees.values()])
+    found = {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
+    return found | {baseline: found[RUNTIME]}
 
 
 def _report(
@@ -157,6 +138,8 @@ def _report(
     by_id = {stage.id: stage for stage in stages}
     compiled_from = {each.candidate.path: by_id[each.ir] for each in tried if each.ir in by_id}
     gates = gating.evaluate(request.limits, artifacts, compiled_from, confidence=request.gate_confidence)
+    if request.expected is not None:
+        gates.append(gating.expected_top1(request.expected, by_id["reference"].accuracy))
     ruled_out = broken_paths(gates, {path: stage.id for path, stage in compiled_from.items()})
     selected = {}
     for name in request.targets:
@@ -215,14 +198,21 @@ def _notes(imported: Imported, samples: Samples, optimised: Optimised) -> list[N
     if not samples.labelled:
         notes.append(Note(level="warning", message="accuracy is unknown: no labelled data was given (--data)"))
     if samples.source == "generated":
-        notes.append(Note(level="warning", message="int8 was calibrated on generated inputs: give --data for real ones"))
-    notes += [Note(level="warning", message=f"pass {name} was left out: {why}") for name, why in optimised.dropped.items()]
+        notes.append(
+            Note(level="warning", message="int8 was calibrated on generated inputs: give --data for real ones")
+        )
+    notes += [
+        Note(level="warning", message=f"pass {name} was left out: {why}") for name, why in optimised.dropped.items()
+    ]
     notes += [Note(level="warning", message=risk) for risk in imported.sniffed.risks]
     return notes
 
 
 def _verdict(request: ConvertRequest, report: Report) -> DlpipeError | None:
     """The error that the exit code speaks of, if any."""
+    unexpected = [gate for gate in report.gates if gate.name == "expected-top-1" and not gate.passed]
+    if unexpected:
+        return GateFailed(f"the original gives {unexpected[0].value}; {unexpected[0].reason}", stage="reference")
     for name in request.targets:
         mine = [each for each in report.artifacts if each.target == name]
         if name in report.selected and not request.require_verified:
@@ -273,3 +263,4 @@ def _write(session: Session, out: Path, report: Report, optimised: Optimised, tr
         (folder / "report.html").write_text(render_html(report), encoding="utf-8")
         write_manifest(folder, {"dlpipe": __version__, "run": session.id, "source_sha256": report.source.sha256})
     (session.folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+    record_lineage(session, report)

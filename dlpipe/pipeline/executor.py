@@ -144,8 +144,7 @@ class LocalExecutor:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             tools=self.toolchains.locked_versions(stage.call.toolchain),
         )
-        self.store.put(record)
-        return record
+        return self.store.put(record)
 
     def fill(self, folder: Path, inputs: Mapping[str, str]) -> None:
         """Lay the input trees out for a worker: hard links where its mount is truly read-only, else copies."""
@@ -155,9 +154,7 @@ class LocalExecutor:
     def _listener(self, stage: Stage, notes: list[dict[str, Any]]) -> Callable[[Mapping[str, Any]], None]:
         def listen(event: Mapping[str, Any]) -> None:
             if event["event"] == "progress":
-                self.bus.emit(
-                    StageProgress(stage=stage.id, message=event["message"], fraction=event.get("fraction"))
-                )
+                self.bus.emit(StageProgress(stage=stage.id, message=event["message"], fraction=event.get("fraction")))
             elif event["event"] == "note":
                 note = {key: event.get(key) for key in ("level", "message", "where")}
                 notes.append(note)

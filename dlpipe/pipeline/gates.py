@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from dlpipe.measure.statistics import samples_to_resolve
 from dlpipe.pipeline.limits import UserLimits, unit_of
+from dlpipe.pipeline.zoo import Expected
 from dlpipe.report.schema import Accuracy, Artifact, Gate, Stage
 
 _COST_OF = {"max_latency": "latency_p50", "max_memory": "peak_memory"}
@@ -32,9 +33,18 @@ def evaluate(
     return list(seen.values())
 
 
-def broken(gates: Iterable[Gate], *subjects: str) -> list[Gate]:
-    """The gates on these subjects that failed, or that could not be evaluated (passed is None)."""
-    return [gate for gate in gates if gate.subject in subjects and gate.passed is not True]
+def expected_top1(expected: Expected, original: Accuracy | None) -> Gate:
+    """Does the original of a zoo model reach the figure that its entry states?"""
+    value = original.value if original else None
+    return Gate(
+        name="expected-top-1",
+        subject="reference",
+        limit=expected.top1,
+        value=value,
+        passed=None if value is None else abs(value - expected.top1) <= expected.tolerance,
+        reason=f"the zoo entry states {expected.top1:.3f} within {expected.tolerance:g}",
+        n=original.n if original else None,
+    )
 
 
 def _fidelity(artifact: Artifact) -> Gate:
@@ -59,7 +69,7 @@ def _accuracy(limit: float, subject: str, found: Accuracy | None, confidence: fl
     if confidence is not None and found.drop_ci95 is not None:
         value = found.drop_ci95[1]
     discordant = ((found.only_original_right or 0) + (found.only_this_right or 0)) / found.n
-    needed = samples_to_resolve(limit, discordant)
+    needed = samples_to_resolve(limit, discordant) if 0 < limit < 100 else None
     resolves = f"; a limit of {limit:g} points needs about {needed:,} samples, here are {found.n:,}"
     interval = f", 95% interval {found.drop_ci95[0]:+.2f} to {found.drop_ci95[1]:+.2f}" if found.drop_ci95 else ""
     return Gate(

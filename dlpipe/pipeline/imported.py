@@ -29,34 +29,33 @@ class Imported:
     ir: str = "import"
 
 
-def sniff(session: Session, spec: str) -> tuple[Source, Sniffed, Frontend]:
+def sniff(session: Session, spec: str, *, prefix: str = "") -> tuple[Source, Sniffed, Frontend]:
     """What `plan` and `inspect` need: no framework is installed or started for it.
 
+    prefix: keeps the stages of several models of one session apart.
     Raises BadModel when the content is no model, Unsupported when no frontend takes the format.
     """
     source = take(session.store, spec, tuple(frontends()))
-    stage = Stage("sniff", "import", sniff_call(source.entry), {"source": f"tree:{source.tree}"})
-    session.executor.run([stage])
-    value = session.executor.outcomes["sniff"].value
+    stage = Stage(f"{prefix}sniff", "import", sniff_call(source.entry), {"source": f"tree:{source.tree}"})
+    value = session.executor.run([stage])[stage.id].value
     sniffed = Sniffed(**{**value, "risks": tuple(value.get("risks", ()))})
     return source, sniffed, frontend_for(sniffed, forced=source.framework)
 
 
-def import_model(session: Session, spec: str, options: ImportOptions) -> Imported:
-    source, sniffed, frontend = sniff(session, spec)
-    tree = f"tree:{source.tree}"
-    session.executor.run(
+def import_model(session: Session, spec: str, options: ImportOptions, *, prefix: str = "") -> Imported:
+    source, sniffed, frontend = sniff(session, spec, prefix=prefix)
+    tree, name = f"tree:{source.tree}", f"{prefix}import"
+    outcomes = session.executor.run(
         [
-            Stage("import", "import", frontend.import_call(sniffed, options), {"source": tree}),
-            Stage("verify", "measure", check_call(), {"ir": "import"}),
-            Stage("describe", "measure", describe_call(), {"ir": "import"}),
+            Stage(name, "import", frontend.import_call(sniffed, options), {"source": tree}),
+            Stage(f"verify:{name}", "measure", check_call(), {"ir": name}),
+            Stage(f"describe:{name}", "measure", describe_call(), {"ir": name}),
         ]
     )
-    outcomes = session.executor.outcomes
-    contract = session.read_output(outcomes["import"].output, "contract.json", Contract.model_validate_json)
+    contract = Contract.model_validate_json(session.store.read(outcomes[name].output, "contract.json"))
     if not contract.inputs or not contract.outputs:
         raise Unsupported(
             f"{source.path} has no {'inputs' if not contract.inputs else 'outputs'} that can be found",
             hint="name them with --input name:shape and --output name",
         )
-    return Imported(source, sniffed, frontend, contract, outcomes["describe"].value)
+    return Imported(source, sniffed, frontend, contract, outcomes[f"describe:{name}"].value, name)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from dlpipe.passes.registry import STANDARD
 from dlpipe.pipeline.artifacts import Candidate, candidates
 from dlpipe.pipeline.imported import sniff
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
-from dlpipe.passes.registry import STANDARD
 from dlpipe.targets.registry import target as find_target
 
 

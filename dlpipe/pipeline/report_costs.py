@@ -28,7 +28,9 @@ def static(described: Mapping[str, Any] | None) -> dict[str, Figure]:
     }
     macs = described.get("macs")
     if isinstance(macs, int):
-        figures["macs"] = Figure(value=macs, unit="MAC", provenance="estimated", reason="counted from the graph's shapes")
+        figures["macs"] = Figure(
+            value=macs, unit="MAC", provenance="estimated", reason="counted from the graph's shapes"
+        )
     else:
         figures["macs"] = Figure.absent(str(described.get("macs_reason") or "unknown shapes"), "MAC")
     return figures

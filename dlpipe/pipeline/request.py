@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.pipeline.limits import UserLimits
+from dlpipe.pipeline.zoo import Expected
 
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8", "int4"]
 
@@ -33,6 +34,7 @@ class ConvertRequest:
     require_verified: bool = False
     out: Path | None = None
     command: str | None = None  # the line that reproduces the run, for the report
+    expected: Expected | None = None  # of a zoo model: what the original must reach
 
     def named(self, backend: str, variant: str) -> bool:
         """Whether the user asked for this very thing, so that its failure is the run's failure."""

@@ -13,6 +13,7 @@ from dlpipe.errors import Unsupported
 from dlpipe.ir.contract import Contract
 from dlpipe.pipeline.imported import import_model
 from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.store import File, Tree, hash_file
 from dlpipe.targets.registry import backend, target
 
 RUN_FILE = "run.json"
@@ -74,3 +75,15 @@ def _artifact(session: Session, path: Path) -> Runnable:
         inputs={"artifact": tree},
         variant=how["variant"],
     )
+
+
+def artifact_digest(spec: str) -> str:
+    """Of an artefact's folder, as it lies there; anything else is taken for a digest itself."""
+    path = Path(spec).resolve()
+    if not path.is_dir():
+        return spec
+    return Tree.of(
+        File(each.relative_to(path).as_posix(), hash_file(each), each.stat().st_size, bool(each.stat().st_mode & 0o100))
+        for each in path.rglob("*")
+        if each.is_file()
+    ).digest

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlpipe.data import prepare_call, read_call, subset_call
+from dlpipe.data.arrange import subset_call
 from dlpipe.errors import Unsupported
-from dlpipe.ir.calls import generate_call
 from dlpipe.measure import accuracy_call
+from dlpipe.pipeline.feeding import from_data, generated, read_labels
 from dlpipe.pipeline.imported import Imported
-from dlpipe.pipeline.request import (
-    CALIBRATION_SAMPLES,
-    EMULATED_SAMPLES,
-    GENERATED_SAMPLES,
-    NATIVE_SAMPLES,
-    SEED,
-    ConvertRequest,
-)
+from dlpipe.pipeline.request import CALIBRATION_SAMPLES, EMULATED_SAMPLES, SEED, ConvertRequest
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 
@@ -45,8 +38,11 @@ class Samples:
 
 def make_samples(session: Session, request: ConvertRequest, imported: Imported) -> Samples:
     executor = session.executor
-    stages = _from_data(session, request, imported) if request.data else _generated(imported, request)
-    executor.run(stages)
+    if request.data:
+        labels = read_labels(request.labels) if request.labels else ()
+        executor.run(from_data(session, request.data, imported.contract, imported.ir, labels=labels))
+    else:
+        executor.run(generated(imported.ir, request.options.dims))
     value = executor.outcomes["samples"].value
     reference = imported.frontend.reference_call(imported.sniffed)
     if reference is None:
@@ -72,26 +68,3 @@ def make_samples(session: Session, request: ConvertRequest, imported: Imported) 
         count=value["count"],
         names=tuple(value.get("names") or ()),
     )
-
-
-def _generated(imported: Imported, request: ConvertRequest) -> list[Stage]:
-    call = generate_call(GENERATED_SAMPLES, SEED, dict(request.options.dims))
-    return [Stage("samples", "data", call, {"ir": imported.ir})]
-
-
-def _from_data(session: Session, request: ConvertRequest, imported: Imported) -> list[Stage]:
-    assert request.data is not None
-    path, call = read_call(request.data)
-    tree = f"tree:{session.store.ingest(path).digest}"
-    stages = [Stage("data", "data", call, {"data": tree})]
-    fed = "data"
-    preprocess = imported.frontend.preprocess_call(imported.sniffed) if imported.contract.preprocessing else None
-    if preprocess is not None:
-        source = f"tree:{imported.source.tree}"
-        inputs = {"source": source, "imported": imported.ir, "data": "data"}
-        stages.append(Stage("preprocess", "data", preprocess, inputs))
-        fed = "preprocess"
-    labels = request.labels.read_text(encoding="utf-8").split("\n") if request.labels else imported.contract.labels
-    prepare = prepare_call(NATIVE_SAMPLES, SEED, [label.strip() for label in labels if label.strip()])
-    stages.append(Stage("samples", "data", prepare, {"ir": imported.ir, "data": fed}))
-    return stages

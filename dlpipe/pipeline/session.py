@@ -5,25 +5,21 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from dlpipe.errors import Interrupted
+from dlpipe.measure.machine import fingerprint, machine_name
 from dlpipe.pipeline.events import Event, EventBus, JsonLines, ToolchainMessage
 from dlpipe.pipeline.executor import LocalExecutor
 from dlpipe.pipeline.store import Store
 from dlpipe.toolchains.manager import Toolchains, default_cache_dir
 from dlpipe.toolchains.pool import WorkerPool
-
-
-T = TypeVar("T")
 
 
 class Session:
@@ -52,6 +48,10 @@ class Session:
         self._closing = ExitStack()
 
     @cached_property
+    def machine(self) -> str:
+        return machine_name(fingerprint())
+
+    @cached_property
     def executor(self) -> LocalExecutor:
         pool = self._closing.enter_context(
             WorkerPool(self.toolchains, self.cache / "work" / self.id, keep_logs=self.folder / "logs")
@@ -65,20 +65,22 @@ class Session:
         self.bus.subscribe(self._closing.enter_context(JsonLines(self.folder / "events.jsonl")))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._closing.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if "executor" in self.__dict__:
+                self.save_stages()
+        finally:
+            self._closing.close()
 
-    def read_output(self, tree: str, name: str, parse: Callable[[bytes], T]) -> T:
-        """One file of an output folder in the store."""
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            self.store.checkout(tree, Path(folder) / "tree", link=False)
-            return parse((Path(folder) / "tree" / name).read_bytes())
-
-    def save(self, name: str, value: Any) -> Path:
-        """Keep a JSON file in the run's folder, where `report`, `explain` and `gate` find it by the run's id."""
-        path = self.folder / name
-        path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        return path
+    def save_stages(self) -> None:
+        """Keep what became of each stage in the run's folder, where `explain` finds it by the run's id."""
+        stages = {
+            name: {"cache": each.cache, "status": each.status, "key": each.key, "reason": each.reason}
+            for name, each in self.executor.outcomes.items()
+        }
+        (self.folder / "stages.json").write_text(json.dumps(stages, indent=2) + "\n", encoding="utf-8")
 
 
 class _terminate_as_interrupt:  # noqa: N801 - reads as the function it is at the place of use
@@ -89,7 +91,7 @@ class _terminate_as_interrupt:  # noqa: N801 - reads as the function it is at th
         if self._main:
             self._before = signal.signal(signal.SIGTERM, self._raise)
 
-    def _raise(self, number: int, frame: FrameType | None) -> None:
+    def _raise(self, _number: int, _frame: FrameType | None) -> None:
         raise Interrupted("terminated")
 
     def __exit__(self, *_: object) -> None:

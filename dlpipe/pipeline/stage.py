@@ -1,4 +1,4 @@
-"""A stage is a pure function: (parameters, input digests, toolchain digest, code version) -> output folder and value."""
+"""A stage is a pure function: (parameters, input digests, toolchain digest, code version) -> output folder, value."""
 
 from __future__ import annotations
 

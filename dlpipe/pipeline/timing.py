@@ -17,11 +17,15 @@ from typing import Any
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.json import digest
 from dlpipe.measure.machine import fingerprint
-from dlpipe.measure.timing import interleave
+from dlpipe.measure.timing import BASELINES, interleave
 from dlpipe.pipeline.events import StageFinished, StageProgress, StageStarted
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome, Stage, key_parts
 from dlpipe.pipeline.store import Record
+
+ORIGINAL, RUNTIME = BASELINES  # the names of the two models that speed-ups are ratios to
+SECONDS_EACH = 1.5
+STAGE = "timing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +37,25 @@ class Timed:
     inputs: Mapping[str, str]
 
 
-def measure_timing(session: Session, candidates: list[Timed], *, id: str = "timing") -> Outcome:  # noqa: A002 - a stage's id
+def measure_timing(session: Session, candidates: list[Timed]) -> Outcome:
     """Returns the outcome whose value maps each name to what `measure.timing` found, with the date of the runs."""
     executor = session.executor
-    stages = {each.name: Stage(each.name, "timing", each.call, {k: f"tree:{v}" for k, v in each.inputs.items()}) for each in candidates}
+    stages = [Stage(each.name, "timing", each.call) for each in candidates]
     parts: dict[str, Any] = {
-        "timed": {name: key_parts(stage, executor.resolve(stage), session.toolchains) for name, stage in stages.items()},
+        "timed": {
+            each.name: key_parts(stage, each.inputs, session.toolchains)
+            for each, stage in zip(candidates, stages, strict=True)
+        },
         "machine": fingerprint(),
     }
     key = digest(parts)
     started = time.monotonic()
-    stage = next(iter(stages.values()))
+    stage = stages[0]
     record = session.store.get(key)
     if record is None:
-        session.bus.emit(StageStarted(stage=id, kind="timing"))
+        session.bus.emit(StageStarted(stage=STAGE, kind="timing"))
         with _alone(session.cache):
-            value = _run(session, candidates, id)
+            value = _run(session, candidates)
         record = Record(
             key=key,
             parts=parts,
@@ -59,18 +66,18 @@ def measure_timing(session: Session, candidates: list[Timed], *, id: str = "timi
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             tools={},
         )
-        session.store.put(record)
+        record = session.store.put(record)
         cache = "miss"
     else:
         cache = "hit"
     session.bus.emit(
-        StageFinished(stage=id, kind="timing", cache=cache, seconds=time.monotonic() - started, status="ok")
+        StageFinished(stage=STAGE, kind="timing", cache=cache, seconds=time.monotonic() - started, status="ok")
     )
-    outcome = executor.outcomes[id] = Outcome(stage, "ok", "hit" if cache == "hit" else "miss", key, record)
+    outcome = executor.outcomes[STAGE] = Outcome(stage, "ok", "hit" if cache == "hit" else "miss", key, record)
     return outcome
 
 
-def _run(session: Session, candidates: list[Timed], id: str) -> dict[str, Any]:  # noqa: A002 - a stage's id
+def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
     executor = session.executor
     with ExitStack() as held:
         timers: dict[str, Callable[[int, int], Mapping[str, Any]]] = {}
@@ -85,8 +92,9 @@ def _run(session: Session, candidates: list[Timed], id: str) -> dict[str, Any]: 
             timers[each.name] = _timer(worker, each, place)
         return interleave(
             timers,
+            seconds_each=SECONDS_EACH,
             on_progress=lambda message, fraction: session.bus.emit(
-                StageProgress(stage=id, message=message, fraction=fraction)
+                StageProgress(stage=STAGE, message=message, fraction=fraction)
             ),
         )
 
@@ -95,10 +103,14 @@ def _timer(worker: Any, each: Timed, place: Any) -> Callable[[int, int], Mapping
     def run(warmup: int, runs: int) -> Mapping[str, Any]:
         params = {**each.call.params, "handle": each.name, "warmup": warmup, "runs": runs}
         call = Call(each.call.toolchain, each.call.worker, each.call.operation, params, each.call.resources)
-        value: Mapping[str, Any] = worker.call(call, place, lambda event: None)
+        value: Mapping[str, Any] = worker.call(call, place, _ignore)
         return value
 
     return run
+
+
+def _ignore(event: Mapping[str, Any]) -> None:
+    """The rounds of a timing are too many to be told one by one."""
 
 
 @contextmanager

@@ -13,14 +13,18 @@ from dlpipe.pipeline.stage import Stage
 PASS_OF = {"fp16": "fp16", "int8": "quantize-int8"}
 
 
-def make_variants(variants: Iterable[str], samples: Samples, *, ir: str, target: Target) -> tuple[dict[str, str], list[Stage]]:
+def make_variants(
+    variants: Iterable[str], samples: Samples, *, ir: str, target: Target
+) -> tuple[dict[str, str], list[Stage]]:
     """Returns (variant -> id of the stage that holds its IR, the stages to execute)."""
     made = {"fp32": ir}
     stages: list[Stage] = []
     for variant in sorted(set(variants) - {"fp32"}):
         params = dict(target.options.get("quantisation", {})) if variant == "int8" else {}
         inputs = {"ir": ir, "samples": samples.calibration} if variant == "int8" else {"ir": ir}
-        stage = Stage(variant_id(variant, params), "pass", pass_call(PASS_OF[variant], **params), inputs, required=False)
+        stage = Stage(
+            variant_id(variant, params), "pass", pass_call(PASS_OF[variant], **params), inputs, required=False
+        )
         made[variant] = stage.id
         stages += [stage, *check_ir(stage.id, variant, samples)]
     return made, stages

@@ -1,0 +1,48 @@
+"""`dlpipe doctor`: is this machine fit?"""
+
+from __future__ import annotations
+
+import typer
+
+from dlpipe.cli import options as opt
+
+
+def register(app: typer.Typer) -> None:
+    app.command("doctor")(doctor)
+
+
+def doctor(as_json: opt.AsJson = False) -> int:
+    """Check the jail, the disk, the interpreter, the toolchains and the store. Exit code 4 when something is broken."""
+    import platform
+    import shutil
+    from dataclasses import asdict
+
+    from dlpipe import __version__
+    from dlpipe.cli.output import human_size, print_json
+    from dlpipe.toolchains.doctor import MACHINE_NEEDS, diagnose, missing_programs
+    from dlpipe.toolchains.jail import describe
+    from dlpipe.toolchains.manager import Toolchains, default_cache_dir
+
+    cache = default_cache_dir()
+    place = next(path for path in (cache, *cache.parents) if path.exists())
+    tools = diagnose(Toolchains())
+    found = {
+        "dlpipe": __version__,
+        "python": platform.python_version(),
+        "cache": str(cache),
+        "free_bytes": shutil.disk_usage(place).free,
+        "jail": describe(),
+        "missing": missing_programs(MACHINE_NEEDS),
+        "toolchains": [asdict(each) for each in tools],
+    }
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(f"dlpipe {__version__}, Python {found['python']}")
+        typer.echo(f"cache {cache}, {human_size(shutil.disk_usage(place).free)} free")
+        typer.echo(f"jail: {found['jail']}")
+        for line in missing_programs(MACHINE_NEEDS):
+            typer.echo(line)
+        for each in tools:
+            typer.echo(f"toolchain {each.name}: {each.state}{''.join(f'; {p}' for p in each.problems)}")
+    return 4 if any(each.state == "broken" for each in tools) else 0

@@ -1,0 +1,40 @@
+"""`dlpipe import`: the frontend, and the proof that the ONNX model equals the original."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dlpipe.contracts.frontend import ImportOptions
+from dlpipe.errors import UserError
+from dlpipe.pipeline.checks import check_ir, stop_if_import_is_wrong
+from dlpipe.pipeline.imported import import_model
+from dlpipe.pipeline.request import ConvertRequest
+from dlpipe.pipeline.samples import make_samples
+from dlpipe.pipeline.session import Session
+
+
+def import_verified(
+    session: Session, spec: str, out: Path, *, options: ImportOptions, data: str | None
+) -> dict[str, Any]:
+    """Writes `out` and its companions (contract.json, external data, preprocessing) only when the model is right.
+
+    Raises GateFailed when it is not, UserError when `out` cannot be written.
+    """
+    if out.is_dir() or not out.parent.is_dir():
+        raise UserError(f"{out} is not a file in a folder that exists", hint="e.g. -o model.onnx")
+    imported = import_model(session, spec, options)
+    samples = make_samples(session, ConvertRequest(model=spec, targets=(), data=data, options=options), imported)
+    outcomes = session.executor.run(check_ir(imported.ir, "fp32", samples))
+    stop_if_import_is_wrong(outcomes, imported.ir)
+    tree = outcomes[imported.ir].output
+    for file in session.store.tree(tree).files:
+        name = out.name if file.name == "model.onnx" else file.name
+        session.store.export_file(tree, file.name, out.parent / name)
+    return {
+        "path": str(out),
+        "fidelity": outcomes[f"fidelity:{imported.ir}"].value,
+        "reference": (outcomes["reference"].value or {}).get("tool"),
+        "preprocessing": [each.summary for each in imported.contract.preprocessing],
+        "contract": imported.contract.model_dump(mode="json"),
+    }
