@@ -1,19 +1,23 @@
 """The runtime that every worker shares: standard library only, clean down to Python 3.6.
 
-Started by the host as `python dlpipe_worker.py FD`. FD is one end of a Unix socket pair: the host writes one request
-per line (JSON) and reads events, one per line. A request names the worker file, the operation, its parameters, the
-input folders, the output folder and the resources. Standard output and error belong to the tool's chatter.
+Started by the host as `python dlpipe_worker.py FD RLIMITS`. FD is one end of a Unix socket pair: the host writes one
+request per line (JSON) and reads events, one per line. A request names the worker file, the operation, its parameters,
+the input folders, the output folder and the resources. Standard output and error belong to the tool's chatter. RLIMITS
+(JSON: core, fsize, nofile) are taken on before anything else runs.
 
 A worker file is a module with functions marked `@operation`; each takes a `Request` and returns a JSON value. It is
 imported on its first request, as a member of a package of its own, so that `from . import sibling` works and the
 host-side `__init__.py` beside it is never run.
 """
 
+import ctypes
 import importlib
 import json
 import os
+import resource
 import socket
 import sys
+import threading
 import traceback
 import types
 
@@ -57,16 +61,21 @@ class Request(object):
 
 class _Channel(object):
     def __init__(self, descriptor):
-        self._socket = socket.socket(fileno=descriptor)
+        # The family is given, because Python 3.6 does not look it up.
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor)
         self._socket.set_inheritable(False)
+        self._lock = threading.Lock()  # a tool may report progress from its own threads
         self._reader = self._socket.makefile("r", encoding="utf-8")
 
     def send(self, event):
-        self._socket.sendall((json.dumps(event, allow_nan=False) + "\n").encode("utf-8"))
+        line = (json.dumps(event, allow_nan=False) + "\n").encode("utf-8")
+        with self._lock:
+            self._socket.sendall(line)
 
     def requests(self):
         for line in self._reader:
-            yield Request(json.loads(line), self), json.loads(line)["worker"]
+            asked = json.loads(line)
+            yield Request(asked, self), asked["worker"]
 
 
 def _load(path):
@@ -82,34 +91,60 @@ def _load(path):
     return name
 
 
+def _find(worker, name):
+    module = _load(worker)
+    try:
+        return _OPERATIONS[module, name]
+    except KeyError:
+        raise LookupError("{} has no operation {}".format(os.path.basename(worker), name))
+
+
 def _failure(error):
     if isinstance(error, Refused):
         return error.event
+    if isinstance(error, SystemExit):  # a converter written as a command: it must not take the worker with it
+        return {"kind": "error", "message": "the tool ended itself: exit({!r})".format(error.code)}
     kind = "memory" if isinstance(error, MemoryError) else "error"
     text = "{}: {}".format(type(error).__name__, error) if str(error) else type(error).__name__
     return {"kind": kind, "message": text, "traceback": traceback.format_exc()}
 
 
-def main(descriptor):
+def _limit(limits):
+    for name, most in limits.items():
+        number = getattr(resource, "RLIMIT_" + name.upper())
+        hard = resource.getrlimit(number)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(number, (most, most))
+
+
+def _flush():
+    """Before the answer is sent, so that the chatter of one call is in its own log: Python's buffers and C's."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError, OSError):  # replaced or closed by a tool
+            pass
+    ctypes.CDLL(None).fflush(None)
+
+
+def main(descriptor, limits):
+    _limit(limits)
     # A worker that imports this module by name must get this very instance, not a second one beside __main__.
     sys.modules["dlpipe_worker"] = sys.modules["__main__"]
     channel = _Channel(descriptor)
     channel.send({"event": "ready", "python": sys.version.split()[0]})
     for request, worker in channel.requests():
         try:
-            function = _OPERATIONS[_load(worker), request.operation]
-            value = function(request)
-            channel.send({"id": request.id, "event": "result", "value": value})
-        except (KeyboardInterrupt, SystemExit):
+            answer = {"event": "result", "value": _find(worker, request.operation)(request)}
+            json.dumps(answer, allow_nan=False)
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever a tool raises is reported as data; the host decides
-            failure = _failure(error)
-            failure.update({"id": request.id, "event": "failed"})
-            channel.send(failure)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            answer = dict(_failure(error), event="failed")
+            sys.stderr.write(answer.get("traceback", ""))
+        _flush()
+        channel.send(dict(answer, id=request.id))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), json.loads(sys.argv[2]))

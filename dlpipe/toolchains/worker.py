@@ -1,0 +1,252 @@
+"""One warm, jailed worker process of a toolchain: it serves calls one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlpipe.contracts.call import Call, Limits
+from dlpipe.errors import DlpipeError, Interrupted, StageFailed, ToolMissing
+from dlpipe.toolchains import failures
+from dlpipe.toolchains.channel import Channel, Closed, ProtocolError
+from dlpipe.toolchains.chatter import Chatter
+from dlpipe.toolchains.code import Shelf
+from dlpipe.toolchains.environment import Environment
+from dlpipe.toolchains.gc import remove_tree
+from dlpipe.toolchains.jail import JailKind, Prisoner, shims
+from dlpipe.toolchains.layout import Layout
+from dlpipe.toolchains.outputs import check_outputs
+from dlpipe.toolchains.supervisor import Supervisor
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+
+_READY_SECONDS = 120.0  # a cold interpreter on a busy machine's disk
+_DEATH_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Place:
+    """Where one call finds its inputs and leaves its outputs: `inputs/<name>/` is the caller's to fill, one folder
+    per input; `out` holds the result once the call has returned, and is the caller's to take away or leave."""
+
+    label: str
+    inputs: Path
+    out: Path
+
+
+class Worker:
+    """Made by `WorkerPool`; not for use from several threads at once.
+
+    `healthy` turns false with the first failure that is not the model's, and the worker is then of no further use.
+    """
+
+    def __init__(
+        self,
+        kind: JailKind,
+        environment: Environment,
+        resources: Mapping[str, Environment],
+        layout: Layout,
+        shelf: Shelf,
+        limits: Limits,
+        log: Path,
+    ) -> None:
+        """Start it, up to its first word. Raises StageFailed if it does not come up."""
+        if environment.python is None:
+            raise ToolMissing(f"the {environment.name} toolchain is a resource; it has no interpreter to run a worker")
+        self.environment = environment
+        self.limits = limits
+        self.healthy = True
+        self.log = log
+        self._layout = layout
+        self._shelf = shelf
+        self._resources = {name: layout.resource(name, held.root) for name, held in resources.items()}
+        self._ids = itertools.count(1)
+        self._closed = False
+        self._closing = ExitStack()
+        try:
+            for held in (environment, *resources.values()):
+                self._closing.enter_context(held.hold())
+            self._start(kind, resources, limits)
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def _start(self, kind: JailKind, resources: Mapping[str, Environment], limits: Limits) -> None:
+        layout = self._layout
+        layout.make()
+        self._closing.callback(remove_tree, layout.base)
+        attempts = shims.write(layout.shims, layout.inside(layout.shims))
+        pipe_read, pipe_write = os.pipe()
+        self._chatter = Chatter(pipe_read, attempts, self.log)
+        self._closing.callback(self._chatter.close)
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
+        self._closing.callback(self._channel.close)
+        try:
+            cell = layout.cell(self.environment, resources, self._shelf.folder, theirs.fileno(), limits)
+            self._prisoner = Prisoner.start(kind, cell, chatter=pipe_write, empty=layout.root)
+        except OSError as error:
+            said = failures.telling_line(self._chatter.tail())
+            message = f"no worker of the {self.environment.name} toolchain could be started: {said or error}"
+            raise StageFailed(message, hint="dlpipe doctor", **self._where()) from error
+        finally:
+            os.close(pipe_write)
+            theirs.close()
+        self._supervisor = Supervisor(self._prisoner, self._chatter, layout.outputs, limits)
+        self._supervisor.start()
+        self._closing.callback(self._supervisor.join)
+        self._closing.callback(self._prisoner.end)
+        self.python = self._await_ready()
+
+    def _await_ready(self) -> str:
+        try:
+            event = self._channel.receive(time.monotonic() + _READY_SECONDS)
+            if event["event"] != "ready":
+                raise ProtocolError(f"its first word was {event['event'][:80]!r}")
+        except (Closed, ProtocolError, TimeoutError) as error:
+            raise self._failure(error, _READY_SECONDS, self._where()) from error
+        return str(event.get("python"))
+
+    @property
+    def pid(self) -> int:
+        """The process under which all of the worker hangs, as the host numbers processes."""
+        return self._prisoner.head
+
+    def alive(self) -> bool:
+        """Whether it can serve a further call."""
+        return self.healthy and self._prisoner.status() is None
+
+    def place(self, label: str = "call") -> Place:
+        """A place for a call, empty. A label names one place: asking for it again empties it.
+
+        The worker sees the same paths in every run, so that they may end up in an artefact. Several places exist side
+        by side under different labels, as a worker that keeps loaded models between `time` calls needs.
+        """
+        inputs, out = self._layout.place(label)
+        return Place(label, inputs, out)
+
+    def clear(self) -> None:
+        """Empty every place, before others use the worker."""
+        self._layout.clear()
+
+    def call(self, call: Call, place: Place, on_event: OnEvent | None = None, log: Path | None = None) -> Any:
+        """Run `call` on what lies in `place.inputs`; return its JSON value, with the outputs in `place.out`.
+
+        `on_event` gets `progress` (message, fraction) and `note` (level, message, where) events as they come. The
+        tool's chatter goes into `log`. Raises BadModel and Unsupported when the model is at fault, StageFailed for
+        anything else, Interrupted when the pool is closed meanwhile.
+        """
+        log = log or self.log
+        where = self._where(call, log)
+        tell = on_event or _ignore
+        place.out = self._layout.fresh_out(place.label)
+        self._chatter.begin(log)
+        self._supervisor.watch(call.limits)
+        try:
+            value = self._converse(self._request(call, place), call.limits, tell, where)
+            place.out = self._layout.take_out(place.label)
+            _check(place.out, call.limits, where)
+        except StageFailed:
+            self.healthy = False
+            raise
+        except DlpipeError:
+            raise
+        except BaseException:
+            self.healthy = False
+            raise
+        finally:
+            for note in self._chatter.take_notes():
+                tell({"event": "note", "level": "warning", "message": note, "where": {}})
+        return value
+
+    def close(self) -> None:
+        """End the process and all that it started, and remove its folders."""
+        self._closed = True
+        self._closing.close()
+
+    def interrupt(self) -> None:
+        """From another thread: end the process, so that a call under way returns (with Interrupted)."""
+        self._closed = True
+        self._prisoner.end()
+
+    def _request(self, call: Call, place: Place) -> dict[str, Any]:
+        inputs = sorted(entry.name for entry in place.inputs.iterdir())
+        return {
+            "id": next(self._ids),
+            "worker": self._layout.code(self._shelf.put(call.worker)),
+            "operation": call.operation,
+            "params": dict(call.params),
+            "inputs": {name: self._layout.inside(place.inputs / name) for name in inputs},
+            "out": self._layout.inside(place.out),
+            "resources": self._resources,
+        }
+
+    def _converse(self, request: dict[str, Any], limits: Limits, tell: OnEvent, where: dict[str, Any]) -> Any:
+        deadline = time.monotonic() + limits.wall_seconds
+        try:
+            self._channel.send(request)
+            while True:
+                event = self._channel.receive(deadline)
+                if event.get("id") != request["id"]:
+                    raise ProtocolError("it answered a question that was not asked")
+                match event["event"]:
+                    case "result":
+                        return event.get("value")
+                    case "failed":
+                        raise failures.reported(event, limits, where)
+                    case "progress":
+                        tell({"event": "progress", "message": event.get("message"), "fraction": event.get("fraction")})
+                    case "note":
+                        places = event.get("where")
+                        tell(
+                            {
+                                "event": "note",
+                                "level": "warning" if event.get("level") == "warning" else "info",
+                                "message": event.get("message") or "",
+                                "where": places if isinstance(places, dict) else {},
+                            }
+                        )
+                    case other:
+                        raise ProtocolError(f"it sent an event of an unknown type: {other[:80]!r}")
+        except (Closed, ProtocolError, TimeoutError) as error:
+            raise self._failure(error, limits.wall_seconds, where) from error
+
+    def _failure(self, error: Exception, seconds: float, where: dict[str, Any]) -> DlpipeError:
+        """What it means that the worker fell silent; the process is ended if it has not ended itself."""
+        status = self._prisoner.wait(_DEATH_SECONDS) if isinstance(error, Closed) else None
+        self._prisoner.end()
+        self._supervisor.join(_DEATH_SECONDS)
+        if self._closed:
+            return Interrupted("the run was stopped", **where)
+        if self._supervisor.breach is not None:
+            return failures.breached(self._supervisor.breach, where)
+        if isinstance(error, TimeoutError):
+            return failures.timed_out(seconds, where)
+        if isinstance(error, Closed) and status is not None:
+            return failures.died(status, self._chatter.tail(), where)
+        return failures.broke_protocol(str(error) or "it closed its connection and went on", where)
+
+    def _where(self, call: Call | None = None, log: Path | None = None) -> dict[str, Any]:
+        where: dict[str, Any] = {"toolchain": self.environment.name, "log": str(log or self.log)}
+        if call is not None:
+            where["operation"] = call.operation
+        return where
+
+
+def _check(out: Path, limits: Limits, where: dict[str, Any]) -> None:
+    try:
+        check_outputs(out, limits.file_size)
+    except StageFailed as error:
+        error.where.update(where)
+        raise
+
+
+def _ignore(_event: Mapping[str, Any]) -> None:
+    pass
