@@ -1,0 +1,51 @@
+"""What a reader found, and how it is written down. Worker side."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .stream import Array, write_npz
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """`count` samples: arrays (kind "tensor") or files (kinds "wav" and "image").
+
+    `labels`: per sample an index into `names` (or a class number, when `names` is None), or None; empty when nothing
+    is labelled. `check` is called with a file before it is copied, and with the name to give in an error.
+    """
+
+    kind: str
+    count: int
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    files: Sequence[Path] = ()
+    items: Sequence[str] = ()
+    labels: Sequence[int | None] = ()
+    names: Sequence[str] | None = None
+    notes: Sequence[str] = ()
+    check: Callable[[Path, str], None] | None = None
+
+
+def write(found: Dataset, chosen: Sequence[int], out: Path, progress: Callable[[str, float], None]) -> int:
+    """Write the chosen samples. Returns how many of them have a label."""
+    if found.arrays:
+        write_npz(out / "samples.npz", found.arrays, chosen)
+    items = [found.items[index] for index in chosen] if found.items else [f"sample {index}" for index in chosen]
+    if found.files:
+        (out / "items").mkdir()
+    for number, index in enumerate(chosen if found.files else ()):
+        if number % 256 == 0:
+            progress("reading the data", number / len(chosen))
+        source = found.files[index]
+        if found.check is not None:
+            found.check(source, found.items[index])
+        target = out / "items" / f"{number:06}{source.suffix.lower()}"
+        shutil.copyfile(source, target)
+    labels = [found.labels[index] if found.labels else None for index in chosen]
+    content = {"kind": found.kind, "labels": labels, "names": found.names, "items": items}
+    (out / "labels.json").write_text(json.dumps(content, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+    return sum(label is not None for label in labels)
