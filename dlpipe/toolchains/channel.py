@@ -18,8 +18,8 @@ class ProtocolError(Exception):
     """What came is not what a worker says."""
 
 
-class Closed(Exception):  # noqa: N818 - not an error by itself: the process has ended
-    """The worker's end is closed."""
+class Closed(Exception):
+    """The worker's end is closed: the process has ended, or acts as if."""
 
 
 class Channel:

@@ -31,6 +31,7 @@ class Chatter:
         self._pending = b""  # an attempt whose line is not complete
         self._file: BinaryIO | None = None
         self._notes: list[str] = []
+        self._told = 0  # how many of the notes have been taken
         self._begin(log)
         for descriptor in self.descriptors:
             os.set_blocking(descriptor, False)
@@ -67,9 +68,9 @@ class Chatter:
         """What the user should hear of, each once per log."""
         self.pump()
         with self._lock:
-            notes, self._notes = self._notes[self._told :], self._notes
+            fresh = self._notes[self._told :]
             self._told = len(self._notes)
-            return notes
+            return fresh
 
     def close(self) -> None:
         with self._lock:

@@ -44,8 +44,7 @@ def telling_line(log: str) -> str | None:
     lines = [_printable(line) for line in re.split(r"[\r\n]+", _TERMINAL.sub("", log))[-_LINES:]]
     lines = [line for line in lines if not _NOISE.search(line)]
     telling = [line for line in lines if _TELLING.search(line)]
-    chosen = (telling or lines or [None])[-1]
-    return chosen.strip()[:_WIDTH] if chosen else None
+    return (telling or lines)[-1].strip()[:_WIDTH] if lines else None
 
 
 def reported(event: Mapping[str, Any], limits: Limits, where: Mapping[str, Any]) -> DlpipeError:

@@ -19,12 +19,11 @@ def check_outputs(folder: Path, limit: int) -> int:
     Raises StageFailed for symbolic links, devices, sockets and pipes, files that have a further name outside of
     `folder`, names with control characters or that are not UTF-8, and for more than `limit` bytes or 200,000 files.
     """
-    total, count = 0, 0
+    total = 0
     names: Counter[tuple[int, int]] = Counter()  # (device, inode) of the files that have several names
     expected: dict[tuple[int, int], int] = {}
-    for path, status in _walk(folder):
+    for count, (path, status) in enumerate(_walk(folder), 1):
         shown = ascii(str(path.relative_to(folder)))
-        count += 1
         if count > _MAX_FILES:
             raise StageFailed(f"the tool wrote more than {_MAX_FILES} files")
         if not _is_plain(path.name):

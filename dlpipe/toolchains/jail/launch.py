@@ -11,6 +11,9 @@ that heads the cell is written as {"child-pid": N}, the way bubblewrap does. Its
 It exits as the worker did: its status, or 128 + the signal that ended it.
 """
 
+# Importing pathlib costs more than all the rest of this program; the /tmp is the cell's own; to exec is the aim.
+# ruff: noqa: PTH102, PTH103, PTH106, PTH112, PTH120, PTH123, PTH211, S108, S606
+
 import ctypes
 import fcntl
 import json
@@ -48,10 +51,10 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str | No
 def bind(source: str, target: str, writable: bool) -> None:
     """`source` with all that is mounted below it; read-only through mount_setattr(2), which alone covers all of that
     (and keeps the flags that an outer namespace has locked)."""
-    if os.path.isdir(source):  # noqa: PTH112 - pathlib costs more than all the rest of this program
-        os.makedirs(target, exist_ok=True)  # noqa: PTH103
+    if os.path.isdir(source):
+        os.makedirs(target, exist_ok=True)
     else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+        os.makedirs(os.path.dirname(target), exist_ok=True)
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
     mount(source, target, None, MS_BIND | MS_REC)
     set_flags = MOUNT_ATTR_RDONLY_NOSUID_NODEV if not writable else MOUNT_ATTR_RDONLY_NOSUID_NODEV & ~MS_RDONLY
@@ -91,7 +94,7 @@ def furnish(spec: dict[str, Any]) -> None:
     mount("none", "/", None, MS_REC | MS_PRIVATE)
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m")
     for name in ("tmp", "proc", "dev", "dev/shm", "old"):
-        os.mkdir(f"{root}/{name}")  # noqa: PTH102
+        os.mkdir(f"{root}/{name}")
     mount("tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, size)
     mount("tmpfs", f"{root}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, size)
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -109,7 +112,7 @@ def furnish(spec: dict[str, Any]) -> None:
     check(libc.pivot_root(b".", b"old"), "pivot_root")
     os.chdir("/")
     check(libc.umount2(b"/old", MNT_DETACH), "umount")
-    os.rmdir("/old")  # noqa: PTH106
+    os.rmdir("/old")
     mount("none", "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
     write("/proc/sys/user/max_user_namespaces", "0")  # no way on to a namespace in which it would be root
 
@@ -155,7 +158,7 @@ def end_descendants() -> None:
     """Kill all that descends from this process: it adopts orphans, so its children's children end up here too."""
     here = f"/proc/self/task/{os.getpid()}/children"
     for _ in range(200):
-        with open(here, encoding="ascii") as file:  # noqa: PTH123
+        with open(here, encoding="ascii") as file:
             children = [int(word) for word in file.read().split()]
         if not children:
             return
@@ -209,7 +212,7 @@ def run_plain(spec: dict[str, Any], info: int) -> int:
 
 
 def main() -> int:
-    with open(int(sys.argv[1]), "rb") as file:  # noqa: PTH123
+    with open(int(sys.argv[1]), "rb") as file:
         spec = json.load(file)
     info = int(sys.argv[2])
     os.set_inheritable(info, False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from dlpipe.toolchains.jail.cell import USER
@@ -24,7 +23,7 @@ def programs() -> tuple[list[tuple[Path, str]], list[tuple[str, str]]]:
     for name in _PROGRAMS:
         path = Path(name)
         if path.is_symlink():
-            links.append((os.readlink(path), name))
+            links.append((str(path.readlink()), name))
         elif path.is_dir():
             mounts.append((path, name))
     mounts += [(Path(name).resolve(), name) for name in _SETTINGS if Path(name).exists()]

@@ -10,6 +10,7 @@ imported on its first request, as a member of a package of its own, so that `fro
 host-side `__init__.py` beside it is never run.
 """
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -20,11 +21,13 @@ import sys
 import threading
 import traceback
 import types
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, TypeVar
 
-_OPERATIONS = {}  # (module name, operation) -> function
+_OPERATIONS = {}  # type: Dict[Tuple[str, str], Callable[[Request], Any]]  # by module and operation
+_Operation = TypeVar("_Operation", bound="Callable[[Request], Any]")
 
 
-def operation(function):
+def operation(function: _Operation) -> _Operation:
     """Mark a function of a worker module as callable by the host, under its own name (a trailing _ is dropped)."""
     _OPERATIONS[function.__module__, function.__name__.rstrip("_")] = function
     return function
@@ -33,7 +36,14 @@ def operation(function):
 class Refused(Exception):
     """The model, not the tool, is at fault. kind: "bad-model" (damaged, hostile) or "unsupported"."""
 
-    def __init__(self, message, kind="bad-model", hint=None, node=None, op=None):
+    def __init__(
+        self,
+        message: str,
+        kind: str = "bad-model",
+        hint: Optional[str] = None,
+        node: Optional[str] = None,
+        op: Optional[str] = None,
+    ) -> None:
         super(Refused, self).__init__(message)
         self.event = {"kind": kind, "message": message, "hint": hint, "node": node, "op": op}
 
@@ -41,67 +51,66 @@ class Refused(Exception):
 class Request(object):
     """What the host asks: `params` (dict), `inputs` and `resources` (name -> folder path), `out` (folder path)."""
 
-    def __init__(self, line, channel):
-        self.id = line["id"]
-        self.operation = line["operation"]
-        self.params = line.get("params", {})
-        self.inputs = line.get("inputs", {})
-        self.resources = line.get("resources", {})
-        self.out = line.get("out")
+    def __init__(self, line: Dict[str, Any], channel: "_Channel") -> None:
+        self.id = line["id"]  # type: int
+        self.operation = line["operation"]  # type: str
+        self.params = line.get("params", {})  # type: Dict[str, Any]
+        self.inputs = line.get("inputs", {})  # type: Dict[str, str]
+        self.resources = line.get("resources", {})  # type: Dict[str, str]
+        self.out = line["out"]  # type: str
         self._channel = channel
 
-    def progress(self, message, fraction=None):
+    def progress(self, message: str, fraction: Optional[float] = None) -> None:
         """Say how far the work is: `fraction` from 0 to 1 where it is known."""
         self._channel.send({"id": self.id, "event": "progress", "message": message, "fraction": fraction})
 
-    def note(self, message, level="info", **where):
+    def note(self, message: str, level: str = "info", **where: Any) -> None:
         """Something the user should read in the report. level: info or warning."""
         self._channel.send({"id": self.id, "event": "note", "level": level, "message": message, "where": where})
 
 
 class _Channel(object):
-    def __init__(self, descriptor):
+    def __init__(self, descriptor: int) -> None:
         # The family is given, because Python 3.6 does not look it up.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=descriptor)
         self._socket.set_inheritable(False)
-        self._lock = threading.Lock()  # a tool may report progress from its own threads
         self._reader = self._socket.makefile("r", encoding="utf-8")
+        self._lock = threading.Lock()  # a tool may report progress from threads of its own
 
-    def send(self, event):
+    def send(self, event: Dict[str, Any]) -> None:
         line = (json.dumps(event, allow_nan=False) + "\n").encode("utf-8")
         with self._lock:
             self._socket.sendall(line)
 
-    def requests(self):
+    def requests(self) -> Iterator[Tuple[Request, str]]:
         for line in self._reader:
             asked = json.loads(line)
             yield Request(asked, self), asked["worker"]
 
 
-def _load(path):
+def _load(path: str) -> str:
     """Import the worker file as `dlpipe_room_<n>.<stem>`, with its folder as that package's path. Returns its name."""
     folder, filename = os.path.split(os.path.abspath(path))
     package = "dlpipe_room_" + "".join(c if c.isalnum() else "_" for c in folder)
     if package not in sys.modules:
         module = types.ModuleType(package)
-        module.__path__ = [folder]
+        module.__path__ = [folder]  # what makes a module a package
         sys.modules[package] = module
     name = package + "." + os.path.splitext(filename)[0]
     importlib.import_module(name)
     return name
 
 
-def _find(worker, name):
-    module = _load(worker)
-    try:
-        return _OPERATIONS[module, name]
-    except KeyError:
+def _find(worker: str, name: str) -> Callable[[Request], Any]:
+    found = _OPERATIONS.get((_load(worker), name))
+    if found is None:
         raise LookupError("{} has no operation {}".format(os.path.basename(worker), name))
+    return found
 
 
-def _failure(error):
+def _failure(error: BaseException) -> Dict[str, Any]:
     if isinstance(error, Refused):
-        return error.event
+        return dict(error.event)
     if isinstance(error, SystemExit):  # a converter written as a command: it must not take the worker with it
         return {"kind": "error", "message": "the tool ended itself: exit({!r})".format(error.code)}
     kind = "memory" if isinstance(error, MemoryError) else "error"
@@ -109,41 +118,47 @@ def _failure(error):
     return {"kind": kind, "message": text, "traceback": traceback.format_exc()}
 
 
-def _limit(limits):
+def _limit(limits: Dict[str, int]) -> None:
     for name, most in limits.items():
         number = getattr(resource, "RLIMIT_" + name.upper())
         hard = resource.getrlimit(number)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
         resource.setrlimit(number, (most, most))
 
 
-def _flush():
-    """Before the answer is sent, so that the chatter of one call is in its own log: Python's buffers and C's."""
+def _flush() -> None:
+    """Before the answer is sent, so that the chatter of a call is in its own log: Python's buffers and C's."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # replaced or closed by a tool
             stream.flush()
-        except (AttributeError, ValueError, OSError):  # replaced or closed by a tool
-            pass
     ctypes.CDLL(None).fflush(None)
 
 
-def main(descriptor, limits):
+def _serve(request: Request, worker: str) -> Dict[str, Any]:
+    """Run one operation; whatever a tool raises is reported as data, for the host to decide."""
+    try:
+        answer = {"event": "result", "value": _find(worker, request.operation)(request)}
+        json.dumps(answer, allow_nan=False)  # what JSON cannot hold is the operation's fault, and said as such
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        answer = dict(_failure(error), event="failed")
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            sys.stderr.write(answer.get("traceback", ""))
+    return dict(answer, id=request.id)
+
+
+def main(descriptor: int, limits: Dict[str, int]) -> None:
     _limit(limits)
     # A worker that imports this module by name must get this very instance, not a second one beside __main__.
     sys.modules["dlpipe_worker"] = sys.modules["__main__"]
     channel = _Channel(descriptor)
     channel.send({"event": "ready", "python": sys.version.split()[0]})
     for request, worker in channel.requests():
-        try:
-            answer = {"event": "result", "value": _find(worker, request.operation)(request)}
-            json.dumps(answer, allow_nan=False)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # whatever a tool raises is reported as data; the host decides
-            answer = dict(_failure(error), event="failed")
-            sys.stderr.write(answer.get("traceback", ""))
+        answer = _serve(request, worker)
         _flush()
-        channel.send(dict(answer, id=request.id))
+        channel.send(answer)
 
 
 if __name__ == "__main__":
