@@ -1,0 +1,41 @@
+"""The calls of the IR room. Their operations, and what they return, are in `worker.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dlpipe.contracts.call import Call
+
+_WORKER = Path(__file__).with_name("worker.py")
+
+
+def import_call(entry: str) -> Call:
+    """Input: `source`. Output: an IR folder, made from an ONNX file. Value: the I/O contract."""
+    return Call("core", _WORKER, "import_onnx", {"entry": entry})
+
+
+def check_call() -> Call:
+    """Input: `ir`. Raises BadModel or Unsupported where the model is at fault."""
+    return Call("core", _WORKER, "check")
+
+
+def describe_call() -> Call:
+    """Input: `ir`. Value: inputs, outputs, opsets, operators, nodes, parameters, size_bytes, macs, risks."""
+    return Call("core", _WORKER, "describe")
+
+
+def generate_call(count: int, seed: int, dims: Mapping[str, int]) -> Call:
+    """Input: `ir`. Output: `samples.npz`, made up by dtype and shape."""
+    return Call("core", _WORKER, "generate", {"count": count, "seed": seed, "dims": dict(dims)})
+
+
+def run_call(*, threads: int = 1, optimisation: str = "all") -> Call:
+    """Inputs: `ir`, `samples`. Output: `outputs.npz`. The last bits depend on the processor's vector width."""
+    params = {"threads": threads, "optimisation": optimisation}
+    return Call("core", _WORKER, "run", params, stage_class="hardware")
+
+
+def time_call(*, threads: int = 1) -> Call:
+    """Inputs: `ir`, `samples`. The caller adds handle, warmup and runs to the params."""
+    return Call("core", _WORKER, "time", {"threads": threads}, stage_class="hardware")

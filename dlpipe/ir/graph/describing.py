@@ -1,0 +1,107 @@
+"""What a model is made of, as data."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from . import checking, files, macs, walk
+
+MAX_NODES = 2000  # that are listed one by one
+_DEEP_RISKS = {"com.microsoft": "operators that only ONNX Runtime knows"}
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """See `describe` in the worker for the fields."""
+    model = checking.infer(files.read(folder / files.MODEL), strict=False)
+    opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
+    operators = Counter(walk.qualified(node) for node in walk.nodes(model))
+    shapes = macs.shapes_of(model.graph, {})
+    result = {
+        "inputs": ports(model.graph, "input"),
+        "outputs": ports(model.graph, "output"),
+        "opset": opsets.get("ai.onnx"),
+        "opsets": opsets,
+        "ir_version": model.ir_version,
+        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "operators": dict(sorted(operators.items())),
+        "node_count": sum(operators.values()),
+        "nodes": [_node(node, shapes, _types(model.graph)) for node in model.graph.node[:MAX_NODES]],
+        "parameters": sum(walk.elements(tensor.dims) for tensor, _ in walk.tensors(model) if _is_weight(tensor)),
+        "size_bytes": sum((folder / name).stat().st_size for name in _files(model)),
+        "risks": _risks(model, opsets),
+    }
+    try:
+        return {**result, "macs": macs.count(model), "macs_reason": None}
+    except macs.Unknown as reason:
+        return {**result, "macs": None, "macs_reason": str(reason)}
+
+
+def ports(graph: Any, side: str) -> list[dict[str, Any]]:
+    """The inputs (without initializers) or outputs of a graph, in the form of the I/O contract."""
+    stored = {tensor.name for tensor in graph.initializer} if side == "input" else set()
+    return [_port(value) for value in getattr(graph, side) if value.name not in stored]
+
+
+def _port(value: Any) -> dict[str, Any]:
+    shape = walk.dims(value)
+    # "*" alone: not even the rank is known. Unnamed dims get a name of their own, since None says nothing.
+    named = ["*"] if shape is None else [f"{value.name}_{i}" if dim is None else dim for i, dim in enumerate(shape)]
+    return {"name": value.name, "dtype": walk.dtype(value.type.tensor_type.elem_type), "shape": named}
+
+
+def _types(graph: Any) -> dict[str, str]:
+    found = {
+        value.name: walk.dtype(value.type.tensor_type.elem_type)
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
+    return found | {tensor.name: walk.dtype(tensor.data_type) for tensor in graph.initializer}
+
+
+def _node(node: Any, shapes: macs.Shapes, types: dict[str, str]) -> dict[str, Any]:
+    def values(names: Any) -> list[dict[str, Any]]:
+        return [{"name": name, "dtype": types.get(name), "shape": shapes.get(name)} for name in names]
+
+    attributes = {each.name: _attribute(each) for each in node.attribute}
+    return {
+        "name": node.name,
+        "op": walk.qualified(node),
+        "inputs": values(node.input),
+        "outputs": values(node.output),
+        "attributes": {name: value for name, value in sorted(attributes.items()) if value is not None},
+    }
+
+
+def _attribute(attribute: Any) -> Any:
+    """Numbers and strings; tensors and graphs are left out."""
+    kind = onnx.AttributeProto
+    if attribute.type in (kind.INT, kind.FLOAT):
+        return onnx.helper.get_attribute_value(attribute)
+    if attribute.type in (kind.INTS, kind.FLOATS):
+        return list(onnx.helper.get_attribute_value(attribute))
+    return attribute.s.decode(errors="replace") if attribute.type == kind.STRING else None
+
+
+def _is_weight(tensor: Any) -> bool:
+    """Shapes and axes are no parameters; quantised weights are."""
+    return tensor.data_type not in (onnx.TensorProto.INT64, onnx.TensorProto.STRING, onnx.TensorProto.BOOL)
+
+
+def _files(model: Any) -> list[str]:
+    names = {files.MODEL}
+    for tensor, _ in walk.tensors(model):
+        names |= {entry.value for entry in tensor.external_data if entry.key == "location"}
+    return sorted(names)
+
+
+def _risks(model: Any, opsets: dict[str, int]) -> list[str]:
+    found = [f"domain {name}: {_DEEP_RISKS.get(name, 'custom operators')}" for name in opsets if name not in _STANDARD]
+    if any(isinstance(size, str) for port in ports(model.graph, "input") for size in port["shape"]):
+        found.append("symbolic input shapes: compilers for fixed shapes need --shape")
+    if any(node.op_type in ("Loop", "Scan", "If") for node in walk.nodes(model)):
+        found.append("control flow (If, Loop, Scan): not every backend takes it")
+    return sorted(found)
+
+
+_STANDARD = ("ai.onnx", "ai.onnx.ml")

@@ -1,0 +1,96 @@
+"""Run a model with ONNX Runtime on the CPU, and time it."""
+
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from dlpipe_worker import Refused
+
+from . import checking, files
+
+TOOL = f"onnxruntime {ort.__version__}"
+LEVELS = {
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
+
+def open_session(path: Path, *, threads: int = 1, optimisation: str = "all") -> Any:
+    """Raises Refused for a model that ONNX Runtime does not take."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = LEVELS[optimisation]
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would disturb what runs beside it
+    with _refusing("does not take the model"):
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run(
+    folder: Path, samples: Path, outputs: Path, *, threads: int, optimisation: str, progress: Callable[[float], None]
+) -> int:
+    """Feed sample after sample, write an array [N, *output_shape] per output. Returns N."""
+    checking.check(folder / files.MODEL)
+    session = open_session(folder / files.MODEL, threads=threads, optimisation=optimisation)
+    feeds = feeds_of(session, samples)
+    names = [port.name for port in session.get_outputs()]
+    results: list[list[Any]] = []
+    count = min((len(array) for array in feeds.values()), default=1)
+    for index in range(count):
+        with _refusing("failed to run the model"):
+            results.append(session.run(names, one(feeds, index)))
+        progress((index + 1) / count)
+    arrays = {name: [np.asarray(result[i]) for result in results] for i, name in enumerate(names)}
+    for name, each in arrays.items():
+        if len({array.shape for array in each}) > 1:
+            raise Refused(f"output {name!r} has another shape for every sample", kind="unsupported")
+    files.write_npz(outputs, {name: np.stack(each) for name, each in arrays.items()})
+    return count
+
+
+def feeds_of(session: Any, samples: Path) -> dict[str, Any]:
+    """Input name -> [N, *input_shape]."""
+    arrays = files.read_npz(samples)
+    missing = [port.name for port in session.get_inputs() if port.name not in arrays]
+    if missing:
+        raise Refused(f"the samples hold {sorted(arrays)}, and the model wants {missing} too")
+    return {port.name: arrays[port.name] for port in session.get_inputs()}
+
+
+def one(feeds: dict[str, Any], index: int) -> dict[str, Any]:
+    """Sample `index` as it is fed; a scalar stays an array."""
+    return {name: np.asarray(array[index]) for name, array in feeds.items()}
+
+
+def timed(session: Any, feed: dict[str, Any], runs: int) -> list[float]:
+    """Seconds of each run."""
+    seconds = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        session.run(None, feed)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def peak_rss() -> int:
+    """Bytes, of this whole process since it started."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """ONNX Runtime has no common base class for what it finds wrong with a model."""
+    state = ort.capi.onnxruntime_pybind11_state
+    kinds = (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail)
+    try:
+        yield
+    except (*kinds, state.RuntimeException) as error:
+        raise Refused(f"ONNX Runtime {what}: {str(error).splitlines()[0][:500]}", kind="unsupported") from error

@@ -1,0 +1,71 @@
+"""Inputs made up from dtype and shape, the same every time: for when nobody gave data."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dlpipe_worker import Refused
+
+from . import checking, describing, files, walk
+
+_PLAIN = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
+_SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anything
+
+
+def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]]:
+    """Returns (input name -> [count, *shape], the symbolic dims and what they became).
+
+    Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
+    index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else 1.
+    """
+    model = files.read(folder / files.MODEL)
+    bounds = _index_bounds(model.graph)
+    chosen: dict[str, int] = {}
+    arrays = {}
+    for port in describing.ports(model.graph, "input"):
+        if port["shape"] == ["*"]:
+            raise Refused(
+                f"input {port['name']!r} has no shape", kind="unsupported", hint="give it: --input name:shape"
+            )
+        shape = []
+        for size in port["shape"]:
+            if isinstance(size, str):
+                size = chosen.setdefault(size, int(dims.get(size, 1)))
+            shape.append(size)
+        bits = np.dtype(port["dtype"] if port["dtype"] != "str" else "U1").itemsize * 8
+        if count * walk.elements(shape) * bits // 8 > checking.MAX_TENSOR_BYTES:
+            raise Refused(f"input {port['name']!r} of shape {shape} is too large", hint="give smaller shapes")
+        # A stream of its own for each input: one more input changes nothing for the others.
+        random = np.random.default_rng([seed, zlib.crc32(port["name"].encode())])
+        arrays[port["name"]] = _values(random, port, (count, *shape), bounds.get(port["name"], _SMALL))
+    return arrays, chosen
+
+
+def _values(random: np.random.Generator, port: dict[str, Any], shape: tuple[int, ...], bound: int) -> Any:
+    if port["dtype"].startswith("float"):
+        return random.standard_normal(shape, np.float32).astype(port["dtype"])
+    if port["dtype"] == "bool":
+        return random.integers(0, 2, shape).astype(np.bool_)
+    if port["dtype"] in ("uint8", "int8"):
+        limits = np.iinfo(port["dtype"])
+        return random.integers(limits.min, limits.max + 1, shape, dtype=port["dtype"])
+    if port["dtype"].startswith(("int", "uint")):
+        return random.integers(0, bound, shape, dtype=port["dtype"])
+    raise Refused(f"no inputs can be made up for {port['name']!r} of type {port['dtype']}", kind="unsupported")
+
+
+def _index_bounds(graph: Any) -> dict[str, int]:
+    """Input name -> size of the smallest table that a Gather looks it up in."""
+    sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    came_from = {node.output[0]: node.input[0] for node in graph.node if node.op_type in _PLAIN and node.input}
+    found: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type != "Gather" or not sizes.get(node.input[0]):
+            continue
+        axis = next((each.i for each in node.attribute if each.name == "axis"), 0)
+        name = node.input[1]
+        while name in came_from:
+            name = came_from[name]
+        found[name] = min(found.get(name, 1 << 31), sizes[node.input[0]][axis])
+    return found

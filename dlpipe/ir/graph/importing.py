@@ -1,0 +1,71 @@
+"""An ONNX file that the user gives becomes an IR folder."""
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from dlpipe_worker import Refused
+
+from . import checking, describing, files
+
+INLINE_LIMIT = 1 << 30  # bytes of weights from which they go to a file of their own
+
+
+def import_model(source: Path, entry: str, out: Path) -> dict[str, Any]:
+    """Checks the file and writes `model.onnx` (+ `model.onnx.data`) and `contract.json` into `out`.
+
+    Old files list their weights among the inputs; these are taken off, since nobody feeds them. Nodes get names,
+    so that every message can name one.
+    """
+    path = _main_file(source, entry)
+    inferred = checking.check(path)
+    model = onnx.load_model(str(path))
+    _take_weights_off_inputs(model)
+    _name_nodes(model.graph)
+    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    large = size > INLINE_LIMIT
+    onnx.save_model(model, str(out / files.MODEL), save_as_external_data=large, location=files.DATA if large else None)
+    contract: dict[str, Any] = {
+        "version": "dlpipe.io/1",
+        "inputs": describing.ports(inferred.graph, "input"),
+        "outputs": describing.ports(inferred.graph, "output"),
+        "preprocessing": [],
+        "labels": [],
+        "metadata": {},
+    }
+    for port in contract["inputs"]:
+        if port["shape"] == ["*"]:
+            raise Refused(
+                f"input {port['name']!r} has no shape", kind="unsupported", hint="give it: --input name:shape"
+            )
+    files.write_json(out / "contract.json", contract)
+    return contract
+
+
+def _main_file(source: Path, entry: str) -> Path:
+    if entry != ".":
+        return source / entry
+    found = sorted(source.glob("*.onnx"))
+    if len(found) != 1:
+        raise Refused(f"one .onnx file is wanted, and there are {len(found)}: {[path.name for path in found]}")
+    return found[0]
+
+
+def _take_weights_off_inputs(model: Any) -> None:
+    stored = {tensor.name for tensor in model.graph.initializer}
+    kept = [value for value in model.graph.input if value.name not in stored]
+    if len(kept) < len(model.graph.input):
+        del model.graph.input[:]
+        model.graph.input.extend(kept)
+    model.ir_version = max(model.ir_version, 4)  # the first in which weights need not be inputs
+
+
+def _name_nodes(graph: Any) -> None:
+    taken = {node.name for node in graph.node}
+    for index, node in enumerate(graph.node):
+        if not node.name:
+            name = f"{node.op_type}_{index}"
+            while name in taken:
+                name += "_"
+            node.name = name
+            taken.add(name)

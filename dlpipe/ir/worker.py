@@ -1,0 +1,100 @@
+"""The common IR's operations. Runs in the core toolchain; every input and output is a folder."""
+
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from dlpipe_worker import Request, operation
+
+from .graph import checking, describing, executing, files, generating, importing
+
+_SESSIONS: OrderedDict[str, tuple[Any, dict[str, Any], float]] = OrderedDict()  # of the timing operation
+_OPEN_SESSIONS = 16
+
+
+@operation
+def import_onnx(request: Request) -> object:
+    """source -> `model.onnx` (+ `model.onnx.data`), `contract.json`. params: entry ("." = the one .onnx in the folder).
+
+    Returns the contract. Raises Refused for anything that is not a valid ONNX model whose files are all there.
+    """
+    return importing.import_model(Path(request.inputs["source"]), request.params.get("entry", "."), Path(request.out))
+
+
+@operation
+def check(request: Request) -> object:
+    """ir -> nothing. Raises Refused with node and operator unless the model is valid, its names are defined, its
+    shapes agree, its files lie in the folder and no tensor is declared larger than 4 GiB."""
+    model = checking.check(Path(request.inputs["ir"]) / files.MODEL)
+    return {"valid": True, "nodes": len(model.graph.node)}
+
+
+@operation
+def describe(request: Request) -> object:
+    """ir -> {inputs, outputs: [{name, dtype, shape}], opset, opsets: {domain: version}, ir_version, producer,
+    operators: {"Conv" or "domain::Op": count, nested graphs included}, node_count, nodes: [{name, op, inputs,
+    outputs, attributes}] (the first 2000), parameters, size_bytes, macs (None with macs_reason), risks: [str]}."""
+    return describing.describe(Path(request.inputs["ir"]))
+
+
+@operation
+def generate(request: Request) -> object:
+    """ir -> `samples.npz`. params: count, seed, dims (symbolic dim -> size). Returns {count, labelled, dims}."""
+    params = request.params
+    arrays, dims = generating.generate(
+        Path(request.inputs["ir"]), count=params["count"], seed=params["seed"], dims=params.get("dims", {})
+    )
+    files.write_npz(Path(request.out) / "samples.npz", arrays)
+    return {"count": params["count"], "labelled": False, "dims": dims}
+
+
+@operation
+def run(request: Request) -> object:
+    """ir, samples -> `outputs.npz`. params: threads (1), optimisation: none, basic, extended or all."""
+    samples = executing.run(
+        Path(request.inputs["ir"]),
+        Path(request.inputs["samples"]) / "samples.npz",
+        Path(request.out) / "outputs.npz",
+        threads=request.params.get("threads", 1),
+        optimisation=request.params.get("optimisation", "all"),
+        progress=lambda done: request.progress("running", done),
+    )
+    return {"tool": executing.TOOL, "samples": samples}
+
+
+@operation
+def time_(request: Request) -> object:
+    """ir, samples -> seconds of each run on the first sample. params: handle, warmup, runs, threads.
+
+    The session stays open under the handle, so that the host can take turns between candidates.
+    """
+    params = request.params
+    handle = params["handle"]
+    first_seconds = None
+    if handle not in _SESSIONS:
+        _SESSIONS[handle] = _load(request)
+        session, feed, _ = _SESSIONS[handle]
+        first_seconds = executing.timed(session, feed, 1)[0]
+        while len(_SESSIONS) > _OPEN_SESSIONS:
+            _SESSIONS.popitem(last=False)
+    _SESSIONS.move_to_end(handle)
+    session, feed, load_seconds = _SESSIONS[handle]
+    executing.timed(session, feed, params.get("warmup", 0))
+    return {
+        "seconds": executing.timed(session, feed, params["runs"]),
+        "load_seconds": load_seconds,
+        "first_seconds": first_seconds,
+        "peak_rss": executing.peak_rss(),
+        "tool": executing.TOOL,
+    }
+
+
+def _load(request: Request) -> tuple[Any, dict[str, Any], float]:
+    path = Path(request.inputs["ir"]) / files.MODEL
+    checking.check(path)
+    started = time.perf_counter()
+    session = executing.open_session(path, threads=request.params.get("threads", 1))
+    seconds = time.perf_counter() - started
+    feeds = executing.feeds_of(session, Path(request.inputs["samples"]) / "samples.npz")
+    return session, executing.one(feeds, 0), seconds
