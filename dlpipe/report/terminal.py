@@ -1,0 +1,160 @@
+"""The report as tables for a terminal of 80 columns. Nothing in it is told by colour alone."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dlpipe.report import summary, words
+from dlpipe.report.schema import Artifact, Measured, Report, Stage
+
+_STYLES = {
+    "passed": "green",
+    "ok": "green",
+    "failed": "bold red",
+    "unverified": "yellow",
+    "skipped": "dim",
+    "warning": "yellow",
+    "error": "bold red",
+    "info": "dim",
+}
+
+
+class _Footnotes:
+    """The reasons behind the dashes: each once, with the number that stands beside the dash."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def mark(self, text: str, reason: str | None) -> Text:
+        if not reason:
+            return Text(text)
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+        return Text.assemble(text, (f" [{self.reasons.index(reason) + 1}]", "dim"))
+
+
+def render_terminal(report: Report, *, color: bool = True, console: Console | None = None) -> None:
+    """Print the report. `color`: False for none; NO_COLOR and an output that is no terminal mean the same."""
+    out = console or Console(no_color=not color, highlight=False)
+    notes = _Footnotes()
+    head = summary.headline(report)
+    out.print()
+    out.print(Text(head.text, style=_STYLES[head.state]))
+    source, samples = report.source, report.samples
+    details = [words.plain(source.path), words.plain(source.format)]
+    details += [f"compared with {words.plain(source.reference.tool or source.reference.kind)}"]
+    if samples:
+        details.append(f"on {samples.count} samples ({words.plain(samples.source)})")
+    out.print(Text(" · ".join(details), style="dim"))
+    out.print()
+    if report.stages:
+        out.print(_stages(report, notes))
+    for target in dict.fromkeys(each.target for each in report.artifacts):
+        out.print()
+        out.print(_artifacts(report, target, notes))
+    for number, reason in enumerate(notes.reasons, 1):
+        out.print(Text(f"[{number}] {words.plain(reason)}", style="dim"))
+    _chosen(report, out)
+    _gates(report, out)
+    for note in report.notes:
+        if note.level != "info":
+            out.print(Text(f"{note.level}: {words.plain(note.message)}", style=_STYLES[note.level]))
+
+
+def _table(title: str, *columns: str, left: int) -> Table:
+    """left: how many columns hold words and not figures."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
+    for place, column in enumerate(columns):
+        table.add_column(column, overflow="fold", justify="left" if place < left else "right", header_style="dim")
+    return table
+
+
+def _state(state: str) -> Text:
+    return Text(state, style=_STYLES[state])
+
+
+def _stages(report: Report, notes: _Footnotes) -> Table:
+    """What makes the models. A compilation shows as its artefact."""
+    table = _table("Stages", "stage", "status", "error", "drop", "latency", "speed-up", "size", left=2)
+    for stage in report.stages:
+        if stage.kind == "compile":
+            continue
+        status = _state(stage.status)
+        if stage.cache == "hit":
+            status.append(", cached", style="dim")
+        status.append_text(notes.mark("", stage.reason))
+        error, loss, speed = _measured(stage, notes)
+        latency, bytes_ = _cost(stage, "latency_p50", notes), _cost(stage, "size", notes)
+        table.add_row(Text(words.plain(stage.title or stage.id)), status, error, loss, latency, speed, bytes_)
+    return table
+
+
+def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
+    columns = ("artefact", "verdict", "ran on", "error", "drop", "speed-up", "size")
+    table = _table(f"Artefacts for {words.plain(target)}", *columns, left=3)
+    chosen = {each.path for each in report.selected.values()}
+    for artifact in report.artifacts:
+        if artifact.target != target:
+            continue
+        verdict = Text.assemble(_state(artifact.verdict), notes.mark("", artifact.reason))
+        table.add_row(
+            Text(("* " if artifact.path in chosen else "  ") + summary.name(artifact)),
+            verdict,
+            Text(words.plain(artifact.ran_on)),
+            *_measured(artifact, notes),
+            words.size(artifact.size_bytes) if artifact.size_bytes is not None else words.NOTHING,
+        )
+    return table
+
+
+def _measured(block: Stage | Artifact, notes: _Footnotes) -> tuple[Text, Text, Text]:
+    """Error, accuracy drop and speed-up of a stage or artefact, each with its reason where there is none."""
+    error = notes.mark(words.fidelity(block.fidelity), block.fidelity_reason if block.fidelity is None else None)
+    if block.fidelity is not None and block.fidelity.passed is False:
+        error = Text.assemble(error, (" !", _STYLES["failed"]))
+    loss = notes.mark(words.drop(block.accuracy), _no_drop(block))
+    fastest = summary.main_speedup(block.speedups)
+    if fastest is not None:
+        return error, loss, notes.mark(words.speedup(fastest), fastest.reason if fastest.noisy else None)
+    absent = [each.reason for each in block.speedups]
+    latency = block.cost.get("latency_p50")
+    if not absent and latency is not None and latency.value is None:
+        absent = [latency.reason]
+    return error, loss, notes.mark(words.NOTHING, absent[0] if absent else None)
+
+
+def _no_drop(block: Measured) -> str | None:
+    if block.accuracy is None:
+        return block.accuracy_reason
+    return block.accuracy.reason if block.accuracy.drop is None else None
+
+
+def _cost(stage: Stage, key: str, notes: _Footnotes) -> Text:
+    figure = stage.cost.get(key)
+    text = notes.mark(words.value(figure), figure.reason if figure and figure.value is None else None)
+    mark = words.MARKS[figure.provenance] if figure and figure.value is not None else ""
+    return Text.assemble(text, f" {mark}") if mark else text
+
+
+def _chosen(report: Report, out: Console) -> None:
+    for target, each in report.selected.items():
+        artifact = summary.selected(report, target)
+        what = summary.name(artifact) if artifact else words.plain(each.path)
+        why = words.plain(each.reason) if each.reason else each.basis.replace("-", " ")
+        out.print(Text.assemble("\nSelected for ", (words.plain(target), "bold"), f": {what} ({why})"))
+        out.print(Text(f"  {words.plain(each.path)}\n", style="dim"))
+
+
+def _gates(report: Report, out: Console) -> None:
+    """Only the gates that did not pass are worth a line here."""
+    for gate in report.gates:
+        if gate.passed is True:
+            continue
+        state = "failed" if gate.passed is False else "unverified"
+        limit, value = words.limit(gate.limit, gate.unit), words.limit(gate.value, gate.unit)
+        text = f" {words.plain(gate.name)} of {words.plain(gate.subject)}: {value}, limit {limit}"
+        if gate.reason:
+            text += f" ({words.plain(gate.reason)})"
+        out.print(Text.assemble(_state(state), text))

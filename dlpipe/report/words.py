@@ -1,0 +1,117 @@
+"""How figures read: short, with their unit, and with what they stand for never lost. Shared by all renderers."""
+
+from __future__ import annotations
+
+import math
+
+from dlpipe.contracts.figure import Figure
+from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup
+
+NOTHING = "–"
+MARKS = {"measured": "", "emulated": "emulated", "estimated": "estimated", "absent": "absent"}
+
+
+def plain(text: str) -> str:
+    """Text of a model or tool, fit to be shown: control characters (escape sequences, direction overrides, line
+    breaks) become a visible replacement character."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """3 significant digits, without an exponent between 1e-4 and 1e6."""
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+        return f"{value:,.{places}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+def duration(milliseconds: float) -> str:
+    if milliseconds >= 1000:
+        return f"{significant(milliseconds / 1000)} s"
+    return f"{significant(milliseconds)} ms" if milliseconds >= 0.1 else f"{significant(milliseconds * 1000)} µs"
+
+
+def size(count: float) -> str:
+    """Decimal units, as disks and downloads are measured."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{significant(count / factor)} {unit}"
+    return f"{count:,.0f} B"
+
+
+def count(value: float) -> str:
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= factor:
+            return f"{significant(value / factor)} {unit}"
+    return f"{value:,.0f}"
+
+
+def points(value: float) -> str:
+    """Percentage points with their sign. A plus is a loss against the original, a minus a gain."""
+    return f"{value:+.2f} pt" if round(value, 2) else "0.00 pt"
+
+
+def times(value: float) -> str:
+    return f"{significant(value)}×"
+
+
+def value(figure: Figure | None) -> str:
+    """The figure's value with its unit, or a dash. Its provenance and reason are the caller's to show."""
+    if figure is None or figure.value is None:
+        return NOTHING
+    number = figure.value
+    if isinstance(number, bool):
+        return "yes" if number else "no"
+    if isinstance(number, str):
+        return plain(number)
+    match figure.unit:
+        case "ms":
+            return duration(number)
+        case "bytes":
+            return size(number)
+        case "fraction":
+            return f"{100 * number:.1f} %"
+        case "x":
+            return times(number)
+        case "1/s":
+            return f"{count(number)}/s"
+        case "points":
+            return points(number)
+        case "count" | "MAC":
+            return count(number)
+        case None:
+            return significant(number)
+        case unit:
+            return f"{significant(number)} {plain(unit)}"
+
+
+def limit(number: float | str | None, unit: str | None) -> str:
+    """A gate's limit or value, which carry their unit beside them."""
+    if number is None:
+        return NOTHING
+    if isinstance(number, str):
+        return plain(number)
+    if unit == "points":
+        return f"{number:.2f} pt"
+    return value(Figure(value=number, unit=unit, provenance="measured"))
+
+
+def fidelity(found: Fidelity | None) -> str:
+    """The figure that decides: the relative error where it is limited, else the cosine."""
+    if found is None:
+        return NOTHING
+    if found.tolerance is not None and found.max_rel is not None:
+        return significant(found.max_rel, 2)
+    if found.cosine is not None:
+        return f"cos {found.cosine:.4f}"
+    return NOTHING
+
+
+def drop(found: Accuracy | None) -> str:
+    return points(found.drop) if found is not None and found.drop is not None else NOTHING
+
+
+def speedup(found: Speedup | None) -> str:
+    if found is None or found.value is None:
+        return NOTHING
+    return ("~" if found.noisy else "") + times(found.value)
