@@ -4,6 +4,7 @@ where its key is known."""
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -23,12 +24,20 @@ class LocalExecutor:
     """Runs stages of one run on this machine. Outcomes accumulate, so a plan may be executed in several parts."""
 
     def __init__(
-        self, *, store: Store, toolchains: Toolchains, pool: WorkerPool, bus: EventBus, jobs: int | None = None
+        self,
+        *,
+        store: Store,
+        toolchains: Toolchains,
+        pool: WorkerPool,
+        bus: EventBus,
+        logs: Path,
+        jobs: int | None = None,
     ) -> None:
         self.store = store
         self.toolchains = toolchains
         self.pool = pool
         self.bus = bus
+        self._logs = logs
         self.outcomes: dict[str, Outcome] = {}
         self._jobs = jobs or os.cpu_count() or 1
         self._memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -129,10 +138,11 @@ class LocalExecutor:
     def _compute(self, stage: Stage, parts: dict[str, Any], key: str) -> Record:
         notes: list[dict[str, Any]] = []
         started = time.monotonic()
-        with self.pool.worker(stage.call.toolchain, stage.call.resources) as worker:
+        log = self._logs / (re.sub(r"[^A-Za-z0-9.-]+", "_", stage.id) + ".log")
+        with self.pool.worker(stage.call.toolchain, stage.call.resources, stage.call.limits) as worker:
             place = worker.place()
             self.fill(place.inputs, parts["inputs"])
-            value = worker.call(stage.call, place, self._listener(stage, notes))
+            value = worker.call(stage.call, place, self._listener(stage, notes), log)
             tree = self.store.ingest(place.out, move=True)
         record = Record(
             key=key,
@@ -142,6 +152,7 @@ class LocalExecutor:
             notes=tuple(notes),
             seconds=time.monotonic() - started,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            log=self.store.put_blob(log.read_bytes()) if log.exists() else None,
             tools=self.toolchains.locked_versions(stage.call.toolchain),
         )
         return self.store.put(record)

@@ -56,7 +56,14 @@ class Session:
         pool = self._closing.enter_context(
             WorkerPool(self.toolchains, self.cache / "work" / self.id, keep_logs=self.folder / "logs")
         )
-        return LocalExecutor(store=self.store, toolchains=self.toolchains, pool=pool, bus=self.bus, jobs=self._jobs)
+        return LocalExecutor(
+            store=self.store,
+            toolchains=self.toolchains,
+            pool=pool,
+            bus=self.bus,
+            logs=self.folder / "logs",
+            jobs=self._jobs,
+        )
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True)

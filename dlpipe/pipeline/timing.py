@@ -82,12 +82,12 @@ def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
     with ExitStack() as held:
         timers: dict[str, Callable[[int, int], Mapping[str, Any]]] = {}
         workers: dict[tuple[str, tuple[str, ...]], Any] = {}
-        for each in candidates:
+        for index, each in enumerate(candidates):
             seat = (each.call.toolchain, each.call.resources)
             if seat not in workers:
                 workers[seat] = held.enter_context(executor.pool.worker(*seat))
             worker = workers[seat]
-            place = worker.place()
+            place = worker.place(f"timed-{index}")
             executor.fill(place.inputs, each.inputs)
             timers[each.name] = _timer(worker, each, place)
         return interleave(
