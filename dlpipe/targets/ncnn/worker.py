@@ -19,7 +19,8 @@ from dlpipe_worker import Refused, Request, operation
 
 from . import guest
 
-_MODELS: dict[str, tuple[guest.Model, dict[str, Any], float]] = {}  # of the timing operation
+# Of the timing operation: handle -> (which file it is, model, feed, seconds to load).
+_MODELS: dict[str, tuple[tuple[int, int], guest.Model, dict[str, Any], float]] = {}
 _NUMBERS = {"float32": "f32", "float16": "f16", "int64": "i64", "int32": "i32"}
 
 
@@ -144,9 +145,11 @@ def run(request: Request) -> object:
 def time_(request: Request) -> object:
     """artifact, samples -> seconds of each run. The model stays loaded under params["handle"]."""
     params = request.params
-    if params["handle"] not in _MODELS:
-        _MODELS[params["handle"]] = _load(request)
-    model, feed, load_seconds = _MODELS[params["handle"]]
+    file = Path(request.inputs["artifact"], "run.json").stat()
+    identity = (file.st_ino, file.st_mtime_ns)
+    if params["handle"] not in _MODELS or _MODELS[params["handle"]][0] != identity:
+        _MODELS[params["handle"]] = (identity, *_load(request))
+    _, model, feed, load_seconds = _MODELS[params["handle"]]
     runs = [_timed(model, feed) for _ in range(params["warmup"] + params["runs"])]
     return {
         "seconds": runs[params["warmup"] :],

@@ -16,7 +16,8 @@ from dlpipe_worker import Refused, Request, operation
 
 from . import guest, ortformat
 
-_SESSIONS: dict[str, tuple[ort.InferenceSession, dict[str, Any], float]] = {}  # of the timing operation
+# Of the timing operation: handle -> (which file it is, session, feed, seconds to load).
+_SESSIONS: dict[str, tuple[tuple[int, int], ort.InferenceSession, dict[str, Any], float]] = {}
 
 
 @operation
@@ -111,9 +112,11 @@ def run(request: Request) -> object:
 def time_(request: Request) -> object:
     """artifact, samples -> seconds of each run. The session stays open under params["handle"]."""
     params = request.params
-    if params["handle"] not in _SESSIONS:
-        _SESSIONS[params["handle"]] = _load(request)
-    session, feed, load_seconds = _SESSIONS[params["handle"]]
+    file = Path(request.inputs["artifact"], "run.json").stat()
+    identity = (file.st_ino, file.st_mtime_ns)
+    if params["handle"] not in _SESSIONS or _SESSIONS[params["handle"]][0] != identity:
+        _SESSIONS[params["handle"]] = (identity, *_load(request))
+    _, session, feed, load_seconds = _SESSIONS[params["handle"]]
     runs = [_timed(session, feed) for _ in range(params["warmup"] + params["runs"])]
     return {
         "seconds": runs[params["warmup"] :],

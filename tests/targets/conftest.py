@@ -1,0 +1,105 @@
+"""Models made by the core toolchain, and the calls of backends executed by jailed workers."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlpipe.contracts.backend import Backend, Target
+from dlpipe.contracts.call import Call
+from dlpipe.toolchains import Toolchains
+from dlpipe.toolchains.pool import WorkerPool
+
+REAL = {"faces": "ultraface/version-RFB-320_simplified.onnx"}
+
+
+@dataclass(frozen=True)
+class Model:
+    ir: Path
+    samples: Path
+    reference: Path
+
+    def worst(self, outputs: Path) -> float:
+        """The largest difference to the reference, in units of that output's range."""
+        with np.load(outputs / "outputs.npz") as found, np.load(self.reference) as wanted:
+            pairs = list(zip(found.values(), wanted.values(), strict=True))
+        assert all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
+        return max(float(np.abs(a - b).max() / np.ptp(b)) for a, b in pairs)
+
+
+@pytest.fixture(scope="session")
+def models(toolchains: Toolchains, repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
+    """models(name): one of models.py's, or (where the shared folder is) one of REAL."""
+    out = tmp_path_factory.mktemp("models")
+    real = {name: repo_root.parent / "shared/models" / file for name, file in REAL.items()}
+    given = [f"{name}={file}" for name, file in real.items() if file.is_file()]
+    python = toolchains.ensure("core").python
+    assert python is not None
+    subprocess.run([python, Path(__file__).with_name("models.py"), out, *given], check=True, timeout=300)
+
+    def model(name: str) -> Model:
+        if not (out / name).is_dir():
+            pytest.skip("not run: the shared folder of models is not beside the repository")
+        return Model(out / name / "ir", out / name / "samples", out / name / "reference.npz")
+
+    return model
+
+
+@pytest.fixture(scope="session")
+def pool(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
+    folder = tmp_path_factory.mktemp("pool")
+    (folder / "logs").mkdir()
+    with WorkerPool(toolchains, folder / "workers", keep_logs=folder / "logs") as pool:
+        yield pool
+
+
+@dataclass
+class Work:
+    """Runs calls; remembers the notes of the last one."""
+
+    pool: WorkerPool
+    folder: Path
+    notes: list[str]
+    numbers: Iterator[int]
+
+    def __call__(self, call: Call | None, inputs: Mapping[str, Path], **params: Any) -> tuple[Path, Any]:
+        assert call is not None
+        self.notes.clear()
+        out = self.folder / str(next(self.numbers))
+        call = replace(call, params={**call.params, **params})
+        return out, self.pool.run(call, inputs, out, self._listen)
+
+    def _listen(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "note":
+            self.notes.append(event["message"])
+
+    def built(self, backend: Backend, target: Target, model: Model, variant: str = "fp32") -> Path:
+        return self(backend.compile_call(target, variant), {"ir": model.ir})[0]
+
+    def ran(self, backend: Backend, target: Target, model: Model, variant: str = "fp32") -> tuple[Path, Any]:
+        artifact = self.built(backend, target, model, variant)
+        return self(backend.run_call(target, variant), {"artifact": artifact, "samples": model.samples})
+
+
+@pytest.fixture
+def work(pool: WorkerPool, tmp_path: Path) -> Work:
+    return Work(pool, tmp_path, [], itertools.count())
+
+
+@pytest.fixture(scope="session")
+def fingerprint() -> Callable[[Path], dict[str, str]]:
+    """File name -> sha256 of everything in a folder."""
+
+    def digests(folder: Path) -> dict[str, str]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    return digests
