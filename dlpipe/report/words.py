@@ -115,3 +115,12 @@ def speedup(found: Speedup | None) -> str:
     if found is None or found.value is None:
         return NOTHING
     return ("~" if found.noisy else "") + times(found.value)
+
+
+def shortened(text: str, length: int) -> str:
+    """At most `length` characters; what is left out shows as an ellipsis in the middle, where names differ least."""
+    text = plain(text)
+    if len(text) <= length:
+        return text
+    head = length // 2
+    return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"

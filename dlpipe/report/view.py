@@ -1,0 +1,135 @@
+"""What the HTML template shows, worked out beforehand: the template only places it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dlpipe.contracts.measurement import Accuracy, Fidelity
+from dlpipe.report import dag, summary, words
+from dlpipe.report.charts import Chart, Datum, chart
+from dlpipe.report.indicators import Indicator, indicators
+from dlpipe.report.schema import Artifact, Report, ScorecardRow, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A box of the drawn pipeline: a stage, or an artefact at its end."""
+
+    box: dag.Box
+    title: str
+    detail: str
+    state: str
+    kind: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FidelityRow:
+    name: str
+    fidelity: Fidelity
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Indicators of one level 1, for the scorecard's table."""
+
+    first: Indicator
+    indicators: tuple[Indicator, ...]
+
+
+def nodes(report: Report) -> tuple[list[Node], dag.Layout]:
+    """The pipeline's boxes in drawing order, and its layout. An artefact hangs on the stages it comes from; those
+    that were never compiled are listed elsewhere, not drawn."""
+    stages = {stage.id: stage for stage in report.stages}
+    drawn = [each for each in report.artifacts if set(each.after) & stages.keys()]
+    artifacts = {f"artifact:{number}": each for number, each in enumerate(drawn)}
+    after = {id_: stage.after for id_, stage in stages.items()} | {id_: each.after for id_, each in artifacts.items()}
+    laid = dag.layout(after)
+    chosen = {each.path for each in report.selected.values()}
+    found = []
+    for box in laid.boxes:
+        if box.id in stages:
+            found.append(_stage_node(box, stages[box.id]))
+        else:
+            artifact = artifacts[box.id]
+            size = words.size(artifact.size_bytes) if artifact.size_bytes is not None else "not made"
+            title, is_chosen = summary.name(artifact), artifact.path in chosen
+            found.append(Node(box, title, f"{artifact.verdict} · {size}", artifact.verdict, "artifact", is_chosen))
+    return found, laid
+
+
+def _stage_node(box: dag.Box, stage: Stage) -> Node:
+    detail: str = stage.status
+    if stage.status == "ok":
+        took = "cached" if stage.cache == "hit" else words.duration(1000 * stage.seconds) if stage.seconds else "ok"
+        detail = f"{stage.tool} · {took}"
+    return Node(box, stage.title or stage.id, detail, stage.status, stage.kind, chosen=False)
+
+
+def accuracy_chart(report: Report) -> Chart | None:
+    """Loss against the original, stage by stage and artefact by artefact; None where nothing was labelled."""
+    data = [
+        _loss(name, each.accuracy)
+        for name, each in _measured(report)
+        if each.accuracy and each.accuracy.drop is not None
+    ]
+    return chart(data, least=(-0.5, 1.0)) if data else None
+
+
+def _loss(name: str, found: Accuracy) -> Datum:
+    value = found.drop or 0.0
+    detail = f"{100 * found.value:.2f} % of {found.n:,}" if 0 <= found.value <= 1 else f"{found.value:g}, n {found.n:,}"
+    tone = "flat"
+    if found.drop_ci95 is not None:
+        low, high = found.drop_ci95
+        detail += f", 95 % interval {low:+.2f} to {high:+.2f}"
+        tone = "bad" if low > 0 else "good" if high < 0 else "flat"
+    return Datum(name, value, found.drop_ci95, words.points(value), detail, tone)
+
+
+def speedup_chart(report: Report) -> Chart | None:
+    """Speed-up of what was timed on the machine itself; None where nothing was."""
+    data = []
+    for name, each in _measured(report):
+        found = summary.main_speedup(each.speedups)
+        if found is None or found.value is None:
+            continue
+        tone = "unsure" if found.noisy else "good" if found.value > 1 else "bad"
+        detail = f"against {summary.baseline(found)}"
+        if found.ci95:
+            detail += f", 95 % interval {found.ci95[0]:.2f} to {found.ci95[1]:.2f}"
+            tone = "flat" if found.ci95[0] <= 1 <= found.ci95[1] and not found.noisy else tone
+        if found.noisy:
+            detail += "; too noisy to say"
+        data.append(Datum(name, found.value, found.ci95, words.speedup(found), detail, tone))
+    return chart(data, least=(0.0, 1.5), mark=1.0) if data else None
+
+
+def fidelity_rows(report: Report) -> list[FidelityRow]:
+    states = {True: "passed", False: "failed", None: "unverified"}
+    return [
+        FidelityRow(name, each.fidelity, states[each.fidelity.passed])
+        for name, each in _measured(report)
+        if each.fidelity is not None
+    ]
+
+
+def _measured(report: Report) -> Iterable[tuple[str, Stage | Artifact]]:
+    for stage in report.stages:
+        yield stage.title or stage.id, stage
+    for artifact in report.artifacts:
+        yield f"{artifact.target} {artifact.backend} {artifact.variant}", artifact
+
+
+def groups() -> list[Group]:
+    """The indicators by level 1, in the paper's order."""
+    by_level: dict[str, list[Indicator]] = {}
+    for each in indicators():
+        by_level.setdefault(each.level1.en, []).append(each)
+    return [Group(each[0], tuple(each)) for each in by_level.values()]
+
+
+def row_title(row: ScorecardRow) -> str:
+    return f"{row.backend} on {row.target}"
