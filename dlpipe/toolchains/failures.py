@@ -23,7 +23,7 @@ _BY_SIGNAL = {
 }
 
 _NOISE = re.compile(
-    r"^\s*$|\bwarn(ing)?s?\b|^W\d{4}|^I\d{4}|^\d{4}-\d\d-\d\d .*: [IW] |\bINFO\b|\bDEBUG\b"  # warnings and remarks
+    r"^\s*$|warn(ing)?s?\b|^W\d{4}|^I\d{4}|^\d{4}-\d\d-\d\d .*: [IW] |\bINFO\b|\bDEBUG\b"  # warnings and remarks
     r"|\d{1,3} ?%|it/s|\[[=#>. -]{5,}\]"  # progress bars
     r"|^\s+(File \"|at |in |from )|^Traceback|^\s*[\^~]+\s*$|^\s*#\d+ ",  # frames of a trace
     re.IGNORECASE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections import Counter
@@ -46,6 +47,16 @@ def check_outputs(folder: Path, limit: int) -> int:
 def size_below(folder: Path) -> int:
     """Bytes on disk below `folder`, which may change while it is walked."""
     return sum(status.st_blocks * 512 for _, status in _walk(folder) if stat.S_ISREG(status.st_mode))
+
+
+def digests_below(folder: Path) -> dict[str, str]:
+    """SHA-256 of each regular file below `folder`, by relative path, sorted."""
+    found: dict[str, str] = {}
+    for path, status in _walk(folder):
+        if stat.S_ISREG(status.st_mode):
+            with path.open("rb") as file:
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return dict(sorted(found.items()))
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -1,0 +1,204 @@
+"""Warm workers: reuse, several threads, and no worker that outlives its host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from dlpipe.contracts.call import Call
+from dlpipe.errors import BadModel, Interrupted, StageFailed
+from dlpipe.toolchains.jail import JailKind, describe
+from dlpipe.toolchains.pool import WorkerPool
+
+_WHO = "request.started = time.time()\nreturn [os.getpid(), id(sys.modules)]"
+
+
+def test_a_worker_is_reused_and_inputs_are_fresh(bench, tmp_path):
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "a.txt").write_text("a", encoding="ascii")
+    first = bench.run(_WHO, inputs={"x": given})
+    assert bench.run(_WHO) == first
+    assert bench.run("return sorted(request.inputs), os.listdir(request.out)") == [[], []]
+
+
+def test_a_refusal_keeps_the_worker_and_a_failure_does_not(bench):
+    with bench.pool.worker("plain") as worker:
+        first = worker.pid
+    with pytest.raises(BadModel):
+        bench.run("raise Refused('no')")
+    with bench.pool.worker("plain") as worker:
+        assert worker.pid == first
+    with pytest.raises(StageFailed):
+        bench.run("raise ValueError('odd')")
+    with bench.pool.worker("plain") as worker:
+        assert worker.pid != first
+
+
+def test_a_worker_that_is_held_keeps_several_places(bench):
+    write = bench.call("open(os.path.join(request.out, request.params['name']), 'w').close()", name="plain")
+    with bench.pool.worker("plain") as worker:
+        places = [worker.place(label) for label in ("a", "b")]
+        for place in places:
+            (place.inputs / "model").mkdir()
+            (place.inputs / "model" / place.label).touch()
+        look = bench.call("return {name: os.listdir(path) for name, path in request.inputs.items()}")
+        assert [worker.call(look, place) for place in places] == [{"model": ["a"]}, {"model": ["b"]}]
+        call = Call(write.toolchain, write.worker, write.operation, {"name": "result"})
+        assert worker.call(call, places[0]) is None
+        assert [path.name for path in places[0].out.iterdir()] == ["result"]
+        assert worker.call(look, places[0]) == {"model": ["a"]}
+        assert list(places[0].out.iterdir()) == []
+        with pytest.raises(ValueError, match="not a label"):
+            worker.place("../up")
+
+
+def test_several_threads_share_a_pool(bench, tmp_path):
+    call = bench.call("time.sleep(0.2)\nopen(os.path.join(request.out, 'x'), 'w').close()\nreturn request.params['n']")
+    values: dict[int, object] = {}
+
+    def work(number: int) -> None:
+        mine = Call(call.toolchain, call.worker, call.operation, {"n": number}, limits=call.limits)
+        values[number] = bench.pool.run(mine, {}, tmp_path / f"out-{number}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert values == {number: number for number in range(4)}
+    assert all((tmp_path / f"out-{number}" / "x").is_file() for number in range(4))
+    # A worker outlives the thread that started it (parent-death signals are sent when that thread ends).
+    assert bench.run("return 'alive'") == "alive"
+
+
+def test_closing_the_pool_interrupts_calls_under_way(bench):
+    call = bench.call("time.sleep(600)")
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            bench.pool.run(call, {}, bench.folder / "never")
+        except Interrupted as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(1)
+    bench.pool.close()
+    thread.join(30)
+    assert len(caught) == 1
+    assert not (bench.folder / "session-0").exists()
+    with pytest.raises(Interrupted):
+        bench.run("return 1")
+
+
+def _eventually(truth: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + 30
+    while not truth() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return bool(truth())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_its_host(kind, environment, tmp_path, number, processes_marked):
+    mark = f"41{os.getpid()}.{int(number)}"
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "worker.py").write_text(
+        textwrap.dedent(
+            f"""
+            import subprocess
+            from dlpipe_worker import operation
+
+            @operation
+            def work(request):
+                subprocess.Popen(["sleep", "{mark}"], start_new_session=True)
+                request.progress("started")
+                subprocess.run(["sleep", "{mark}"])
+            """
+        ),
+        encoding="utf-8",
+    )
+    host = textwrap.dedent(
+        f"""
+        from pathlib import Path
+        from dlpipe.contracts.call import Call
+        from dlpipe.toolchains.environment import read_complete
+        from dlpipe.toolchains.jail import JailKind
+        from dlpipe.toolchains.pool import WorkerPool
+
+        class One:
+            def ensure(self, name):
+                return read_complete(Path({str(environment.root)!r}))
+
+        here = Path({str(tmp_path)!r})
+        with WorkerPool(One(), here / "session", jail=JailKind({kind.value!r}), keep_logs=here / "logs") as pool:
+            call = Call("plain", here / "room" / "worker.py", "work")
+            pool.run(call, {{}}, here / "out", lambda event: print("begun", flush=True))
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", host], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        assert _eventually(lambda: len(processes_marked(mark)) == 2)
+        process.send_signal(number)
+        process.wait(30)
+        assert _eventually(lambda: not processes_marked(mark))
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_links_are_safe_only_behind_a_read_only_mount(bench):
+    assert bench.pool.links_are_safe is bench.pool.kind.isolates
+
+
+def test_the_plain_jail_warns_and_says_what_to_do(tmp_path):
+    with pytest.warns(RuntimeWarning, match="without network and file isolation: "):
+        WorkerPool({}, tmp_path / "session", jail=JailKind.PLAIN, keep_logs=tmp_path).close()
+
+
+def test_describe_says_what_was_tried():
+    said = describe()
+    assert set(said["tried"]) == {kind.value for kind in JailKind}
+    assert said["kind"] in said["tried"]
+    assert (said["remedy"] is None) == said["isolated"]
+
+
+def test_code_has_the_same_path_for_the_same_content(cell):
+    source = "return __file__"
+    first = cell.run(source)
+    assert first.startswith("/dlpipe/code/room-")
+    assert cell.run(source) == first
+
+
+@pytest.mark.interpreter
+@pytest.mark.parametrize("version", ["3.6", "3.7", "3.13"])
+def test_other_interpreters_speak_the_protocol(
+    isolating_kind, new_pool, new_environment, tmp_path, version, find_python
+):
+    environment = new_environment(tmp_path / "old", find_python(version))
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "worker.py").write_text(
+        "import sys\nfrom dlpipe_worker import operation\nfrom . import sibling\n\n"
+        "@operation\ndef version_(request):\n    request.progress('on it')\n    return sibling.answer()\n",
+        encoding="utf-8",
+    )
+    (room / "sibling.py").write_text("import sys\ndef answer():\n    return list(sys.version_info[:2])\n", "utf-8")
+    pool = new_pool(isolating_kind, environment)
+    value = pool.run(Call("old", room / "worker.py", "version"), {}, tmp_path / "out")
+    assert value == [int(part) for part in version.split(".")]
