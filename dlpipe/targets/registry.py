@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import platform
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -29,6 +30,7 @@ BACKENDS = {
     "tvm": "dlpipe.targets.tvm:Tvm",
     "ncnn": "dlpipe.targets.ncnn:Ncnn",
 }
+_CPUINFO = Path("/proc/cpuinfo")
 _BUILT_IN = Path(__file__).parent
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -106,13 +108,23 @@ def add(path: Path) -> Target:
 
 
 def _on_this_machine(each: Target) -> Target:
-    """An arm64 machine runs arm64 artefacts itself, and x86 ones not at all."""
+    """An arm64 machine runs arm64 artefacts itself, and x86 ones not at all; nor does one that lacks an extension."""
     here = platform.machine() == each.arch
-    if each.runner == "qemu-user" and here:
-        return replace(each, runner="native")
     if each.runner == "native" and not here:
         return replace(each, runner="none")
-    return each
+    if each.runner == "none" or not here:
+        return each
+    if lacking := sorted(set(each.isa) - _features()):
+        note = f"this machine cannot run it: its processor lacks {', '.join(lacking)}"
+        return replace(each, runner="none", notes=(*each.notes, note))
+    return replace(each, runner="native")
+
+
+@cache
+def _features() -> frozenset[str]:
+    """What Linux says of this machine's processor: `flags` on x86, `Features` on Arm."""
+    found = re.search(r"(?m)^(?:flags|Features)\s*:(.*)$", _CPUINFO.read_text(errors="replace"))
+    return frozenset(found[1].split()) if found else frozenset()
 
 
 def backends() -> dict[str, Backend]:

@@ -115,6 +115,7 @@ def test_a_missing_file_is_a_user_error(tmp_path):
 
 
 def test_an_arm64_machine_runs_arm64_itself(monkeypatch):
+    monkeypatch.setattr(registry, "_features", lambda: frozenset({"fp", "asimd", "sse", "sse2"}))
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert registry.target("arm64").runner == "native"
     assert registry.target("x86-64").runner == "none"
@@ -148,3 +149,15 @@ def test_a_backend_of_another_package(monkeypatch, tmp_path):
     with pytest.raises(UserError, match="is not a backend"):
         registry.backend("broken")
     registry.backend.cache_clear()
+
+
+def test_a_machine_that_lacks_an_extension_does_not_run_what_needs_it(monkeypatch, tmp_path):
+    (tmp_path / "cpuinfo").write_text("processor : 0\nflags\t\t: fpu sse sse2 avx\n")
+    monkeypatch.setattr(registry, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    registry._features.cache_clear()
+    assert registry.target("x86-64").runner == "native"
+    vnni = registry.target("x86-64-avx512-vnni")
+    assert vnni.runner == "none"
+    assert "avx512_vnni" in vnni.notes[-1]
+    registry._features.cache_clear()

@@ -209,9 +209,10 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[s
 
     def found(files: dict[str, str]) -> list[str]:
         for name, text in files.items():
-            (tmp_path / "apt" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "apt" / name).write_text(text)
-        return debian_mirror.mirrors(tmp_path / "apt", tmp_path / "scripts")
+            path = tmp_path / (name if name.startswith("usr/") else f"etc/apt/{name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return debian_mirror.mirrors(tmp_path)
 
     return found
 
@@ -235,10 +236,21 @@ def test_sources_of_a_cloud_image(apt):
     assert apt({"sources.list.d/d.sources": source, "mirrors/debian.list": listed}) == ["https://cloud.example/debian"]
 
 
-def test_on_another_distribution_debootstrap_knows(apt, tmp_path):
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts/sid").write_text("case $ARCH in\n *)\n  default_mirror http://four.example/debian\nesac\n")
-    assert apt({"sources.list": "deb http://ubuntu.example/ubuntu noble main\n"}) == ["http://four.example/debian"]
+UBUNTU = {"sources.list": "deb http://ubuntu.example/ubuntu noble main\n"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (
+            "usr/share/debootstrap/scripts/sid",
+            "case $ARCH in\n *)\n  default_mirror http://four.example/debian\nesac\n",
+        ),
+        ("usr/sbin/debootstrap", '#!/bin/sh\nDEF_MIRROR="http://four.example/debian"\n'),
+    ],
+)
+def test_on_another_distribution_debootstrap_knows(apt, file, text):
+    assert apt({**UBUNTU, file: text}) == ["http://four.example/debian"]
 
 
 def test_no_mirror_at_all_says_what_to_do(apt):

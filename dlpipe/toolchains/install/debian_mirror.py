@@ -1,7 +1,7 @@
 """Where this machine gets Debian packages from. No address is written into dlpipe: the machine's own sources say it.
 
 In order: `DLPIPE_DEBIAN_MIRROR`, the Debian archives among the machine's apt sources, and (on Ubuntu and others) the
-mirror that debootstrap's own scripts name.
+mirror that debootstrap names.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SUITES = {"oldoldstable", "oldstable", "stable", "testing", "unstable", "sid"}
 _SUITES |= {"buster", "bullseye", "bookworm", "trixie", "forky", "duke"}
 
 
-def mirrors(apt: Path = Path("/etc/apt"), debootstrap: Path = Path("/usr/share/debootstrap/scripts")) -> list[str]:
+def mirrors(root: Path = Path("/")) -> list[str]:
     """Base addresses (each has `dists/` and `pool/` below), best first. Raises ToolMissing when none is known."""
     if named := os.environ.get(VARIABLE):
         return [named.rstrip("/")]
-    found = list(dict.fromkeys(_from_apt(apt)))
+    found = list(dict.fromkeys(_from_apt(root / "etc/apt")))
     if not found:
-        found = _from_debootstrap(debootstrap)
+        found = _from_debootstrap(root)
     if not found:
         raise ToolMissing(
             "no Debian mirror is known on this machine",
@@ -82,22 +82,32 @@ def _deb822(text: str) -> Iterator[tuple[str, str, list[str]]]:
                 yield uri, suite, lowered.get("components", [])
 
 
-def _from_debootstrap(scripts: Path) -> list[str]:
-    """The `default_mirror` of debootstrap's script for Debian; its package is fetched for it where it is not there."""
-    if (scripts / "sid").is_file():
-        return _default_mirror(scripts / "sid")
+def _from_debootstrap(root: Path) -> list[str]:
+    """The mirror that debootstrap names for Debian; its package is fetched (not installed) where it is not there."""
+    if found := _named_by_debootstrap(root):
+        return found
     with tempfile.TemporaryDirectory(prefix="dlpipe-debootstrap-") as folder:
+        own = [f"-oDir::State::lists={folder}/lists", f"-oDir::Cache={folder}/cache", "-oAPT::Sandbox::User="]
+        Path(folder, "lists/partial").mkdir(parents=True)
+        Path(folder, "cache/archives/partial").mkdir(parents=True)
         try:
-            subprocess.run(
-                ["apt-get", "-qq", "download", "debootstrap"], cwd=folder, check=True, capture_output=True, timeout=120
-            )
+            for words in (["update"], ["download", "debootstrap"]):
+                command = ["apt-get", "-qq", *own, *words]
+                subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
         except (OSError, subprocess.SubprocessError):
             return []
         for package in Path(folder).glob("*.deb"):
-            debian_unpack.unpack(package, Path(folder), keep=("usr/share/debootstrap/scripts/*",))
-        script = Path(folder, "usr/share/debootstrap/scripts/sid")
-        return _default_mirror(script) if script.is_file() else []
+            debian_unpack.unpack(package, Path(folder), keep=("usr/*sbin/debootstrap", "usr/share/debootstrap/*"))
+        return _named_by_debootstrap(Path(folder))
 
 
-def _default_mirror(script: Path) -> list[str]:
-    return re.findall(r"(?m)^\s*default_mirror\s+(https?://\S+?)/?\s*$", script.read_text(errors="replace"))
+def _named_by_debootstrap(root: Path) -> list[str]:
+    """`default_mirror` of its script for Debian (Ubuntu's package has one), else the program's own default."""
+    found = []
+    for name, pattern in (
+        ("usr/share/debootstrap/scripts/sid", r"(?m)^\s*default_mirror\s+(https?://\S+?)/?\s*$"),
+        ("usr/sbin/debootstrap", r"(?m)^\s*DEF_(?:HTTPS_)?MIRROR=[\"']?(https?://[^\s\"']+?)/?[\"']?\s*$"),
+    ):
+        if (root / name).is_file():
+            found += re.findall(pattern, (root / name).read_text(errors="replace"))
+    return [address for address in found if address.endswith("/debian")]
