@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlpipe.cli import options as opt
+
+if TYPE_CHECKING:
+    from dlpipe.pipeline.store import Store
 
 cache = typer.Typer(help="The store of finished stages and their outputs.", no_args_is_help=True)
 
@@ -63,7 +66,7 @@ def gc(
     typer.echo(f"freed {human_size(freed)}")
 
 
-def _store():  # type: ignore[no-untyped-def]  # the type would import the store at start-up
+def _store() -> Store:
     from dlpipe.pipeline.store import Store
     from dlpipe.toolchains.manager import default_cache_dir
 

@@ -49,7 +49,7 @@ def inspect(
             found["outputs"] = [port.model_dump() for port in imported.contract.outputs]
             found["preprocessing"] = [each.summary for each in imported.contract.preprocessing]
             found |= {key: imported.description.get(key) for key in ("opset", "parameters", "macs")}
-    found = {
+    found = {  # what every model has comes first
         "path": str(source.path),
         "sha256": source.sha256,
         "size_bytes": source.size_bytes,
@@ -60,10 +60,14 @@ def inspect(
     if as_json:
         print_json(found)
         return
-    operators = found.pop("operators")
+    operators: dict[str, int] = found.pop("operators")
     rows = [(key, _text(value)) for key, value in found.items() if value not in (None, (), [], "")]
     print_table(("", ""), rows)
-    print_table(("operator", "count"), sorted(operators.items(), key=lambda item: (-item[1], item[0])))
+    print_table(("operator", "count"), sorted(operators.items(), key=_most_first))
+
+
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
 
 
 def _text(value: Any) -> str:

@@ -62,9 +62,9 @@ def add(file: Annotated[Path, typer.Argument(help="A .toml with the fields that 
     Example:
       dlpipe target add my-board.toml
     """
-    from dlpipe.targets.registry import add_target
+    from dlpipe.targets.registry import add as add_target
 
-    typer.echo(f"added {add_target(file)}")
+    typer.echo(f"added {add_target(file).name}")
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ def list_(as_json: opt.AsJson = False) -> None:
     from dlpipe.toolchains.manager import Toolchains
 
     tools = Toolchains()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "kind": (spec := tools.spec(name)).kind,

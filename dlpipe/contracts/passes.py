@@ -19,6 +19,7 @@ class PassInfo:
 
 
 class Pass(Protocol):
-    info: PassInfo
+    @property
+    def info(self) -> PassInfo: ...
 
     def call(self, **params: Any) -> Call: ...

@@ -12,7 +12,10 @@ from dlpipe.pipeline.artifacts import Candidate
 from dlpipe.pipeline.samples import Samples
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome
+from dlpipe.pipeline.store import Record
 from dlpipe.report.schema import Artifact, Note, Stage
+
+MAX_CHANGES = 12
 
 Timings = Mapping[str, Any]  # name -> what measure.timing found
 
@@ -76,8 +79,8 @@ class Assembler:
             inputs=tuple(parts.get("inputs", {}).values()),
             output=record.output if record else None,
             after=tuple(sorted(stage.depends_on())),
-            notes=tuple(Note(**note) for note in record.notes) if record else (),
-            changes=costs.scalars(value.get("changes")),
+            notes=(*_notes(record), *_changes(value)),
+            changes={key: value[key] for key in ("nodes_before", "nodes_after", "modified") if key in value},
             **blocks,
         )
 
@@ -115,13 +118,13 @@ class Assembler:
         }
         if compiled is None or compiled.status != "ok" or compiled.record is None:
             refused = "; ".join(each.reason for each in candidate.refusals)
-            reason = refused or (compiled.reason if compiled else None) or "not compiled"
+            why_not = refused or (compiled.reason if compiled else None) or "not compiled"
             return Artifact(
                 **common,
                 ran_on="none",
                 verdict="unverified" if refused else "failed",
                 provenance="absent",
-                reason=("ruled out by pre-flight: " if refused else "") + reason,
+                reason=("ruled out by pre-flight: " if refused else "") + why_not,
                 fidelity_reason="there is no artefact",
                 accuracy_reason="there is no artefact",
             )
@@ -145,7 +148,7 @@ class Assembler:
             cost=cost,
             speedups=costs.speedups(timing, self._session.machine),
             files={file.name: file.size for file in tree.files},
-            notes=tuple(Note(**note) for note in compiled.record.notes),
+            notes=_notes(compiled.record),
             after=(candidate.id,),
             **blocks,
         )
@@ -161,3 +164,14 @@ class Assembler:
         if fidelity["passed"] is None:
             return "unverified", fidelity["reason"]
         return ("passed", None) if fidelity["passed"] else ("failed", f"ran, but wrong: {fidelity['reason']}")
+
+
+def _notes(record: Record | None) -> tuple[Note, ...]:
+    return tuple(Note(**note) for note in record.notes) if record else ()
+
+
+def _changes(value: Mapping[str, Any]) -> list[Note]:
+    """What a pass says it did, node by node; the first of them."""
+    said = list(value.get("changes") or ())
+    more = [f"and {len(said) - MAX_CHANGES} more changes"] if len(said) > MAX_CHANGES else []
+    return [Note(message=str(each)) for each in [*said[:MAX_CHANGES], *more]]

@@ -31,16 +31,18 @@ def judge(stage: str, variant: str, against: SampleSet, *, labelled: bool) -> li
 def stop_if_import_is_wrong(outcomes: Mapping[str, Outcome], ir: str) -> None:
     """Nothing is built on an import that could not be run, or departs from the original. Raises what was found."""
     for name in (f"run:{ir}", f"fidelity:{ir}"):
-        if outcomes[name].error is not None:
-            raise outcomes[name].error
+        error = outcomes[name].error
+        if error is not None:
+            raise error
     fidelity = outcomes[f"fidelity:{ir}"].value
     if fidelity["passed"] is False:
-        worst = max(fidelity["outputs"].items(), key=lambda item: item[1].get("max_rel") or 0.0, default=("?", {}))
+        outputs = fidelity["outputs"]
+        worst = max(outputs, key=lambda name: outputs[name].get("max_rel") or 0.0, default=None)
         raise GateFailed(
             f"the import is wrong: {fidelity['reason']}",
             hint="nothing was written; `dlpipe inspect` shows the model's operators: please report it with these",
             stage=ir,
-            output=worst[0],
+            output=worst,
             max_rel=fidelity["max_rel"],
             tolerance=fidelity["tolerance"],
             samples=fidelity["samples"],

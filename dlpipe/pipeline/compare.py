@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlpipe.data.arrange import rename_call
+from dlpipe.data import rename_call
 from dlpipe.errors import UserError
 from dlpipe.ir.contract import Port
 from dlpipe.measure import accuracy_call, fidelity_call

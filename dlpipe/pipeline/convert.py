@@ -22,7 +22,7 @@ from dlpipe.pipeline.checks import check_ir, stop_if_import_is_wrong
 from dlpipe.pipeline.history import record_lineage
 from dlpipe.pipeline.imported import Imported, import_model
 from dlpipe.pipeline.optimise import Optimised, optimise
-from dlpipe.pipeline.output import export_artifacts, link_selected, output_folder, write_manifest
+from dlpipe.pipeline.output import check_free, export_artifacts, link_selected, output_folder, write_manifest
 from dlpipe.pipeline.request import SEED, ConvertRequest
 from dlpipe.pipeline.samples import Samples, make_samples
 from dlpipe.pipeline.select import broken_paths, select
@@ -52,14 +52,17 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     started = time.monotonic()
     targets = [find_target(name) for name in request.targets]
     wanted = [each for target in targets for each in candidates(target, request)]  # bad names end here, at once
+    if request.out is not None:
+        check_free(request.out)
     imported = import_model(session, request.model, request.options)
+    out = request.out or default_out(imported.source)
+    check_free(out)
     samples = make_samples(session, request, imported)
     session.executor.run(check_ir(imported.ir, "fp32", samples))
     stop_if_import_is_wrong(session.executor.outcomes, imported.ir)
     optimised = optimise(session, samples, start=imported.ir)
     tried = _build_all(session, targets, wanted, samples, optimised)
     timings = _time_all(session, imported, samples, optimised, tried)
-    out = request.out or default_out(imported.source)
     report = _report(session, request, imported, samples, optimised, tried, timings, time.monotonic() - started)
     error = _verdict(request, report)
     _write(session, out, report, optimised, tried)
@@ -108,8 +111,8 @@ def _time_all(
         timed.append(Timed(ORIGINAL, original, inputs))
     trees: dict[str, Timed] = {baseline: Timed(RUNTIME, time_call(), {"ir": baseline, "samples": one})}
     for name in (*optimised.applied, *dict.fromkeys(each.ir for each in tried)):
-        tree = executor.outcomes[name].record and executor.outcomes[name].record.output
-        if tree and executor.outcomes[f"run:{name}"].status == "ok":
+        if executor.outcomes[name].status == "ok" and executor.outcomes[f"run:{name}"].status == "ok":
+            tree = executor.outcomes[name].output
             trees.setdefault(tree, Timed(tree, time_call(), {"ir": tree, "samples": one}))
     for each in tried:
         call = each.candidate.backend.timing_call(each.candidate.target, each.candidate.variant)
@@ -165,7 +168,7 @@ def _report(
         selected=selected,
         notes=tuple(_notes(imported, samples, optimised)),
         environment=Environment(
-            machine=fingerprint(),
+            machine={**fingerprint()},
             python=platform.python_version(),
             toolchains={
                 each.stage.call.toolchain: session.toolchains.digest(each.stage.call.toolchain)

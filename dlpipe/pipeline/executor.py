@@ -167,8 +167,8 @@ class LocalExecutor:
             if event["event"] == "progress":
                 self.bus.emit(StageProgress(stage=stage.id, message=event["message"], fraction=event.get("fraction")))
             elif event["event"] == "note":
-                note = {key: event.get(key) for key in ("level", "message", "where")}
-                notes.append(note)
-                self.bus.emit(StageNote(stage=stage.id, **note))
+                level, message, where = event["level"], event["message"], event["where"]
+                notes.append({"level": level, "message": message, "where": where})
+                self.bus.emit(StageNote(stage=stage.id, level=level, message=message, where=where))
 
         return listen

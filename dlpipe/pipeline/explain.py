@@ -42,9 +42,13 @@ def _explain(name: str, found: Mapping[str, Any], records: Iterable[Record]) -> 
     if not earlier:
         entry["why"] = "nothing of this kind was computed before"
         return entry
-    differences = [_differences(each.parts, record.parts) for each in earlier]
-    entry["why"] = "differs from the nearest earlier one in: " + ", ".join(min(differences, key=len))
+    nearest = min((_differences(each.parts, record.parts) for each in earlier), key=_length)
+    entry["why"] = "differs from the nearest earlier one in: " + ", ".join(nearest)
     return entry
+
+
+def _length(names: list[str]) -> int:
+    return len(names)
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

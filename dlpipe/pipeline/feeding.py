@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dlpipe.data import read_call
-from dlpipe.data.arrange import prepare_call
+from dlpipe.data import prepare_call, read_call
 from dlpipe.frontends.registry import find_frontend
 from dlpipe.ir.calls import generate_call
 from dlpipe.ir.contract import Contract
@@ -30,8 +29,8 @@ def from_data(
     name: str = "samples",
 ) -> list[Stage]:
     """Read the user's data, run what was cut off the model on it, and bind it to the model's inputs."""
-    path, call = read_call(data)
-    stages = [Stage(f"{name}:read", "data", call, {"data": f"tree:{session.store.ingest(path).digest}"})]
+    files, call = read_call(data, limit=NATIVE_SAMPLES, seed=SEED)
+    stages = [Stage(f"{name}:read", "data", call, {"data": f"tree:{session.store.ingest_files(files).digest}"})]
     for part in contract.preprocessing:
         call = find_frontend(part.frontend).preprocess_call()
         stages.append(Stage(f"{name}:preprocess", "data", call, {"imported": feeds, "data": stages[-1].id}))

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dlpipe.contracts.measurement import Accuracy
 from dlpipe.measure.statistics import samples_to_resolve
 from dlpipe.pipeline.limits import UserLimits, unit_of
 from dlpipe.pipeline.zoo import Expected
-from dlpipe.report.schema import Accuracy, Artifact, Gate, Stage
+from dlpipe.report.schema import Artifact, Gate, Stage
 
 _COST_OF = {"max_latency": "latency_p50", "max_memory": "peak_memory"}
 

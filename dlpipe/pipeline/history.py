@@ -69,8 +69,8 @@ def _measurements(artifact: Artifact) -> list[MeasurementEntry]:
         for name, figure in artifact.cost.items()
     ]
     blocks = {
-        "max_rel": artifact.fidelity and artifact.fidelity.max_rel,
-        "accuracy": artifact.accuracy and artifact.accuracy.value,
+        "max_rel": artifact.fidelity.max_rel if artifact.fidelity else None,
+        "accuracy": artifact.accuracy.value if artifact.accuracy else None,
     }
     found += [
         MeasurementEntry(subject=artifact.digest, name=name, value=value, provenance=artifact.provenance)

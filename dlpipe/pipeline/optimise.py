@@ -24,7 +24,8 @@ def optimise(session: Session, samples: Samples, *, start: str, passes: tuple[st
     """Run all passes at once as a chain. Where one fails or departs from the original, take the chain up again
     behind it without it: what was computed before it answers from the store."""
     executor = session.executor
-    remaining, dropped = list(passes), {}
+    remaining = list(passes)
+    dropped: dict[str, str] = {}
     while True:
         chain = _chain(start, remaining)
         executor.run([stage for link in chain for stage in (link, *check_ir(link.id, "fp32", samples))])

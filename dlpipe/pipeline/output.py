@@ -16,14 +16,19 @@ from dlpipe.pipeline.store import Store, hash_file
 MANIFEST = "manifest.json"
 
 
+def check_free(out: Path) -> None:
+    """Raises UserError when `out` exists and is not an earlier output: nothing of the user's is ever replaced."""
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / MANIFEST).is_file():
+        raise UserError(f"{out} exists and is no output folder of dlpipe", hint="choose another with --out")
+
+
 @contextmanager
 def output_folder(out: Path) -> Iterator[Path]:
     """Yields a folder beside `out` to fill; it takes `out`'s place when the block ends well, else it goes.
 
-    Raises UserError when `out` exists and is not an earlier output: nothing of the user's is ever replaced.
+    Raises UserError as `check_free` does, and when the disk is full.
     """
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / MANIFEST).is_file():
-        raise UserError(f"{out} exists and is no output folder of dlpipe", hint="choose another with --out")
+    check_free(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     making, old = (out.with_name(f".{out.name}.{word}-{os.getpid()}") for word in ("making", "old"))
     shutil.rmtree(making, ignore_errors=True)

@@ -40,10 +40,3 @@ def speedups(timing: Mapping[str, Any] | None, machine: str) -> tuple[Speedup, .
     if timing is None:
         return ()
     return tuple(Speedup.model_validate({"measured_on": machine, **each}) for each in timing.get("speedups", ()))
-
-
-def scalars(changes: Any) -> dict[str, Any]:
-    """A pass's own account of what it did, as far as it is plain values."""
-    if not isinstance(changes, Mapping):
-        return {}
-    return {str(key): value for key, value in changes.items() if isinstance(value, bool | int | float | str | None)}

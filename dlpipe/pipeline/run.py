@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dlpipe.data.arrange import summarise_call
+from dlpipe.data import summarise_call
 from dlpipe.errors import UserError
 from dlpipe.pipeline.compare import feed, run_stage
 from dlpipe.pipeline.runnable import load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlpipe.data.arrange import subset_call
+from dlpipe.data import subset_call
 from dlpipe.errors import Unsupported
 from dlpipe.measure import accuracy_call
 from dlpipe.pipeline.feeding import from_data, generated, read_labels

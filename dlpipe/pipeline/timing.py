@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.json import digest
@@ -67,13 +67,13 @@ def measure_timing(session: Session, candidates: list[Timed]) -> Outcome:
             tools={},
         )
         record = session.store.put(record)
-        cache = "miss"
+        cache: Literal["hit", "miss"] = "miss"
     else:
         cache = "hit"
     session.bus.emit(
         StageFinished(stage=STAGE, kind="timing", cache=cache, seconds=time.monotonic() - started, status="ok")
     )
-    outcome = executor.outcomes[STAGE] = Outcome(stage, "ok", "hit" if cache == "hit" else "miss", key, record)
+    outcome = executor.outcomes[STAGE] = Outcome(stage, "ok", cache, key, record)
     return outcome
 
 

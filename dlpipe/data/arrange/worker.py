@@ -41,7 +41,9 @@ def prepare(request: Request) -> dict[str, Any]:
             request.note(note, level="warning")
         labels = _take_labels({**labels, "labels": mapped}, chosen)
         _write_labels(request, labels)
-    np.savez(Path(request.out) / "samples.npz", **{name: array[chosen] for name, array in bound.items()})
+    np.savez(
+        Path(request.out) / "samples.npz", allow_pickle=False, **{name: array[chosen] for name, array in bound.items()}
+    )
     labelled = sum(label is not None for label in labels.get("labels") or ())
     return {"count": len(chosen), "labelled": labelled, "names": labels.get("names")}
 
@@ -52,7 +54,9 @@ def subset(request: Request) -> dict[str, Any]:
     chosen: NDArray[np.intp] = np.arange(0)
     for file, arrays in _archives(folder):
         chosen = _choose(len(next(iter(arrays.values()))), request.params["limit"], request.params["seed"])
-        np.savez(Path(request.out) / file, **{name: array[chosen] for name, array in arrays.items()})
+        np.savez(
+            Path(request.out) / file, allow_pickle=False, **{name: array[chosen] for name, array in arrays.items()}
+        )
     labels = _labels(folder)
     if labels:
         _write_labels(request, _take_labels(labels, chosen))
@@ -63,7 +67,11 @@ def subset(request: Request) -> dict[str, Any]:
 def rename(request: Request) -> dict[str, Any]:
     names = request.params["names"]
     for file, arrays in _archives(Path(request.inputs["data"])):
-        np.savez(Path(request.out) / file, **{names.get(name, name): array for name, array in arrays.items()})
+        np.savez(
+            Path(request.out) / file,
+            allow_pickle=False,
+            **{names.get(name, name): array for name, array in arrays.items()},
+        )
     return {}
 
 

@@ -41,7 +41,7 @@ def collect(
     dropped: set[str] = set()
     full = False
     for age, record in sorted(ages, key=lambda pair: (pair[0], pair[1].key)):
-        needed = record.key in keys or age < limits.grace
+        needed = record.key in keys or max(age, 0) < limits.grace
         too_old = limits.max_age is not None and age > limits.max_age
         full = full or (limits.max_bytes is not None and live.size_with(record) > limits.max_bytes)
         if needed or not (too_old or full):

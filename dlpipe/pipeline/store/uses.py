@@ -17,7 +17,7 @@ class Uses:
         self._path = path
 
     def add(self, key: str) -> None:
-        line = f"{key} {time.time():.0f}\n".encode()
+        line = f"{key} {int(time.time())}\n".encode()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             os.write(descriptor, line)
