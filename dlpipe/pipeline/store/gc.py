@@ -52,24 +52,30 @@ def collect(
 
 
 class _Live:
-    """What stays: trees, and objects with their sizes."""
+    """What stays: trees, and objects with their sizes, in bytes."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
+        self._total = 0
         self.trees: set[str] = set()
         self.sizes: dict[str, int] = {}
 
     def add(self, record: Record) -> None:
-        self.sizes.update(self._sizes(record))
+        self._add(self._sizes(record))
         if record.output is not None:
             self.trees.add(record.output)
 
     def add_tree(self, digest: str) -> None:
+        self._add(self._tree_sizes(digest))
         self.trees.add(digest)
-        self.sizes.update(self._tree_sizes(digest))
 
     def size_with(self, record: Record) -> int:
-        return sum((self.sizes | self._sizes(record)).values())
+        sizes = self._sizes(record)
+        return self._total + sum(sizes[sha256] for sha256 in sizes.keys() - self.sizes.keys())
+
+    def _add(self, sizes: dict[str, int]) -> None:
+        self._total += sum(sizes[sha256] for sha256 in sizes.keys() - self.sizes.keys())
+        self.sizes |= sizes
 
     def _sizes(self, record: Record) -> dict[str, int]:
         sizes = self._tree_sizes(record.output) if record.output is not None else {}

@@ -1,0 +1,112 @@
+"""From an artefact back to the data and the model it was made from."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dlpipe.pipeline.lineage import ArtifactEntry, Lineage, MeasurementEntry, RunEntry, StageEntry
+
+MODEL, DATA, IR, SAMPLES, INT8, ARTIFACT, OTHER = (letter * 64 for letter in "abcdef0")
+
+
+def stage(name: str, output: str, **inputs: str) -> StageEntry:
+    parameters = {"seed": 1, "name": name}
+    return StageEntry(
+        stage=name, kind="pass", key=name, output=output, inputs=inputs, parameters=parameters, toolchains={"core": "9"}
+    )
+
+
+FIRST = RunEntry(
+    run="first",
+    created="2026-11-23T12:00:00+00:00",
+    command="dlpipe convert m.pb",
+    sources={"model": MODEL, "data": DATA},
+    stages=(
+        stage("quantise", INT8, ir=IR, samples=SAMPLES),  # recorded in any order
+        stage("import", IR, source=MODEL),
+        stage("data", SAMPLES, data=DATA),
+        stage("compile", ARTIFACT, ir=INT8),
+        stage("elsewhere", OTHER, ir=IR),
+    ),
+    artifacts=(
+        ArtifactEntry(digest=ARTIFACT, target="arm64", backend="tvm", variant="int8", verdict="passed", path="a/tvm"),
+    ),
+    measurements=(
+        MeasurementEntry(subject=ARTIFACT, name="size", value=1234, unit="bytes"),
+        MeasurementEntry(subject=ARTIFACT, name="latency", value=None, provenance="absent", reason="emulated"),
+        MeasurementEntry(subject=INT8, name="accuracy", value=0.93),
+        MeasurementEntry(subject=OTHER, name="size", value=1, unit="bytes"),
+    ),
+)
+
+
+@pytest.fixture
+def lineage(tmp_path: Path) -> Lineage:
+    return Lineage(tmp_path / "new" / "lineage.sqlite")
+
+
+def test_a_run_comes_back_as_it_was_recorded(lineage: Lineage, tmp_path: Path) -> None:
+    lineage.record_run(FIRST)
+    lineage.record_run(FIRST)
+    assert Lineage(tmp_path / "new" / "lineage.sqlite").run("first") == FIRST
+    assert lineage.runs() == [FIRST]
+    with pytest.raises(LookupError):
+        lineage.run("second")
+
+
+def test_the_chain_of_an_artefact(lineage: Lineage) -> None:
+    lineage.record_run(FIRST)
+    history = lineage.of_artifact(ARTIFACT[:12])
+    assert history.artifact == FIRST.artifacts[0]
+    assert history.run == "first"
+    names = [each.stage for each in history.stages]
+    assert sorted(names) == ["compile", "data", "import", "quantise"]
+    assert names[2:] == ["quantise", "compile"]
+    assert history.sources == {MODEL: "model", DATA: "data"}
+    assert {(each.subject, each.name) for each in history.measurements} == {
+        (ARTIFACT, "size"),
+        (ARTIFACT, "latency"),
+        (INT8, "accuracy"),
+    }
+
+
+def test_what_an_earlier_run_made_is_part_of_the_chain(lineage: Lineage) -> None:
+    """A later run takes the first one's model as its source."""
+    later = RunEntry(
+        run="later",
+        created="2026-11-24T12:00:00+00:00",
+        sources={"model": INT8},
+        stages=(stage("compile", "1" * 64, ir=INT8),),
+        artifacts=(ArtifactEntry(digest="1" * 64, target="x86-64", backend="ncnn", variant="int8", verdict="passed"),),
+    )
+    lineage.record_run(FIRST)
+    lineage.record_run(later)
+    history = lineage.of_artifact("1" * 64)
+    assert history.stages[-1].stage == "compile"
+    assert {each.stage for each in history.stages} == {"import", "data", "quantise", "compile"}
+    assert [each.run for each in lineage.runs()] == ["later", "first"]
+
+
+def test_unknown_and_ambiguous_artefacts_are_said(lineage: Lineage) -> None:
+    lineage.record_run(FIRST)
+    with pytest.raises(LookupError, match="no artefact"):
+        lineage.of_artifact("777")
+    twin = replace(FIRST.artifacts[0], digest=ARTIFACT[:-1] + "0")
+    lineage.record_run(replace(FIRST, run="twin", artifacts=(twin,)))
+    with pytest.raises(LookupError, match="several"):
+        lineage.of_artifact(ARTIFACT[:8])
+    with pytest.raises(LookupError, match="no artefact"):
+        lineage.of_artifact("%")
+
+
+def test_runs_recorded_at_once_are_all_kept(tmp_path: Path) -> None:
+    def keep(number: int) -> None:
+        Lineage(tmp_path / "lineage.sqlite").record_run(replace(FIRST, run=f"run-{number}"))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(keep, range(12)))
+    assert len(Lineage(tmp_path / "lineage.sqlite").runs()) == 12
