@@ -63,7 +63,8 @@ def inspect(
     operators: dict[str, int] = found.pop("operators")
     rows = [(key, _text(value)) for key, value in found.items() if value not in (None, (), [], "")]
     print_table(("", ""), rows)
-    print_table(("operator", "count"), sorted(operators.items(), key=_most_first))
+    most_first = sorted(operators.items(), key=_most_first)
+    print_table(("operator", "count"), most_first)
 
 
 def _most_first(item: tuple[str, int]) -> tuple[int, str]:

@@ -53,7 +53,7 @@ def generate(request: Request) -> object:
 def run(request: Request) -> object:
     """ir, samples -> `outputs.npz`. params: threads (1), optimisation: none, basic, extended or all."""
     samples = executing.run(
-        Path(request.inputs["ir"]),
+        _model_folder(request),
         Path(request.inputs["samples"]) / "samples.npz",
         Path(request.out) / "outputs.npz",
         threads=request.params.get("threads", 1),
@@ -90,8 +90,13 @@ def time_(request: Request) -> object:
     }
 
 
+def _model_folder(request: Request) -> Path:
+    """`ir`, or the input that params["ir"] names: stages of a frontend call theirs `imported`."""
+    return Path(request.inputs[request.params.get("ir", "ir")])
+
+
 def _load(request: Request) -> tuple[Any, dict[str, Any], float]:
-    path = Path(request.inputs["ir"]) / files.MODEL
+    path = _model_folder(request) / files.MODEL
     checking.check(path)
     started = time.perf_counter()
     session = executing.open_session(path, threads=request.params.get("threads", 1))
