@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree  # noqa: S405 - only writes XML
+from collections.abc import Sequence
+from xml.etree import ElementTree
 
 from dlpipe.report import words
 from dlpipe.report.schema import Report
@@ -21,7 +22,7 @@ def render_junit(report: Report) -> str:
 
 
 def _suite(
-    parent: ElementTree.Element, title: str, cases: list[tuple[str, str, str, str | None, float | None]]
+    parent: ElementTree.Element, title: str, cases: Sequence[tuple[str, str, str, str | None, float | None]]
 ) -> None:
     states = [state for _, _, state, _, _ in cases]
     suite = ElementTree.SubElement(parent, "testsuite", name=title, tests=str(len(cases)))

@@ -24,9 +24,9 @@ def render_markdown(report: Report) -> str:
         lines += ["", "## Stages", "", *table(columns, rows)]
     if report.artifacts:
         rows = [
-            [text(each.target), text(summary.name(each)), each.verdict, text(each.ran_on), words.fidelity(each.fidelity),
-             words.drop(each.accuracy), words.size(each.size_bytes) if each.size_bytes is not None else words.NOTHING,
-             text(each.reason or "")]
+            [text(each.target), text(summary.name(each)), each.verdict, text(each.ran_on),
+             words.fidelity(each.fidelity), words.drop(each.accuracy),
+             words.size(each.size_bytes) if each.size_bytes is not None else words.NOTHING, text(each.reason or "")]
             for each in report.artifacts
         ]  # fmt: skip
         columns = ("target", "artefact", "verdict", "ran on", "error", "drop", "size", "why")

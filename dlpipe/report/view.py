@@ -40,20 +40,20 @@ class Group:
 
 
 def nodes(report: Report) -> tuple[list[Node], dag.Layout]:
-    """The pipeline's boxes in drawing order, and its layout. An artefact hangs on the stages it comes from; those
-    that were never compiled are listed elsewhere, not drawn."""
+    """The pipeline's boxes in drawing order, and its layout. An artefact is drawn in place of the compilation that
+    made it; one that pre-flight ruled out is listed elsewhere, not drawn."""
     stages = {stage.id: stage for stage in report.stages}
-    drawn = [each for each in report.artifacts if set(each.after) & stages.keys()]
-    artifacts = {f"artifact:{number}": each for number, each in enumerate(drawn)}
-    after = {id_: stage.after for id_, stage in stages.items()} | {id_: each.after for id_, each in artifacts.items()}
-    laid = dag.layout(after)
+    artifacts = {
+        id_: each for each in report.artifacts for id_ in each.after if id_ in stages and stages[id_].kind == "compile"
+    }
+    laid = dag.layout({id_: stage.after for id_, stage in stages.items()})
     chosen = {each.path for each in report.selected.values()}
     found = []
     for box in laid.boxes:
-        if box.id in stages:
+        artifact = artifacts.get(box.id)
+        if artifact is None:
             found.append(_stage_node(box, stages[box.id]))
         else:
-            artifact = artifacts[box.id]
             size = words.size(artifact.size_bytes) if artifact.size_bytes is not None else "not made"
             title, is_chosen = summary.name(artifact), artifact.path in chosen
             found.append(Node(box, title, f"{artifact.verdict} · {size}", artifact.verdict, "artifact", is_chosen))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from dlpipe.report import Report
+from dlpipe.report.terminal import render_terminal
+
+from .factory import sample_report
+
+
+def shown(report: Report, *, terminal: bool = False, color: bool = True) -> str:
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=terminal, no_color=not color, highlight=False)
+    render_terminal(report, console=console)
+    return file.getvalue()
+
+
+def test_it_fits_80_columns_and_says_what_matters() -> None:
+    text = shown(sample_report())
+    assert max(map(len, text.splitlines())) <= 80
+    for part in (
+        "Ready for arm64: onnxruntime int8",
+        "simplify",
+        "cached",
+        "cos 0.9962",
+        "+0.50 pt",
+        "6.60×",
+        "qemu-aarch64",
+    ):
+        assert part in text
+    assert "Selected for arm64" in text
+    assert "no timings from the target" in text
+    assert "unverified max-latency" in text
+
+
+def test_every_dash_with_a_reason_has_its_footnote() -> None:
+    lines = shown(sample_report()).splitlines()
+    notes = [line for line in lines if line.startswith("[")]
+    assert any("no speed is claimed from an emulator" in line for line in notes)
+    for number in range(1, len([line for line in notes if line.startswith("[")]) + 1):
+        assert sum(f"[{number}]" in line for line in lines) >= 2
+
+
+def test_no_escape_sequences_without_a_terminal() -> None:
+    assert "\x1b" not in shown(sample_report())
+    assert "\x1b[" in shown(sample_report(), terminal=True)
+
+
+def test_no_color_gives_no_colour(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "\x1b[3" not in shown(sample_report(), terminal=True, color=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    render_terminal(sample_report())
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_hostile_name_neither_formats_nor_escapes() -> None:
+    report = sample_report()
+    stage = report.stages[2].model_copy(update={"id": "[red]x[/red]\x1b[2J\u202e", "title": None})
+    text = shown(report.model_copy(update={"stages": (stage,)}))
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_an_empty_report() -> None:
+    text = shown(sample_report(stages=(), artifacts=(), gates=(), selected={}, notes=(), samples=None))
+    assert "No artefact was made" in text
