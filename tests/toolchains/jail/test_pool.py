@@ -15,6 +15,7 @@ import pytest
 
 from dlpipe.contracts.call import Call
 from dlpipe.errors import BadModel, Interrupted, StageFailed
+from dlpipe.toolchains.environment import read_complete, write_complete
 from dlpipe.toolchains.jail import JailKind, describe
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -202,3 +203,30 @@ def test_other_interpreters_speak_the_protocol(
     pool = new_pool(isolating_kind, environment)
     value = pool.run(Call("old", room / "worker.py", "version"), {}, tmp_path / "out")
     assert value == [int(part) for part in version.split(".")]
+
+
+def test_resources_are_seen_read_only(kind, environment, new_pool, tmp_path):
+    root = tmp_path / "emulator"
+    root.mkdir()
+    (root / "program").write_text("emulate", encoding="ascii")
+    write_complete(root, "emulator", "1" * 64, None, (), {})
+    resource = read_complete(root)
+    assert resource is not None
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "worker.py").write_text(
+        "import os\nfrom dlpipe_worker import operation\n\n"
+        "@operation\ndef look(request):\n"
+        "    folder = request.resources['emulator']\n"
+        "    text = open(os.path.join(folder, 'program')).read()\n"
+        "    try:\n        open(os.path.join(folder, 'planted'), 'w').close()\n"
+        "    except OSError:\n        return [text, folder, False]\n"
+        "    return [text, folder, True]\n",
+        encoding="utf-8",
+    )
+    pool = new_pool(kind, environment, resource)
+    call = Call("plain", room / "worker.py", "look", resources=("emulator",))
+    text, folder, planted = pool.run(call, {}, tmp_path / "out")
+    assert text == "emulate"
+    assert planted is not kind.isolates
+    assert folder == ("/dlpipe/resources/emulator" if kind.isolates else str(root))
