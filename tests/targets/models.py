@@ -12,6 +12,7 @@ import numpy as np
 import onnx  # noqa: TID251 - run by the core toolchain
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper  # noqa: TID251 - run by the core toolchain
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 RANDOM = np.random.default_rng(7)
 
@@ -90,6 +91,8 @@ def write(model, folder):
 def main(out, given):
     for model in made():
         write(model, out / model.graph.name)
+        if model.graph.name == "branches":
+            write(convert_float_to_float16(model, keep_io_types=True), out / "half")
     for name, file in (each.split("=", 1) for each in given):
         write(onnx.load(file), out / name)
         shutil.copyfile(file, out / name / "ir" / "model.onnx")

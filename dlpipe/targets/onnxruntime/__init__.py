@@ -45,8 +45,7 @@ class OnnxRuntime:
     def compile_call(self, target: Target, variant: str) -> Call:
         params = {
             "arch": target.arch,
-            # A runtime chooses x86 layouts (NCHWc) when it loads ONNX; from an .ort file it would run slower there.
-            "format": "onnx" if target.arch == "x86_64" else "ort",
+            "format": _format(target, variant),
             "target": target.name,
             "variant": variant,
         }
@@ -65,6 +64,15 @@ class OnnxRuntime:
         if target.runner != "native":
             return None
         return Call("core", _HERE / "worker.py", "time", {"threads": 1}, stage_class="hardware")
+
+
+def _format(target: Target, variant: str) -> str:
+    """ORT format has the graph's optimisation behind it, which suits a phone; and it is this machine's optimisation:
+
+    - x86 layouts (NCHWc) are chosen when ONNX is loaded, and never for an .ort file, which would run slower there;
+    - fp16 would be turned into fp32 for good, since the kernels of the machine that converts cannot compute it.
+    """
+    return "onnx" if target.arch == "x86_64" or variant == "fp16" else "ort"
 
 
 @cache

@@ -50,6 +50,14 @@ def test_a_compile_gives_the_same_bytes_every_time(work, toolchains, models, fin
     assert set(fingerprint(first)) == {"model.ort", "run.json", "run.py", "LICENSES/onnxruntime.txt"}
 
 
+@pytest.mark.slow
+def test_fp16_stays_fp16_for_arm(work, models):
+    artifact = work.built(ORT, target("arm64"), models("half"), "fp16")
+    assert (artifact / "model.onnx").read_bytes() == (models("half").ir / "model.onnx").read_bytes()
+    outputs, _ = work.ran(ORT, target("arm64"), models("half"), "fp16")
+    assert models("half").worst(outputs) <= 5e-3
+
+
 def test_the_sample_program_runs(work, models, toolchains):
     artifact = work.built(ORT, target("arm64"), models("branches"))
     python = toolchains.ensure("core").python
