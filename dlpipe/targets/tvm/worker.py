@@ -1,0 +1,90 @@
+"""IR -> a compiled model with all it needs to run without Python. Runs in the tvm toolchain."""
+
+import json
+import platform
+import shutil
+from importlib.metadata import distribution
+from pathlib import Path
+
+import tvm
+from dlpipe_worker import Refused, Request, operation
+from tvm.relax.frontend.onnx import onnx_frontend
+
+from . import importing, linking
+
+_LICENCES = ("LICENSE", "NOTICE", "LICENSE.builtin_fp16.txt")  # those of what is in the two libraries
+_LIBRARIES = ("tvm/lib/libtvm_runtime.so", "tvm_ffi/lib/libtvm_ffi.so")
+_UNTUNED = "untuned: TVM's default loops, without a search for good ones; expect them to be slow"
+_QDQ = "TVM computes this int8 model in fp32, exactly as its QDQ operators say: int8 brings neither speed nor size here"
+
+
+@operation
+def compile_(request: Request) -> object:
+    """ir -> `model.so` (weights inside), `runner`, `lib/`, run.json, LICENSES/.
+
+    params: arch, llvm (TVM's description of the target), target, variant, wheels (the resource with the runtime
+    libraries, or null for those of this toolchain), zig (the target as zig names it).
+    """
+    out = Path(request.out)
+    model = importing.load(str(Path(request.inputs["ir"]) / "model.onnx"))
+    inputs, outputs = importing.inputs(model), importing.ports(list(model.graph.output))
+    request.progress("importing", 0.0)
+    module = importing.to_relax(model, request.params["variant"])
+    request.progress("compiling", 0.1)
+    executable = tvm.compile(module, target=tvm.target.Target(request.params["llvm"]))
+    request.progress("linking", 0.7)
+    _copy_libraries(request, out / "lib")
+    zig = request.params["zig"]
+    executable.export_library(
+        str(out / "model.so"), fcompile=lambda path, objects, **_: linking.shared_library(zig, Path(path), objects)
+    )
+    linking.runner(zig, out / "runner", out / "lib")
+    notes = [_UNTUNED] + ([_QDQ] if request.params["variant"] == "int8" else [])
+    description = {
+        "backend": "tvm",
+        "target": request.params["target"],
+        "variant": request.params["variant"],
+        "runtime": {"name": "apache-tvm", "version": tvm.__version__},
+        "tuned": False,
+        "entry": "model.so",
+        "command": ["./runner", "model.so", "INPUTS", "OUTPUTS"],
+        "inputs": [{**port, "file": f"{index}.npy"} for index, port in enumerate(inputs)],
+        "outputs": [{**port, "file": f"{index}.npy"} for index, port in enumerate(outputs)],
+    }
+    text = json.dumps(description, indent=2, sort_keys=True) + "\n"
+    (out / "run.json").write_text(text, encoding="utf-8")
+    _copy_licences(out / "LICENSES")
+    for note in notes:
+        request.note(note)
+    return {"tool": f"apache-tvm {tvm.__version__}", "entry": "model.so", "tuned": False, "notes": notes}
+
+
+def _copy_libraries(request: Request, folder: Path) -> None:
+    wheels = request.params["wheels"]
+    if wheels is not None:
+        site = Path(request.resources[wheels]) / "site"
+    elif platform.machine() == request.params["arch"]:
+        site = Path(tvm.__file__).parents[1]
+    else:
+        raise Refused(
+            f"TVM's runtime for {request.params['arch']} is not to be had on {platform.machine()}", "unsupported"
+        )
+    folder.mkdir()
+    for name in _LIBRARIES:
+        shutil.copyfile(site / name, folder / Path(name).name)
+        (folder / Path(name).name).chmod(0o755)
+
+
+def _copy_licences(folder: Path) -> None:
+    folder.mkdir()
+    for package in ("apache-tvm", "apache-tvm-ffi"):
+        for file in distribution(package).files or ():
+            if file.name in _LICENCES:
+                shutil.copyfile(str(file.locate()), folder / f"{package}-{file.name.removesuffix('.txt')}.txt")
+
+
+@operation
+def coverage(request: Request) -> object:  # noqa: ARG001 - the shape of every operation
+    """What this TVM imports: {"tool", "operators": [names of the standard domain]}. Kept in operators.json."""
+    imported = {name for name, converter in onnx_frontend._get_convert_map().items() if converter is not None}  # noqa: SLF001
+    return {"tool": f"apache-tvm {tvm.__version__}", "operators": sorted(imported | {"Constant", "If"})}
