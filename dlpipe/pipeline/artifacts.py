@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlpipe.contracts.backend import Backend, Refusal, Target
 from dlpipe.errors import UserError
@@ -19,12 +19,14 @@ DEFAULT_BACKENDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One artefact to be. `refusals` says why pre-flight ruled it out; then it has no stages."""
+    """One artefact to be. `refusals` says why pre-flight ruled it out, `missing` why there is no IR to compile it
+    from; then it has no stages."""
 
     target: Target
     backend: Backend
     variant: str
     refusals: tuple[Refusal, ...] = ()
+    missing: str | None = None
 
     @property
     def path(self) -> str:
@@ -67,11 +69,11 @@ def build(session: Session, found: list[Candidate], samples: Samples, irs: Mappi
     for candidate in found:
         source = irs[candidate.backend.ir_variant(candidate.variant)]
         described = executor.outcomes[f"describe:{source}"]
-        if described.status == "ok":
-            refusals = tuple(candidate.backend.refusals(candidate.target, candidate.variant, described.value))
-        else:
-            refusals = (Refusal(f"there is no {candidate.variant} model: {described.reason}"),)
-        result.append(Candidate(candidate.target, candidate.backend, candidate.variant, refusals))
+        if described.status != "ok":
+            result.append(replace(candidate, missing=f"there is no {candidate.variant} model: {described.reason}"))
+            continue
+        refusals = tuple(candidate.backend.refusals(candidate.target, candidate.variant, described.value))
+        result.append(replace(candidate, refusals=refusals))
         if not refusals:
             stages += _stages(candidate, source, samples)
     executor.run(stages)

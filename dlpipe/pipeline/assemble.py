@@ -32,8 +32,10 @@ class Assembler:
 
     def stages(self) -> list[Stage]:
         """The stages that make something; runs and comparisons show as the figures of what they measured."""
-        made = [each for each in self._outcomes.values() if each.stage.kind in ("import", "data", "pass", "compile")]
-        return [self._stage(each) for each in made if each.stage.id != "sniff"] + self._reference()
+        made = [each for each in self._outcomes.values() if each.stage.kind in ("import", "pass", "compile")]
+        first, *others = [self._stage(each) for each in made if each.stage.id != "sniff"]
+        samples = [self._stage(self._outcomes["samples"])] if "samples" in self._outcomes else []
+        return [first, *samples, *self._reference(), *others]
 
     def _reference(self) -> list[Stage]:
         outcome = self._outcomes.get("reference")
@@ -118,7 +120,7 @@ class Assembler:
         }
         if compiled is None or compiled.status != "ok" or compiled.record is None:
             refused = "; ".join(each.reason for each in candidate.refusals)
-            why_not = refused or (compiled.reason if compiled else None) or "not compiled"
+            why_not = refused or candidate.missing or (compiled.reason if compiled else None) or "not compiled"
             return Artifact(
                 **common,
                 ran_on="none",

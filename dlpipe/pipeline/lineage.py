@@ -6,15 +6,18 @@ one chain.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, NullPool, create_engine, event, select
+from sqlalchemy import JSON, ForeignKey, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from dlpipe.errors import UserError
+from dlpipe.pipeline.sqlite import make_tables, open_engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +133,14 @@ class _Measurement(_OfRun):
 
 
 class Lineage:
+    """Raises UserError wherever the file at `path` cannot be read or written."""
+
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": 10})
-        event.listen(self._engine, "connect", _configure)
-        _Base.metadata.create_all(self._engine)
+        self._path = path
+        self._engine = open_engine(path)
+        with self._trouble(), self._engine.begin() as connection:
+            make_tables(connection, _Base.metadata)
 
     def record_run(self, entry: RunEntry) -> None:
         """Keep a run; one recorded before under the same id is replaced."""
@@ -196,8 +202,16 @@ class Lineage:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        with Session(self._engine) as session, session.begin():
+        with self._trouble(), Session(self._engine) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            hint = "it holds the history of all runs; restore it, or move it away to begin a new one"
+            raise UserError(f"cannot use {self._path}: {error.orig}", hint=hint) from error
 
 
 def _trace(session: Session, digest: str, run: str) -> tuple[list[StageEntry], dict[str, str]]:
@@ -257,8 +271,3 @@ def _measurement(row: _Measurement) -> MeasurementEntry:
 
 def _fields(row: _OfRun, entry: type[Any]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in entry.__dataclass_fields__}
-
-
-def _configure(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA foreign_keys=ON")

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, NullPool, create_engine, event, select
+from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from dlpipe.pipeline.sqlite import make_tables, open_engine
+
 T = TypeVar("T")
-_BUSY_SECONDS = 10
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: tables of another shape
 
 
@@ -93,13 +94,12 @@ class Index:
     def _attempt(self, work: Callable[[Session], T], otherwise: T) -> T:
         """The index may fail in any way; then the store works without it."""
         for _ in range(2):
-            engine = self._engine()
+            engine = open_engine(self._path)
             try:
-                _Base.metadata.create_all(engine)
-                with Session(engine, expire_on_commit=False) as session:
-                    result = work(session)
-                    session.commit()
-                    return result
+                with engine.begin() as connection:
+                    make_tables(connection, _Base.metadata)
+                with Session(engine) as session, session.begin():
+                    return work(session)
             except DatabaseError as error:
                 if not _is_broken(error):
                     break
@@ -107,16 +107,6 @@ class Index:
                 engine.dispose()
             self.rebuild()
         return otherwise
-
-    def _engine(self) -> Engine:
-        engine = create_engine(f"sqlite:///{self._path}", poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
-
-        @event.listens_for(engine, "connect")
-        def configure(connection: sqlite3.Connection, _: object) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-
-        return engine
 
 
 def _is_broken(error: DatabaseError) -> bool:
