@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dlpipe.errors import UserError
 from dlpipe.pipeline.lineage import ArtifactEntry, Lineage, MeasurementEntry, RunEntry, StageEntry
 
 MODEL, DATA, IR, SAMPLES, INT8, ARTIFACT, OTHER = (letter * 64 for letter in "abcdef0")
@@ -101,6 +102,13 @@ def test_unknown_and_ambiguous_artefacts_are_said(lineage: Lineage) -> None:
         lineage.of_artifact(ARTIFACT[:8])
     with pytest.raises(LookupError, match="no artefact"):
         lineage.of_artifact("%")
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    (tmp_path / "lineage.sqlite").write_bytes(b"something else" * 100)
+    with pytest.raises(UserError, match="cannot use"):
+        Lineage(tmp_path / "lineage.sqlite")
+    assert (tmp_path / "lineage.sqlite").read_bytes() == b"something else" * 100
 
 
 def test_runs_recorded_at_once_are_all_kept(tmp_path: Path) -> None:
