@@ -12,6 +12,7 @@ from dlpipe.pipeline.artifacts import Candidate
 from dlpipe.pipeline.samples import Samples
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome
+from dlpipe.pipeline.stage import Stage as PipelineStage
 from dlpipe.pipeline.store import Record
 from dlpipe.report.schema import Artifact, Note, Stage
 
@@ -80,7 +81,7 @@ class Assembler:
             seconds=record.seconds if record else None,
             inputs=tuple(parts.get("inputs", {}).values()),
             output=record.output if record else None,
-            after=tuple(sorted(stage.depends_on())),
+            after=_shown(stage),
             notes=(*_notes(record), *_changes(value)),
             changes={key: value[key] for key in ("nodes_before", "nodes_after", "modified") if key in value},
             **blocks,
@@ -166,6 +167,12 @@ class Assembler:
         if fidelity["passed"] is None:
             return "unverified", fidelity["reason"]
         return ("passed", None) if fidelity["passed"] else ("failed", f"ran, but wrong: {fidelity['reason']}")
+
+
+def _shown(stage: PipelineStage) -> tuple[str, ...]:
+    """The stages of the report that it comes after: a subset of the samples counts as the samples."""
+    refs = {"samples" if ref.startswith("samples:") else ref for ref in stage.depends_on()}
+    return tuple(sorted(refs))
 
 
 def _notes(record: Record | None) -> tuple[Note, ...]:

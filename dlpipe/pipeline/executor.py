@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dlpipe.errors import DlpipeError
+from dlpipe.errors import DlpipeError, StageFailed
 from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageProgress, StageStarted
 from dlpipe.pipeline.stage import Outcome, Stage, cache_key, key_parts
 from dlpipe.pipeline.store import Record, Store
+from dlpipe.toolchains.bundle import write_bundle
 from dlpipe.toolchains.manager import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -30,14 +31,14 @@ class LocalExecutor:
         toolchains: Toolchains,
         pool: WorkerPool,
         bus: EventBus,
-        logs: Path,
+        folder: Path,
         jobs: int | None = None,
     ) -> None:
         self.store = store
         self.toolchains = toolchains
         self.pool = pool
         self.bus = bus
-        self._logs = logs
+        self._folder = folder
         self.outcomes: dict[str, Outcome] = {}
         self._jobs = jobs or os.cpu_count() or 1
         self._memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -138,11 +139,17 @@ class LocalExecutor:
     def _compute(self, stage: Stage, parts: dict[str, Any], key: str) -> Record:
         notes: list[dict[str, Any]] = []
         started = time.monotonic()
-        log = self._logs / (re.sub(r"[^A-Za-z0-9.-]+", "_", stage.id) + ".log")
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", stage.id)
+        log = self._folder / "logs" / f"{name}.log"
         with self.pool.worker(stage.call.toolchain, stage.call.resources, stage.call.limits) as worker:
             place = worker.place()
             self.fill(place.inputs, parts["inputs"])
-            value = worker.call(stage.call, place, self._listener(stage, notes), log)
+            try:
+                value = worker.call(stage.call, place, self._listener(stage, notes), log)
+            except StageFailed as error:
+                given = {each.name: each for each in place.inputs.iterdir()}
+                write_bundle(self._folder / "failures" / name, stage.call, given, error, log)
+                raise
             tree = self.store.ingest(place.out, move=True)
         record = Record(
             key=key,

@@ -61,7 +61,7 @@ class Session:
             toolchains=self.toolchains,
             pool=pool,
             bus=self.bus,
-            logs=self.folder / "logs",
+            folder=self.folder,
             jobs=self._jobs,
         )
 
