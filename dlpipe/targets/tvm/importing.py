@@ -8,23 +8,28 @@ import onnx  # noqa: TID251 - worker code, inside the tvm toolchain
 import tvm
 from dlpipe_worker import Refused
 from tvm import relax
-from tvm.relax.frontend.onnx import from_onnx
+from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 
 
+def operators() -> set[str]:
+    """Operators of the standard domain that the frontend converts; If and Constant it handles by itself."""
+    converters = onnx_frontend._get_convert_map()  # noqa: SLF001 - there is no public list
+    return {name for name, converter in converters.items() if converter is not None} | {"Constant", "If"}
+
+
 def load(path: str) -> onnx.ModelProto:
-    """The model with its weights; symbolic dims of its inputs become 1 in `fixed_shapes`."""
+    """The model with its weights. Raises Refused at the first node that TVM does not import."""
     model = onnx.load(path)
+    known = operators()
     for node in model.graph.node:
-        if node.domain not in STANDARD_DOMAINS:
-            # The frontend looks at the name alone, and another domain may mean something else by it.
-            raise Refused(
-                f"TVM does not import {node.domain}::{node.op_type}",
-                kind="unsupported",
-                node=node.name or node.output[0],
-                op=f"{node.domain}::{node.op_type}",
-            )
+        # The frontend looks at the name alone, and another domain may mean something else by it.
+        standard = node.domain in STANDARD_DOMAINS
+        if not standard or node.op_type not in known:
+            name = node.op_type if standard else f"{node.domain}::{node.op_type}"
+            where = node.name or next(iter(node.output), None)
+            raise Refused(f"TVM does not import {name}", kind="unsupported", node=where, op=name)
     return model
 
 
