@@ -1,0 +1,166 @@
+"""The local executor on a real worker of the base toolchain, with a real store."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dlpipe.contracts.call import Call
+from dlpipe.errors import BadModel, StageFailed, UserError
+from dlpipe.pipeline.events import Event, StageFinished
+from dlpipe.pipeline.explain import explain
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.stage import Stage
+from dlpipe.toolchains import Toolchains
+
+WORKER = """
+    from pathlib import Path
+    from dlpipe_worker import Refused, operation
+
+    @operation
+    def add(request):
+        total = request.params["amount"]
+        for folder in request.inputs.values():
+            total += int((Path(folder) / "number").read_text())
+        (Path(request.out) / "number").write_text(str(total))
+        request.note("added")
+        return {"total": total}
+
+    @operation
+    def refuse(request):
+        raise Refused("no such luck", node="conv1", op="Conv")
+
+    @operation
+    def crash(request):
+        import os
+        os.abort()
+"""
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Path:
+    path = tmp_path / "room" / "worker.py"
+    path.parent.mkdir()
+    path.write_text(textwrap.dedent(WORKER))
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path: Path, toolchains: Toolchains, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    toolchains.root.mkdir(parents=True, exist_ok=True)
+    (folder / "toolchains").symlink_to(toolchains.root)
+    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def session(cache: Path) -> Iterator[Session]:
+    with Session() as opened:
+        yield opened
+
+
+def add(worker: Path, name: str, amount: int, *after: str, required: bool = True) -> Stage:
+    call = Call("base", worker, "add", {"amount": amount})
+    return Stage(name, "pass", call, {f"in{i}": ref for i, ref in enumerate(after)}, required)
+
+
+def finished(session: Session) -> list[tuple[str, str]]:
+    seen: list[tuple[str, str]] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StageFinished):
+            seen.append((event.stage, f"{event.status} {event.cache}"))
+
+    session.bus.subscribe(listen)
+    return seen
+
+
+def test_stages_run_in_order_and_the_second_time_none_runs(cache: Path, worker: Path) -> None:
+    stages = [add(worker, "c", 1, "a", "b"), add(worker, "a", 10), add(worker, "b", 100)]
+    for cached in ("miss", "hit"):
+        with Session() as session:
+            seen = finished(session)
+            outcomes = session.executor.run(stages)
+            assert outcomes["c"].value == {"total": 111}
+            assert session.store.read(outcomes["c"].output, "number") == b"111"
+            assert outcomes["c"].record is not None
+            assert [note["message"] for note in outcomes["c"].record.notes] == ["added"]
+            assert dict(seen) == dict.fromkeys("abc", f"ok {cached}")
+
+
+def test_the_key_knows_parameters_inputs_and_code(session: Session, worker: Path) -> None:
+    executor = session.executor
+    first = executor.run([add(worker, "a", 1)])["a"].key
+    executor.forget(["a"])
+    assert executor.run([add(worker, "a", 2)])["a"].key != first
+    executor.forget(["a"])
+    other = worker.parent.with_name("room2")
+    other.mkdir()
+    changed = other / "worker.py"
+    changed.write_text(worker.read_text() + "\n# another version\n")
+    assert executor.run([add(changed, "a", 1)])["a"].key != first
+
+
+def test_a_failure_that_is_not_required_skips_what_depends_on_it(session: Session, worker: Path) -> None:
+    bad = Stage("bad", "pass", Call("base", worker, "refuse"), required=False)
+    after = Stage("after", "pass", Call("base", worker, "add", {"amount": 1}), {"in": "bad"}, required=False)
+    last = Stage("last", "pass", Call("base", worker, "add", {"amount": 1}), {"in": "after"}, required=False)
+    outcomes = session.executor.run([last, after, bad, add(worker, "other", 5)])
+    assert {name: each.status for name, each in outcomes.items()} == {
+        "bad": "failed",
+        "after": "skipped",
+        "last": "skipped",
+        "other": "ok",
+    }
+    assert "no such luck" in (outcomes["last"].reason or "")
+
+
+def test_a_required_failure_ends_the_run_and_names_the_stage(session: Session, worker: Path) -> None:
+    with pytest.raises(BadModel, match="no such luck") as caught:
+        session.executor.run([Stage("bad", "pass", Call("base", worker, "refuse"))])
+    assert caught.value.where["stage"] == "bad"
+    assert caught.value.where["node"] == "conv1"
+
+
+def test_a_failure_is_never_cached_and_leaves_a_bundle(cache: Path, worker: Path) -> None:
+    stage = Stage("crash", "pass", Call("base", worker, "crash"), {"in": "a"})
+    for _ in range(2):
+        with Session() as session:
+            seen = finished(session)
+            with pytest.raises(StageFailed, match="SIGABRT") as caught:
+                session.executor.run([add(worker, "a", 1), stage])
+            assert ("crash", "failed miss") in seen
+            bundle = Path(caught.value.where["bundle"])
+            assert json.loads((bundle / "request.json").read_text())["call"]["operation"] == "crash"
+            assert (bundle / "inputs" / "in" / "number").read_text() == "1"
+            assert len(list(session.store.records())) == 1
+
+
+def test_a_damaged_output_is_made_anew(cache: Path, worker: Path) -> None:
+    with Session() as session:
+        tree = session.executor.run([add(worker, "a", 7)])["a"].output
+        sha256 = session.store.tree(tree).file("number").sha256
+    blob = next(path for path in (cache / "store" / "objects").rglob("*") if path.name == sha256[2:])
+    blob.chmod(0o644)
+    blob.write_bytes(b"8")
+    with Session() as session:
+        outcomes = session.executor.run([add(worker, "a", 7), add(worker, "b", 1, "a")])
+        assert outcomes["b"].value == {"total": 8}
+        assert session.store.verify() == []
+
+
+def test_explain_names_what_differs(cache: Path, worker: Path) -> None:
+    for amount in (1, 2):
+        with Session() as session:
+            session.executor.run([add(worker, "a", amount)])
+    (entry,) = explain(session.store, session.id, "a")
+    assert entry["cache"] == "miss"
+    assert "params.amount" in entry["why"]
+    with pytest.raises(UserError, match="no stage"):
+        explain(session.store, session.id, "z")
