@@ -1,0 +1,49 @@
+"""Identities, duplicates and what nothing uses."""
+
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from .infra import GraphPass, Rewritten, Work, differences, operators
+
+_MAX_ROUNDS = 10
+
+
+class Clean(GraphPass):
+    """Remove what has no effect.
+
+        x -> Identity -> Relu -> y                     x -> Relu -> y
+        x -> Sigmoid -> Mul(a)              becomes    x -> Sigmoid -> Mul(a)
+        x -> Sigmoid -> Mul(b)                                     \\-> Mul(b)
+        x -> Tanh (nobody reads it)
+
+    Requires nothing. Ensures that no initializer is unused. Exact: the same arithmetic in the same order.
+    Source: onnx_ir.passes.common.
+    """
+
+    def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
+        del work
+        before, weights = operators(model), set(model.graph.initializers)
+        for _ in range(_MAX_ROUNDS):
+            if not sweep(model):
+                break
+        changes = differences(before, model)
+        gone = sorted(weights - set(model.graph.initializers))
+        return Rewritten(model, changes + [f"unused or double weight removed: {name}" for name in gone])
+
+    def ensures(self, model: ir.Model) -> None:
+        outputs = set(model.graph.outputs)
+        for name, value in model.graph.initializers.items():
+            assert value.uses() or value in outputs, f"{name} is not used"
+
+
+def sweep(model: ir.Model) -> bool:
+    """One round. Returns whether anything was removed."""
+    return bool(
+        ir.passes.Sequential(
+            common.IdentityEliminationPass(),
+            common.CommonSubexpressionEliminationPass(),
+            common.DeduplicateInitializersPass(),
+            common.RemoveUnusedNodesPass(),
+            common.RemoveUnusedFunctionsPass(),
+        )(model).modified
+    )
