@@ -12,7 +12,7 @@ from dlpipe_worker import Refused
 
 from .dataset import Dataset
 from .labels import Labels, from_array
-from .stream import Array, damage, npy_array
+from .stream import Array, Content, damage, npy_array
 
 # Names that data sets in .npz use, the best first; the test part where there are several parts.
 _X = ("x", "X", "x_test", "X_test", "images", "data", "arr_0", "x_train")
@@ -46,11 +46,15 @@ def _is_npy(path: Path) -> bool:
 
 def _npy(path: Path) -> dict[str, Array]:
     """The file, and the labels beside it, if there are any: the only other .npy in the input."""
-    found = {"x": npy_array(path.name, lambda: path.open("rb"))}
+    found = {"x": npy_array(_content(path))}
     others = [other for other in sorted(path.parent.glob("*.npy")) if other != path]
     if len(others) == 1:
-        found["y"] = npy_array(others[0].name, lambda: others[0].open("rb"))
+        found["y"] = npy_array(_content(others[0]))
     return found
+
+
+def _content(path: Path) -> Content:
+    return Content(path.name, lambda: path.open("rb"), path.stat().st_size)
 
 
 def _npz(path: Path) -> dict[str, Array]:
@@ -58,10 +62,13 @@ def _npz(path: Path) -> dict[str, Array]:
         return zipfile.ZipFile(path).open(entry)
 
     with damage(path.name), zipfile.ZipFile(path) as archive:
-        entries = [name for name in archive.namelist() if name.endswith(".npy")]
+        entries = {info.filename: info.file_size for info in archive.infolist() if info.filename.endswith(".npy")}
     if not entries or len(entries) > 1000:
         raise Refused(f"{path.name} holds {len(entries)} arrays")
-    return {name[: -len(".npy")]: npy_array(f"{path.name}:{name}", partial(opened, name)) for name in entries}
+    return {
+        name.removesuffix(".npy"): npy_array(Content(f"{path.name}:{name}", partial(opened, name), size))
+        for name, size in entries.items()
+    }
 
 
 def _split(arrays: Mapping[str, Array]) -> tuple[dict[str, Array], Array | None]:

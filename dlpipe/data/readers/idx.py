@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -18,7 +19,7 @@ from dlpipe_worker import Refused
 
 from .dataset import Dataset
 from .labels import Labels, from_array
-from .stream import Array, damage, raw_array
+from .stream import Array, Content, damage, raw_array
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -43,7 +44,7 @@ def is_idx(path: Path) -> bool:
     try:
         with _open(path) as file:
             magic = file.read(4)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return False
     return len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in _TYPES and 1 <= magic[3] <= 8
 
@@ -55,10 +56,17 @@ def _array(path: Path) -> Array:
         if len(lengths) != 4 * magic[3]:
             raise Refused(f"{path.name} ends within its header")
     shape = struct.unpack(f">{magic[3]}I", lengths)
-    return raw_array(path.name, partial(_open, path), 4 + len(lengths), shape, np.dtype(_TYPES[magic[2]]))
+    return raw_array(_content(path), 4 + len(lengths), shape, np.dtype(_TYPES[magic[2]]))
+
+
+def _content(path: Path) -> Content:
+    return Content(path.name, partial(_open, path), None if _is_packed(path) else path.stat().st_size)
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return io.BufferedReader(gzip.GzipFile(path)) if packed else path.open("rb")
+    return io.BufferedReader(gzip.GzipFile(path)) if _is_packed(path) else path.open("rb")

@@ -23,7 +23,16 @@ from numpy.typing import NDArray
 _CHUNK = 8 << 20  # bytes
 _LARGEST = 64 << 30  # bytes that one array may declare
 _LARGEST_ROW = 1 << 30  # and one sample of it, since that is held in memory
-Opener = Callable[[], IO[bytes]]
+_MOST = 20_000_000  # samples, since there is a label and a name for each
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes that can be read from their beginning as often as needed. `size` is None where only reading tells."""
+
+    name: str
+    open: Callable[[], IO[bytes]]
+    size: int | None
 
 
 @dataclass(frozen=True)
@@ -41,14 +50,14 @@ class Array:
         return np.concatenate(chunks) if chunks else np.empty((0, *self.shape), self.dtype)
 
 
-def npy_array(name: str, opener: Opener) -> Array:
-    """The array of a .npy stream. Raises Refused when it is not one, holds objects, or is another length than said."""
-    with damage(name), opener() as stream:
+def npy_array(content: Content) -> Array:
+    """The array of a .npy file. Raises Refused when it is not one, holds objects, or is another length than said."""
+    name = content.name
+    with damage(name), content.open() as stream:
         version = npy.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
             raise Refused(f"{name}: version {version} of the .npy format is for records, not for arrays")
-        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = header(stream)
+        shape, fortran, dtype = _header(name, stream, version)
         start = stream.tell()
     if dtype.hasobject:
         hint = "save it with a numeric dtype: numpy.save(..., allow_pickle=False)"
@@ -57,21 +66,25 @@ def npy_array(name: str, opener: Opener) -> Array:
         raise Refused(f"{name} holds {dtype}, not numbers")
     if not shape:
         raise Refused(f"{name} is a single number, not an array of samples")
-    return raw_array(name, opener, start, shape, dtype, fortran=fortran)
+    return raw_array(content, start, shape, dtype, fortran=fortran)
 
 
 def raw_array(
-    name: str, opener: Opener, start: int, shape: Sequence[int], dtype: np.dtype[Any], *, fortran: bool = False
+    content: Content, start: int, shape: Sequence[int], dtype: np.dtype[Any], *, fortran: bool = False
 ) -> Array:
-    """The array whose bytes begin at `start` and end with the stream."""
+    """The array whose bytes begin at `start` and end with the content."""
+    name = content.name
     size = math.prod(shape) * dtype.itemsize
     row_size = math.prod(shape[1:]) * dtype.itemsize
-    if size > _LARGEST or row_size > _LARGEST_ROW or any(dim < 0 for dim in shape):
+    if size > _LARGEST or row_size > _LARGEST_ROW or shape[0] > _MOST or any(dim < 0 for dim in shape):
         raise Refused(f"{name} says that it has the shape {list(shape)}: more than can be read")
+    if content.size is not None and content.size != start + size:
+        wrong = "ends early" if content.size < start + size else "is longer than its header says"
+        raise Refused(f"{name} {wrong}: it is damaged or incomplete")
     count, row = shape[0], tuple(shape[1:])
 
     def read() -> Iterator[NDArray[Any]]:
-        with damage(name), opener() as stream:
+        with damage(name), content.open() as stream:
             _exactly(stream, start, name)
             if fortran:  # a row is not contiguous: there is no reading it in pieces
                 whole = np.frombuffer(_exactly(stream, size, name), dtype).reshape(shape, order="F")
@@ -83,7 +96,7 @@ def raw_array(
                     data = _exactly(stream, rows * row_size, name)
                     yield np.frombuffer(data, dtype).reshape(rows, *row)
             if stream.read(1):
-                raise Refused(f"{name} is longer than its header says")
+                raise Refused(f"{name} is longer than its header says: it is damaged or incomplete")
 
     return Array(count, row, dtype, read)
 
@@ -112,6 +125,15 @@ def damage(name: str) -> Iterator[None]:
         yield
     except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise Refused(f"{name} is damaged, or not what its name says: {error}") from error
+
+
+def _header(name: str, stream: IO[bytes], version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    try:
+        shape, fortran, dtype = read(stream)
+    except Exception as error:
+        raise Refused(f"{name} has a damaged header: {error}") from error
+    return shape, fortran, dtype
 
 
 def _exactly(stream: IO[bytes], size: int, name: str) -> bytes:
