@@ -6,7 +6,7 @@ _Operation = TypeVar("_Operation", bound=Callable[[Request], Any])
 
 def operation(function: _Operation) -> _Operation: ...
 
-class Refused(Exception):  # noqa: N818 - the runtime's name for it
+class Refused(Exception):
     event: dict[str, Any]
     def __init__(
         self, message: str, kind: str = ..., hint: str | None = ..., node: str | None = ..., op: str | None = ...

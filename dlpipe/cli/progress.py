@@ -14,6 +14,7 @@ from dlpipe.pipeline.events import (
     StageNote,
     StageProgress,
     StageStarted,
+    StoreDamage,
     ToolchainMessage,
 )
 
@@ -59,6 +60,8 @@ class Progress:
                     self._finished += 1
                     if event.status == "failed" or (event.cache == "miss" and event.kind != "measure"):
                         self._line(f"{_MARK[event.status]} {event.stage:<44} {event.seconds:6.1f} s")
+                case StoreDamage():
+                    self._line(f"  the cache held a damaged {event.kind}, set aside: {event.reason}")
                 case ToolchainMessage():
                     self._line(f"  {event.message}")
                 case StageNote() if self._verbose or event.level != "info":

@@ -49,7 +49,7 @@ class Backend(Protocol):
     def variants(self, target: Target) -> tuple[str, ...]: ...
 
     def ir_variant(self, variant: str) -> str:
-        """The precision of the IR it is compiled from: fp32, fp16 or int8 (a backend may lower the precision itself)."""
+        """The precision of the IR it is compiled from: fp32, fp16 or int8. A backend may lower it further itself."""
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]: ...
 

@@ -15,9 +15,9 @@ from typing import Self
 
 from dlpipe.errors import Interrupted
 from dlpipe.measure.machine import fingerprint, machine_name
-from dlpipe.pipeline.events import Event, EventBus, JsonLines, ToolchainMessage
+from dlpipe.pipeline.events import Event, EventBus, JsonLines, StoreDamage, ToolchainMessage
 from dlpipe.pipeline.executor import LocalExecutor
-from dlpipe.pipeline.store import Store
+from dlpipe.pipeline.store import Problem, Store
 from dlpipe.toolchains.manager import Toolchains, default_cache_dir
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -38,7 +38,7 @@ class Session:
         self.bus = EventBus()
         for listener in listeners:
             self.bus.subscribe(listener)
-        self.store = Store(self.cache / "store")
+        self.store = Store(self.cache / "store", on_damage=self._tell_damage)
         self.toolchains = Toolchains(
             self.cache / "toolchains",
             offline=offline,
@@ -80,6 +80,9 @@ class Session:
                 self.save_stages()
         finally:
             self._closing.close()
+
+    def _tell_damage(self, problem: Problem) -> None:
+        self.bus.emit(StoreDamage(kind=problem.kind, name=problem.name, reason=problem.reason))
 
     def save_stages(self) -> None:
         """Keep what became of each stage in the run's folder, where `explain` finds it by the run's id."""

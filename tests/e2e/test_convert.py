@@ -119,7 +119,7 @@ def test_the_label_of_a_clip_is_the_same_from_wav_to_arm64(
     report: dict[str, Any], settled_user: User, model: Path, keyword_clips: Path
 ) -> None:
     """End to end: the WAV through the preprocessing that was cut off, through the emulated artefact."""
-    clips = [sorted((keyword_clips / name).glob("*.wav"))[0] for name in ("go", "left", "stop")]
+    clips = [min((keyword_clips / name).glob("*.wav")) for name in ("go", "left", "stop")]
     for clip in clips:
         original = settled_user.ok("run", model, "--input", clip, "--json").json
         artefact = settled_user.ok("run", settled_user.folder / "ds/selected/arm64", "--input", clip, "--json").json

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx  # noqa: TID251 - run by the core toolchain
+import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper  # noqa: TID251 - run by the core toolchain
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 RANDOM = np.random.default_rng(7)

@@ -39,7 +39,8 @@ def prepare(request: Request) -> dict[str, Any]:
         mapped, notes = map_labels(labels, request.params["model_labels"])
         for note in notes:
             request.note(note, level="warning")
-        labels = _take_labels({**labels, "labels": mapped}, chosen)
+        names = request.params["model_labels"] if labels.get("names") else None
+        labels = _take_labels({**labels, "labels": mapped, "names": names or labels.get("names")}, chosen)
         _write_labels(request, labels)
     np.savez(
         Path(request.out) / "samples.npz", allow_pickle=False, **{name: array[chosen] for name, array in bound.items()}

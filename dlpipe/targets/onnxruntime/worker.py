@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import onnx  # noqa: TID251 - worker code, inside the core toolchain
+import onnx
 import onnxruntime as ort
 from dlpipe_worker import Refused, Request, operation
 
