@@ -29,7 +29,8 @@ class Tvm:
 
     def variants(self, target: Target) -> tuple[str, ...]:
         """fp16 only where the processor converts or computes it: elsewhere LLVM calls a routine for every number."""
-        return ("fp32", "fp16", "int8") if target.arch == "aarch64" else ("fp32", "int8")
+        converts = target.arch == "aarch64" or "f16c" in target.isa
+        return ("fp32", "fp16", "int8") if converts else ("fp32", "int8")
 
     def ir_variant(self, variant: str) -> str:
         """fp16 is made from the fp32 model by Relax's own pass, which keeps the sums of products in fp32."""

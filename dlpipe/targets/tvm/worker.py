@@ -9,11 +9,11 @@ from pathlib import Path
 import tvm
 from dlpipe_worker import Refused, Request, operation
 
-from . import importing, linking
+from . import importing, linking, scheduling
 
 _LICENCES = ("LICENSE", "NOTICE", "LICENSE.builtin_fp16.txt")  # those of what is in the two libraries
 _LIBRARIES = ("tvm/lib/libtvm_runtime.so", "tvm_ffi/lib/libtvm_ffi.so")
-_UNTUNED = "untuned: TVM's default loops, without a search for good ones; expect them to be slow"
+_UNTUNED = "untuned: loops are arranged by a fixed rule, not by a search on the target"
 _QDQ = "TVM computes this int8 model in fp32, exactly as its QDQ operators say: int8 brings neither speed nor size here"
 
 
@@ -30,7 +30,7 @@ def compile_(request: Request) -> object:
     request.progress("importing", 0.0)
     module = importing.to_relax(model, request.params["variant"])
     request.progress("compiling", 0.1)
-    executable = tvm.compile(module, target=tvm.target.Target(request.params["llvm"]))
+    executable = scheduling.compile_(module, tvm.target.Target(request.params["llvm"]))
     request.progress("linking", 0.7)
     _copy_libraries(request, out / "lib")
     zig = request.params["zig"]
