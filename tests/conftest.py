@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from dlpipe.contracts.call import Call
+from dlpipe.ir import calls as ir_calls
 from dlpipe.toolchains import Toolchains
+from dlpipe.toolchains.pool import WorkerPool
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +34,41 @@ def shared(repo_root: Path) -> Path:
 def toolchains() -> Toolchains:
     """The user's own cache: large toolchains are installed once, not once per test run."""
     return Toolchains()
+
+
+class Bench:
+    """Drives the IR's and the passes' operations through a pool; every result is a folder of its own."""
+
+    def __init__(self, pool: WorkerPool, folder: Path) -> None:
+        self.pool = pool
+        self._folder = folder
+        self._numbers = itertools.count()
+
+    def run(self, call: Call, **inputs: Path) -> tuple[Any, Path]:
+        """(the operation's value, its output folder)."""
+        out = self._folder / str(next(self._numbers))
+        return self.pool.run(call, inputs, out), out
+
+    def build(self, text: str, **params: Any) -> Path:
+        """A folder with `model.onnx`; the parameters are those of tests/graphs/worker.py."""
+        worker = Path(__file__).parent / "graphs" / "worker.py"
+        return self.run(Call("core", worker, "build", {"text": text, **params}))[1]
+
+    def make_ir(self, source: Path, entry: str = "model.onnx") -> Path:
+        return self.run(ir_calls.import_call(entry), source=source)[1]
+
+    def samples(self, ir: Path, count: int = 3, **dims: int) -> Path:
+        return self.run(ir_calls.generate_call(count, 1, dims), ir=ir)[1]
+
+    def outputs(self, ir: Path, samples: Path) -> dict[str, Any]:
+        _, out = self.run(ir_calls.run_call(), ir=ir, samples=samples)
+        with np.load(out / "outputs.npz", allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+
+@pytest.fixture(scope="session")
+def bench(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("bench")
+    with WorkerPool(toolchains, folder / "workers", keep_logs=folder / "logs") as pool:
+        (folder / "out").mkdir()
+        yield Bench(pool, folder / "out")

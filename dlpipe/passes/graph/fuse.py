@@ -50,7 +50,8 @@ class Fuse(GraphPass):
         Add(3) -> Clip(0, 6) -> Mul(x) -> Div(6)         HardSwish
         Mul(1), Add(0), Cast to the same type            nothing
 
-        Conv after Pad, MatMul + Add ...                 one operator
+    Requires nothing; below opset 13 only the Transposes and Gemm. Only standard operators are made. Exact up to the
+    rounding of HardSwish's constants.
     Source: onnxscript.rewriter.rules.common; Gemm and Transposes are our own.
     """
 

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dlpipe.errors import BadModel, UserError
+from dlpipe.ir.calls import generate_call, import_call, run_call, time_call
+
+HEAD = '<ir_version: 8, opset_import: ["" : 18]>'
+LOOKUP = (
+    HEAD
+    + """g (int64[N,5] ids, uint8[N,2] u, bool[1] flag, float s) => (float[N,5,3] y) {
+    c = Cast<to=7>(ids)
+    e = Gather(table, c)
+    y = Mul(e, s)
+}"""
+)
+
+
+def arrays(folder):
+    with np.load(folder / "samples.npz", allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def test_generated_inputs_follow_type_shape_and_table(bench):
+    ir = bench.make_ir(bench.build(LOOKUP, weights={"table": [11, 3]}))
+    value, out = bench.run(generate_call(64, 3, {"N": 4}), ir=ir)
+    made = arrays(out)
+    assert value == {"count": 64, "labelled": False, "dims": {"N": 4}}
+    assert made["ids"].shape == (64, 4, 5)
+    assert made["ids"].dtype == np.int64
+    assert (made["ids"].min(), made["ids"].max()) == (0, 10)
+    assert made["u"].max() > 200
+    assert made["flag"].dtype == np.bool_
+    assert made["s"].shape == (64,)
+    _, again = bench.run(generate_call(64, 3, {"N": 4}), ir=ir)
+    assert (out / "samples.npz").read_bytes() == (again / "samples.npz").read_bytes()
+
+
+def test_run_gives_what_numpy_gives(bench):
+    ir = bench.make_ir(
+        bench.build(HEAD + "g (float[2,4] x) => (float[2,3] y) { y = MatMul(x, w) }", weights={"w": [4, 3]})
+    )
+    weight = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    samples = bench.samples(ir)
+    np.testing.assert_allclose(bench.outputs(ir, samples)["y"], arrays(samples)["x"] @ weight, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimisation", ["none", "basic", "extended", "all"])
+def test_levels_of_optimisation_agree(bench, shared, optimisation):
+    ir = bench.make_ir(shared / "models/ultraface", "version-RFB-320.onnx")
+    samples = bench.samples(ir, 1)
+    value, out = bench.run(run_call(optimisation=optimisation), ir=ir, samples=samples)
+    assert value == {"tool": "onnxruntime 1.31.1", "samples": 1}
+    with np.load(out / "outputs.npz", allow_pickle=False) as archive:
+        np.testing.assert_allclose(archive["scores"], bench.outputs(ir, samples)["scores"], atol=1e-5)
+
+
+def test_samples_must_fit(bench):
+    text = HEAD + "g (float[2] {}) => (float[2] y) {{ y = Relu({}) }}"
+    one, other = (bench.make_ir(bench.build(text.format(name, name))) for name in ("a", "b"))
+    with pytest.raises(BadModel, match="wants"):
+        bench.run(run_call(), ir=one, samples=bench.samples(other))
+
+
+def test_timing_keeps_the_session(bench):
+    ir = bench.make_ir(bench.build(HEAD + "g (float[2] x) => (float[2] y) { y = Relu(x) }"))
+    samples = bench.samples(ir)
+    call = time_call()
+    call = replace(call, params={**call.params, "handle": "test", "warmup": 1, "runs": 5})
+    first, _ = bench.run(call, ir=ir, samples=samples)
+    second, _ = bench.run(call, ir=ir, samples=samples)
+    assert len(first["seconds"]) == 5
+    assert first["first_seconds"] > 0
+    assert second["first_seconds"] is None
+    assert second["load_seconds"] == first["load_seconds"]
+    assert first["peak_rss"] > 10_000_000
+
+
+def test_old_file_without_names_and_with_weights_among_inputs(bench):
+    text = """<ir_version: 3, opset_import: ["" : 9]>
+    g (float[2] x, float[2] w) => (float[2] y) <float[2] w = {1.0, 2.0}> { t = Add(x, w)  y = Relu(t) }"""
+    value, ir = bench.run(import_call("."), source=bench.build(text))
+    assert [port["name"] for port in value["inputs"]] == ["x"]
+    assert bench.outputs(ir, bench.samples(ir))["y"].shape == (3, 2)
+
+
+def test_folder_must_hold_one_model(bench, tmp_path):
+    with pytest.raises(UserError, match="file is wanted"):
+        bench.make_ir(tmp_path, ".")
