@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-import onnx  # noqa: TID251 - worker code
+import onnx
 from dlpipe_worker import Request, operation
 
 

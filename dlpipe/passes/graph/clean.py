@@ -3,7 +3,7 @@
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from .infra import GraphPass, Rewritten, Work, differences, operators
+from .infra import GraphPass, Rewritten, Snapshot, Work
 
 _MAX_ROUNDS = 10
 
@@ -22,13 +22,11 @@ class Clean(GraphPass):
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
         del work
-        before, weights = operators(model), set(model.graph.initializers)
+        before = Snapshot.of(model)
         for _ in range(_MAX_ROUNDS):
             if not sweep(model):
                 break
-        changes = differences(before, model)
-        gone = sorted(weights - set(model.graph.initializers))
-        return Rewritten(model, changes + [f"unused or double weight removed: {name}" for name in gone])
+        return Rewritten(model, before.changes_to(model))
 
     def ensures(self, model: ir.Model) -> None:
         outputs = set(model.graph.outputs)

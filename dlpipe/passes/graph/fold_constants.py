@@ -6,7 +6,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import optimizer
 
-from .infra import GraphPass, Rewritten, Work, differences, operators
+from .infra import GraphPass, Rewritten, Snapshot, Work
 
 MAX_ELEMENTS = 1 << 22  # of one folded tensor
 _MAX_ROUNDS = 10
@@ -28,7 +28,7 @@ class FoldConstants(GraphPass):
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
         del work
-        before = operators(model)
+        before = Snapshot.of(model)
         if model.functions:
             common.InlinePass()(model)
         for _ in range(_MAX_ROUNDS):
@@ -43,7 +43,7 @@ class FoldConstants(GraphPass):
             common.RemoveUnusedNodesPass()(model)
             if not result.modified:
                 break
-        return Rewritten(model, differences(before, model))
+        return Rewritten(model, before.changes_to(model))
 
     def ensures(self, model: ir.Model) -> None:
         assert not any(node.op_type == "Constant" and node.domain == "" for node in model.graph)

@@ -6,7 +6,7 @@ from onnxscript import rewriter
 from onnxscript.rewriter.rules import common as rules
 
 from . import gemm
-from .infra import GraphPass, Rewritten, Work, differences, operators, opset
+from .infra import GraphPass, Rewritten, Snapshot, Work, opset
 from .layout import cancel_all
 
 _MAX_ROUNDS = 5
@@ -57,7 +57,7 @@ class Fuse(GraphPass):
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
         del work
-        before, changes = operators(model), list[str]()
+        before, changes = Snapshot.of(model), list[str]()
         chosen = rewriter.RewriteRuleSet([*_RULES, *_hard_swish(opset(model))])
         for _ in range(_MAX_ROUNDS):
             count = chosen.apply_to_model(model) if opset(model) >= _RULES_OPSET else 0
@@ -69,7 +69,7 @@ class Fuse(GraphPass):
             changes += found
             if not count and not found:
                 break
-        return Rewritten(model, changes + differences(before, model))
+        return Rewritten(model, changes + before.changes_to(model))
 
 
 def _hard_swish(version: int) -> list[rewriter.RewriteRule]:

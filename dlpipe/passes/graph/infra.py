@@ -95,15 +95,29 @@ def count_nodes(model: ir.Model) -> int:
     return sum(1 for _ in model.graph.all_nodes())
 
 
-def differences(before: Mapping[str, int], model: ir.Model) -> list[str]:
-    """How the number of each operator changed since `before = operators(model)`: for passes made of a library's."""
-    after = operators(model)
-    names = sorted(set(before) | set(after))
-    return [f"{name}: {before.get(name, 0)} -> {after.get(name, 0)}" for name in names if before[name] != after[name]]
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a model was before passes of a library worked on it, which do not say what they did."""
 
+    structure: str
+    operators: Counter[str]
+    weights: frozenset[str]
 
-def operators(model: ir.Model) -> Counter[str]:
-    return Counter(node.op_type for node in model.graph.all_nodes())
+    @classmethod
+    def of(cls, model: ir.Model) -> "Snapshot":
+        operators = Counter(str(node.op_type) for node in model.graph.all_nodes())
+        return cls(files.structure(model), operators, frozenset(map(str, model.graph.initializers)))
+
+    def changes_to(self, model: ir.Model) -> list[str]:
+        """Operators that became more or fewer, weights that went; none exactly when the model is the same."""
+        now = Snapshot.of(model)
+        if now.structure == self.structure:
+            return []
+        names = sorted(set(self.operators) | set(now.operators))
+        counts = [(name, self.operators[name], now.operators[name]) for name in names]
+        found = [f"{name}: {old} -> {new}" for name, old, new in counts if old != new]
+        found += [f"{name}: this weight is gone" for name in sorted(self.weights - now.weights)]
+        return found or ["attributes and the values of constants"]
 
 
 def opset(model: ir.Model) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from . import files
-from .infra import GraphPass, Rewritten, Work, differences, operators
+from .infra import GraphPass, Rewritten, Snapshot, Work
 
 _PROGRAM = Path(__file__).with_name("onnxsim_process.py")
 _TOO_LARGE = 2 << 30  # onnxsim passes models through protobuf
@@ -25,7 +25,7 @@ class Simplify(GraphPass):
     """
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
-        before = operators(model)
+        before = Snapshot.of(model)
         reason = None
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / files.MODEL
@@ -38,9 +38,7 @@ class Simplify(GraphPass):
                 if _ports(simplified) == _ports(model):
                     ir.external_data.load_to_model(simplified)
                     _forget_diary(simplified)
-                    same = files.structure(simplified) == files.structure(model)
-                    changes = [] if same else differences(before, simplified) or ["constants and attributes only"]
-                    return Rewritten(simplified, changes)
+                    return Rewritten(simplified, before.changes_to(simplified))
                 reason = "onnxsim changed the inputs or outputs"
         work.note(f"the model was not simplified: {reason}", level="warning")
         return Rewritten(model, [], {"reason": reason})

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from dlpipe.contracts.call import Call
+from dlpipe.contracts.passes import PassInfo
+from dlpipe.errors import UserError
+from dlpipe.passes import registry
+from dlpipe.passes.registry import STANDARD, pass_call, pass_info, passes
+
+
+class Theirs:
+    info = PassInfo("theirs", "from an entry point", exact=True)
+
+    def call(self, **params: object) -> Call:
+        return Call("core", registry._WORKER, "apply", params)
+
+
+def test_standard_passes_are_exact_and_need_nothing():
+    assert set(STANDARD) <= set(passes())
+    assert all(pass_info(name).exact and not pass_info(name).needs for name in STANDARD)
+
+
+def test_lossy_passes_say_so():
+    assert not pass_info("fp16").exact
+    assert not pass_info("quantize-int8").exact
+    assert pass_info("quantize-int8").needs == ("samples",)
+
+
+def test_defaults_are_part_of_the_call():
+    assert pass_call("quantize-int8", activations="int8").params["method"] == "minmax"
+
+
+def test_unknown_names_are_the_users_error():
+    with pytest.raises(UserError) as caught:
+        pass_info("quantise-int8")
+    assert caught.value.hint == "did you mean quantize-int8?"
+    with pytest.raises(UserError, match="no parameter 'bits'"):
+        pass_call("fp16", bits=8)
+
+
+def test_entry_points_add_passes(monkeypatch):
+    entry = EntryPoint("theirs", f"{__name__}:Theirs", registry.ENTRY_POINTS)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: Theirs)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
+    registry._all.cache_clear()
+    try:
+        assert passes()[-1] == "theirs"
+        assert pass_call("theirs", x=1).params == {"x": 1}
+    finally:
+        monkeypatch.undo()
+        registry._all.cache_clear()
