@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlpipe.toolchains import Toolchains
+from tests.data.keyword_clips import unpack
 from tests.e2e.user import User, make_user
 
 
@@ -21,3 +22,11 @@ def settled_user(tmp_path_factory: pytest.TempPathFactory, toolchains: Toolchain
     """With a store that fills up over the session: for what does not depend on the cache being empty."""
     del toolchains  # installed before the first command, so that no test's time is spent on it
     return make_user(tmp_path_factory.mktemp("settled"))
+
+
+@pytest.fixture(scope="session")
+def keyword_clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """280 clips of the Speech Commands data, a folder per class."""
+    folder = tmp_path_factory.mktemp("clips")
+    unpack(shared, folder)
+    return folder
