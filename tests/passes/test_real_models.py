@@ -72,10 +72,10 @@ def test_same_bytes_from_other_processes(name, bench, shared, toolchains, tmp_pa
 
 
 def test_fidelity_of_fp16_and_int8_on_a_classifier_head(bench, try_pass, shared):
-    """ultraface's scores on smooth images: probabilities move by less than 1 % in fp16, 12 % in int8."""
+    """ultraface's scores on smooth images: probabilities move by at most 2 % of their range in fp16, 25 % in int8 (made-up inputs)."""
     ir = bench.make_ir(shared / "models/ultraface", "version-RFB-320_without_postprocessing.onnx")
     samples = bench.samples(ir, 8)
-    assert try_pass("fp16", ir, samples).error < 0.01
+    assert try_pass("fp16", ir, samples).error < 0.02
     errors = {method: try_pass("quantize-int8", ir, samples, method=method).error for method in ("minmax", "mse")}
     assert max(errors.values()) < 0.25, errors
     assert all(np.isfinite(error) for error in errors.values())
