@@ -72,7 +72,7 @@ def test_same_bytes_from_other_processes(name, bench, shared, toolchains, tmp_pa
 
 
 def test_fidelity_of_fp16_and_int8_on_a_classifier_head(bench, try_pass, shared):
-    """ultraface's scores on smooth images: probabilities move by at most 2 % of their range in fp16, 25 % in int8 (made-up inputs)."""
+    """ultraface on made-up inputs: outputs move by at most 2 % of their range in fp16, 25 % in int8."""
     ir = bench.make_ir(shared / "models/ultraface", "version-RFB-320_without_postprocessing.onnx")
     samples = bench.samples(ir, 8)
     assert try_pass("fp16", ir, samples).error < 0.02
