@@ -1,0 +1,133 @@
+"""From a frozen TensorFlow graph to ONNX through tf2onnx, and the checks that tf2onnx leaves out."""
+
+import logging
+from typing import Any
+
+from dlpipe_worker import Refused
+
+from . import loops
+from .graphs import Graph, first_line
+from .onnx_graph import all_nodes, rename_tensors, replace
+
+LARGEST_PROTOBUF = 1 << 30  # bytes; above it the weights go into a file of their own
+
+
+def to_onnx(
+    graph: Graph, inputs: dict[str, str], outputs: dict[str, str], opset: int
+) -> tuple[Any, list[loops.Unrolled]]:
+    """`inputs`, `outputs`: the name in the ONNX model -> the tensor in `graph`.
+
+    Raises Refused for operators that ONNX lacks, with the node and operator to blame.
+    """
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    tf2onnx.utils.INTERNAL_NAME = 1  # names made by tf2onnx count on from the last conversion of this process
+    model, _ = tf2onnx.convert.from_graph_def(
+        graph,
+        name="model",
+        input_names=list(inputs.values()),
+        output_names=list(outputs.values()),
+        opset=opset,
+        custom_op_handlers={"Erfc": (_erfc, [])},
+    )
+    _check_operators(model, opset)
+    _rename_ports(model, inputs, outputs)
+    unrolled = loops.unroll(model)
+    model.producer_name, model.producer_version, model.graph.name = "tf2onnx", tf2onnx.__version__, "model"
+    model.doc_string = model.graph.doc_string = ""
+    replace(model.graph.initializer, sorted(model.graph.initializer, key=lambda tensor: tensor.name))
+    replace(model.graph.value_info, sorted(model.graph.value_info, key=lambda value: value.name))
+    return model, unrolled
+
+
+def _erfc(context: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001 - tf2onnx's signature of a handler
+    """Erfc(x) = 1 - Erf(x), which ONNX lacks; the exact GELU is made of it."""
+    import numpy as np
+    from tf2onnx import utils
+
+    dtype = utils.map_onnx_to_numpy_type(context.get_dtype(node.input[0]))
+    one = context.make_const(utils.make_name("one"), np.array(1, dtype)).output[0]
+    erf = context.make_node("Erf", [node.input[0]], name=name + "/Erf").output[0]
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    context.remove_node(name)
+    context.make_node("Sub", [one, erf], name=name, outputs=node.output, shapes=shapes, dtypes=dtypes)
+
+
+def _check_operators(model: Any, opset: int) -> None:
+    """tf2onnx leaves an operator that it cannot convert in the graph, under its TensorFlow name, and reports success."""
+    import onnx
+
+    for node in all_nodes(model.graph):
+        if node.domain not in ("", "ai.onnx", "ai.onnx.ml") or not onnx.defs.has(node.op_type, opset, node.domain):
+            raise Refused(
+                f"ONNX has no counterpart for the TensorFlow operator {node.op_type} (node {node.name})",
+                kind="unsupported",
+                hint="name outputs before it with --output, or replace the operator in the original",
+                node=node.name,
+                op=node.op_type,
+            )
+
+
+def _rename_ports(model: Any, inputs: dict[str, str], outputs: dict[str, str]) -> None:
+    """ "Mfcc:0" becomes "Mfcc". An output that is an input, or the same tensor as another output, gets a node."""
+    import onnx
+
+    graph = model.graph
+    expected = list(outputs.values())
+    fed = {tensor: name for name, tensor in inputs.items()}
+    names: dict[str, str] = dict(fed)
+    copies: list[Any] = []
+    for name, tensor in outputs.items():
+        if tensor in names:
+            copies.append(onnx.helper.make_node("Identity", [names[tensor]], [name], name=name))
+        else:
+            names[tensor] = name
+    described = {value.name: value for value in graph.output}
+    missing = [tensor for tensor in expected if tensor not in described]
+    if missing:
+        raise Refused(f"the conversion lost the output {missing[0]}", kind="unsupported", node=missing[0].split(":")[0])
+    rename_tensors(graph, names)
+    graph.node.extend(copies)
+    ports = []
+    for name, tensor in outputs.items():
+        value = onnx.ValueInfoProto()
+        value.CopyFrom(described[tensor])
+        value.name = name
+        ports.append(value)
+    replace(graph.output, ports)
+    by_name = {value.name: value for value in graph.input}
+    replace(graph.input, [by_name[name] for name in inputs if name in by_name])
+
+
+def set_shape(value: Any, shape: list[int | str]) -> None:
+    """Write a port's shape into the model: numbers, and names for what is free."""
+    tensor = value.type.tensor_type
+    tensor.ClearField("shape")
+    tensor.shape.SetInParent()
+    for dim in shape:
+        if isinstance(dim, str):
+            tensor.shape.dim.add().dim_param = dim
+        else:
+            tensor.shape.dim.add().dim_value = dim
+
+
+def finish(model: Any, path: str) -> None:
+    """Check the whole model, infer its shapes and write it. Raises Refused when the conversion is not valid ONNX."""
+    import onnx
+
+    try:
+        # What tf2onnx noted on the way may contradict what the graph's ports now say.
+        del model.graph.value_info[:]
+        large = model.ByteSize() > LARGEST_PROTOBUF
+        if not large:
+            model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+            replace(model.graph.value_info, sorted(model.graph.value_info, key=lambda value: value.name))
+            onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise Refused(f"the conversion is not a valid ONNX model: {first_line(error)}", kind="unsupported") from None
+    if large:
+        onnx.save(model, path, save_as_external_data=True, location="model.onnx.data", size_threshold=1024)
+        return
+    with open(path, "wb") as file:
+        file.write(model.SerializeToString(deterministic=True))

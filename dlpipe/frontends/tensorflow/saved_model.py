@@ -1,0 +1,154 @@
+"""SavedModel folders: their signature, their session, and their weights frozen into one graph."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dlpipe_worker import Refused
+
+from .graphs import Graph, first_line, parse_text
+
+PREFERRED = "serving_default"
+_INTERNAL = "__saved_model_init_op"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """`inputs` and `outputs`: the name that callers use -> the tensor in the SavedModel's own graph."""
+
+    key: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+def locate(folder: str, entry: str) -> str:
+    """The SavedModel's folder, whether it or its saved_model.pb was named."""
+    path = os.path.normpath(os.path.join(folder, entry))
+    return os.path.dirname(path) if os.path.isfile(path) else path
+
+
+def read_meta_graph(path: str) -> Any:
+    """The MetaGraphDef tagged `serve`, else the only one."""
+    from google.protobuf.message import DecodeError
+    from google.protobuf.text_format import ParseError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel()
+    binary = os.path.join(path, "saved_model.pb")
+    try:
+        if os.path.isfile(binary):
+            with open(binary, "rb") as file:
+                model.ParseFromString(file.read())
+        else:
+            with open(binary + "txt", "rb") as file:
+                parse_text(file.read(), model)
+    except OSError as error:
+        hint = "give the folder that holds saved_model.pb and variables/"
+        raise Refused(f"there is no SavedModel: {error.strerror}", hint=hint) from None
+    except (DecodeError, ParseError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"saved_model.pb is damaged: {first_line(error)}") from None
+    served = [meta for meta in model.meta_graphs if "serve" in meta.meta_info_def.tags]
+    if len(served) == 1:
+        return served[0]
+    if len(model.meta_graphs) == 1:
+        return model.meta_graphs[0]
+    tags = [sorted(meta.meta_info_def.tags) for meta in model.meta_graphs]
+    raise Refused(
+        f"the SavedModel holds {len(model.meta_graphs)} graphs with the tags {tags}: none is plainly to be served"
+    )
+
+
+def read_signature(meta: Any) -> Signature:
+    """`serving_default`, else the only one. Raises Refused when there is none or several."""
+    usable = {key: value for key, value in sorted(meta.signature_def.items()) if key != _INTERNAL and value.outputs}
+    key = PREFERRED if PREFERRED in usable else next(iter(usable)) if len(usable) == 1 else None
+    if key is None:
+        raise Refused(
+            f"the SavedModel has {'the signatures ' + ', '.join(usable) if usable else 'no signature'}: "
+            "nothing says what its inputs and outputs are",
+            kind="unsupported",
+            hint="save it with tf.saved_model.save(model, folder, signatures={'serving_default': function})",
+        )
+    chosen = usable[key]
+    return Signature(
+        key,
+        {name: info.name for name, info in sorted(chosen.inputs.items())},
+        {name: info.name for name, info in sorted(chosen.outputs.items())},
+    )
+
+
+@contextmanager
+def open_session(path: str, meta: Any, config: Any) -> Iterator[tuple[Any, Any]]:
+    """The model with its variables restored, in a session of its own: (session, tf.Graph)."""
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    with graph.as_default(), tf.compat.v1.Session(graph=graph, config=config) as session:
+        try:
+            tf.compat.v1.saved_model.loader.load(session, list(meta.meta_info_def.tags), path)
+        except (tf.errors.OpError, ValueError, KeyError, TypeError, OSError) as error:
+            raise _damaged(path, error) from None
+        yield session, graph
+
+
+def freeze(path: str, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
+    """One GraphDef with the weights as constants and the function calls inlined.
+
+    Returns it with the names of its tensors: signature input -> tensor, signature output -> tensor.
+    """
+    if meta.HasField("object_graph_def") and meta.object_graph_def.nodes:
+        try:
+            return _freeze_functions(path, meta, signature)
+        except AttributeError:
+            pass  # an optimizer of Keras 2 among the objects, which cannot be restored without that Keras
+    return _freeze_session(path, meta, signature)
+
+
+def _freeze_functions(path: str, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
+    """TensorFlow 2: a signature is a function that captured its variables."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        loaded = tf.saved_model.load(path, tags=list(meta.meta_info_def.tags))
+        function = loaded.signatures[signature.key]
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+    except (tf.errors.OpError, ValueError, KeyError, TypeError, OSError) as error:
+        raise _damaged(path, error) from None
+    fed = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
+    names = sorted(function.structured_input_signature[1])
+    results = sorted(function.structured_outputs)
+    if len(fed) != len(names) or len(frozen.outputs) != len(results):
+        raise Refused("the SavedModel's signature takes or returns something other than tensors", kind="unsupported")
+    return (
+        frozen.graph.as_graph_def(),
+        {name: tensor.name for name, tensor in zip(names, fed, strict=True)},
+        {name: tensor.name for name, tensor in zip(results, frozen.outputs, strict=True)},
+    )
+
+
+def _freeze_session(path: str, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
+    """TensorFlow 1: one graph and its variables. Calls of functions, where there are any, are inlined."""
+    import tensorflow as tf
+
+    from tf2onnx.tf_loader import tf_optimize
+
+    outputs = [tensor.split(":")[0] for tensor in signature.outputs.values()]
+    with open_session(path, meta, None) as (session, graph):
+        try:
+            frozen = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+            if frozen.library.function:
+                frozen = tf_optimize(list(signature.inputs.values()), list(signature.outputs.values()), frozen)
+        except (tf.errors.OpError, ValueError, KeyError, TypeError) as error:
+            raise _damaged(path, error) from None
+    return frozen, signature.inputs, signature.outputs
+
+
+def _damaged(path: str, error: BaseException) -> Refused:
+    message = first_line(error).replace(path, os.path.basename(path) or "the model")
+    hint = None
+    if not os.path.isdir(os.path.join(path, "variables")):
+        hint = "the folder variables/ is missing: give the whole SavedModel folder"
+    return Refused(f"TensorFlow cannot load the SavedModel: {message}", hint=hint)
