@@ -1,1 +1,1 @@
-"""One room per training framework: its file format -> ONNX, and how to run the original."""
+"""A room per training framework: its file format -> ONNX, and how to run the original."""

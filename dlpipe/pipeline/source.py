@@ -26,6 +26,8 @@ class Source:
 def take(store: Store, spec: str, frameworks: tuple[str, ...]) -> Source:
     """Raises UserError when there is no such file, or it cannot be read."""
     path, framework = locate(spec, frameworks)
+    if path.name == "saved_model.pb":  # the folder is the model: its variables lie beside this file
+        path = path.resolve().parent
     if path.is_dir():
         tree = store.ingest(path)
         return Source(path, ".", tree.digest, tree.digest, sum(file.size for file in tree.files), framework)

@@ -1,0 +1,147 @@
+"""Telling apart the protocol buffers that share the suffix `.pb`: GraphDef, SavedModel, MetaGraphDef, ONNX, NetDef.
+
+Each schema is a table of the field numbers that its top level may have, from its public .proto file, and where its
+operators are. A message fits when every top-level field has the wire type that the table says and the operators read
+as operators.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .wire import BYTES, VARINT, Malformed, fields, text
+
+_OP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.>]*")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """`path`: the field numbers that lead from the top level to one operator; `op`: where its type's name is."""
+
+    format: str
+    framework: str
+    title: str
+    top: dict[int, int]
+    path: tuple[int, ...]
+    op: int
+    required: tuple[int, ...]
+
+
+_GRAPH_TOP = {1: BYTES, 2: BYTES, 3: VARINT, 4: BYTES, 5: BYTES}
+SCHEMAS = (
+    Schema(
+        "tensorflow/saved-model",
+        "tensorflow",
+        "a TensorFlow SavedModel",
+        {1: VARINT, 2: BYTES},
+        (2, 2, 1),
+        2,
+        (1, 2),
+    ),
+    Schema(
+        "onnx/model",
+        "onnx",
+        "an ONNX model",
+        {
+            1: VARINT,
+            2: BYTES,
+            3: BYTES,
+            4: BYTES,
+            5: VARINT,
+            6: BYTES,
+            7: BYTES,
+            8: BYTES,
+            14: BYTES,
+            20: BYTES,
+            25: BYTES,
+            26: BYTES,
+        },
+        (7, 1),
+        4,
+        (1, 7),
+    ),
+    Schema("tensorflow/graphdef", "tensorflow", "a TensorFlow GraphDef", _GRAPH_TOP, (1,), 2, (1,)),
+    Schema(
+        "caffe2/netdef",
+        "caffe2",
+        "a Caffe2 NetDef",
+        {1: BYTES, 2: BYTES, 3: BYTES, 4: VARINT, 5: BYTES, 6: BYTES, 7: BYTES, 8: BYTES, 9: BYTES},
+        (2,),
+        4,
+        (2,),
+    ),
+    Schema(
+        "tensorflow/metagraph",
+        "tensorflow",
+        "a TensorFlow MetaGraphDef (the .meta of a checkpoint)",
+        {1: BYTES, 2: BYTES, 3: BYTES, 4: BYTES, 5: BYTES, 6: BYTES, 7: BYTES},
+        (2, 1),
+        2,
+        (2,),
+    ),
+)
+
+
+@dataclass
+class Reading:
+    """How far a message could be read as a schema. `broken`: where and why it stops being one."""
+
+    schema: Schema
+    operators: Counter[str] = field(default_factory=Counter)
+    version: str | None = None
+    broken: Malformed | None = None
+    misfit: str | None = None
+
+    @property
+    def fits(self) -> bool:
+        return self.broken is None and self.misfit is None
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is this format with a damaged end: enough operators were read to be no accident."""
+        return self.misfit is None and sum(self.operators.values()) >= 2
+
+
+def read(data: memoryview, schema: Schema) -> Reading:
+    """Linear in the size of the data."""
+    reading = Reading(schema)
+    seen: set[int] = set()
+    try:
+        for number, wire, value in fields(data):
+            if schema.top.get(number) != wire:
+                reading.misfit = f"it has a top-level field {number} of wire type {wire}"
+                return reading
+            seen.add(number)
+            if number == schema.path[0] and isinstance(value, memoryview):
+                _operators(reading, value, schema.path[1:])
+                if reading.misfit:
+                    return reading
+    except Malformed as error:
+        reading.broken = error
+        return reading
+    missing = [number for number in schema.required if number not in seen]
+    if missing:
+        reading.misfit = f"it lacks the field {missing[0]}"
+    elif not reading.operators:
+        reading.misfit = "it holds no operators"
+    return reading
+
+
+def _operators(reading: Reading, message: memoryview, path: tuple[int, ...]) -> None:
+    """Count the operators below `message`, walking down `path` (at most three levels, so no recursion to speak of)."""
+    if not path:
+        names = [
+            text(value) for number, wire, value in fields(message) if number == reading.schema.op and wire == BYTES
+        ]
+        if len(names) != 1 or names[0] is None or not _OP_NAME.fullmatch(names[0]):
+            reading.misfit = "what should be its operators are none"
+            return
+        reading.operators[names[0]] += 1
+        return
+    for number, wire, value in fields(message):
+        if number == path[0] and wire == BYTES and isinstance(value, memoryview):
+            _operators(reading, value, path[1:])
+            if reading.misfit:
+                return
