@@ -1,0 +1,170 @@
+"""The sniffer tells formats by their content, and survives whatever a file holds."""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from dlpipe.contracts.frontend import Sniffed
+from dlpipe.errors import BadModel, Unsupported
+from dlpipe.frontends.registry import frontend_for
+from dlpipe.frontends.sniff import sniff_call
+
+REAL = {
+    "models/arm_ml_kws/DS_CNN_S.pb": "tensorflow/graphdef",
+    "models/arm_ml_kws/LSTM_S.pb": "tensorflow/graphdef",
+    "made/tf221/tf1_while_v2.pb": "tensorflow/graphdef",
+    "made/tf221/savedmodel_rnn": "tensorflow/saved-model",
+    "models/mlperf_tiny_kws/kws_ref_model": "tensorflow/saved-model",
+    "made/tf221/keras_cnn.h5": "keras/hdf5",
+    "made/tf221/keras_cnn.keras": "keras/zip",
+    "made/tf221/tfl_cnn_dyn.tflite": "tflite/model",
+    "made/caffe2/predict_net.pb": "caffe2/netdef",
+    "models/caffe2_lenet/init_net.pb": "caffe2/netdef",
+    "made/caffe/lenet.prototxt": "caffe/prototxt",
+    "made/pt/cnn_module.pt": "pytorch/zip",
+    "models/qonnx_zoo/TFC_2W2A.onnx": "onnx/model",
+    "models/ultraface/version-RFB-320.onnx": "onnx/model",
+}
+MUTATED = ("models/arm_ml_kws/DS_CNN_S.pb", "made/tf221/tf1_while_v2.pb", "made/caffe2/predict_net.pb")
+MUTATED += ("made/tf221/savedmodel_rnn/saved_model.pb", "models/qonnx_zoo/TFC_2W2A.onnx", "made/caffe/lenet.caffemodel")
+MUTATED += ("made/tf221/keras_cnn.keras", "made/tf221/tfl_cnn_dyn.tflite", "made/tf221/tf1_ckpt/model.ckpt-100.meta")
+
+Sniff = Callable[..., Sniffed]
+
+
+@pytest.fixture
+def sniff(work: Any) -> Sniff:
+    def run(content: bytes | Path, entry: str = "model.pb") -> Sniffed:
+        if isinstance(content, bytes):
+            folder = work.new_folder()
+            (folder / entry).write_bytes(content)
+        else:
+            folder = work.source(content)
+            entry = "." if content.is_dir() else content.name
+        _, value = work(sniff_call(entry), {"source": folder})
+        return Sniffed(**{**value, "risks": tuple(value["risks"])})
+
+    return run
+
+
+@pytest.mark.parametrize(("file", "form"), REAL.items())
+def test_real_files(shared: Path, sniff: Sniff, file: str, form: str) -> None:
+    found = sniff(shared / file)
+    assert (found.format, found.framework) == (form, form.split("/")[0])
+
+
+def test_the_suffix_decides_nothing(shared: Path, sniff: Sniff) -> None:
+    for file, form in REAL.items():
+        if (shared / file).is_file():
+            assert sniff((shared / file).read_bytes(), "model.jpg").format == form
+
+
+def test_a_frozen_graph(shared: Path, sniff: Sniff) -> None:
+    found = sniff(shared / "models/arm_ml_kws/DS_CNN_S.pb")
+    assert found.operators["Conv2D"] == 5
+    assert found.operators["Mfcc"] == 1
+    assert frontend_for(found).name == "tensorflow"
+
+
+def test_risks(sniff: Sniff) -> None:
+    node = _field(1, b"py") + _field(2, b"PyFunc")
+    assert sniff(_field(1, node)).risks == ("the operator PyFunc executes Python code",)
+
+
+def test_folders(work: Any, shared: Path) -> None:
+    for folder in (work.source(shared / "models/arm_ml_kws/DNN_S.pb"), work.new_folder()):
+        _, found = work(sniff_call("."), {"source": folder})
+        assert found["format"] == "unknown"
+    _, found = work(sniff_call("."), {"source": work.source(shared / "made/nnef/net17.nnef")})
+    assert found["framework"] == "nnef"
+
+
+def test_formats_without_a_frontend_are_named(sniff: Sniff, shared: Path) -> None:
+    with pytest.raises(Unsupported, match="TFLite"):
+        frontend_for(sniff(shared / "made/tf221/tfl_cnn_dyn.tflite"))
+    with pytest.raises(BadModel, match="empty"):
+        frontend_for(sniff(b""))
+    with pytest.raises(Unsupported, match="Caffe2"):
+        frontend_for(sniff(shared / "made/caffe2/predict_net.pb"))
+
+
+def test_a_file_cut_short_says_so(sniff: Sniff, shared: Path) -> None:
+    data = (shared / "models/arm_ml_kws/DS_CNN_S.pb").read_bytes()
+    with pytest.raises(BadModel, match=r"begins as a TensorFlow GraphDef and is damaged"):
+        sniff(data[: len(data) // 2])
+
+
+def test_text_graphs(sniff: Sniff) -> None:
+    text = b'# made by hand\nnode {\n  name: "x"\n  op: "Placeholder"\n}\n'
+    assert sniff(text, "graph.pbtxt").format == "tensorflow/graphdef-text"
+
+
+def test_deep_nesting_is_no_bomb(sniff: Sniff) -> None:
+    nested = b""
+    for _ in range(5000):
+        nested = _field(5, nested)
+    assert sniff(_field(1, _field(1, b"a") + _field(2, b"Const") + nested)).format == "tensorflow/graphdef"
+
+
+def test_a_zip_that_lies(sniff: Sniff, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", b"\0" * 100)
+    data = bytearray(path.read_bytes())
+    data[-12:-8] = b"\xff\xff\xff\xff"  # the size of the directory
+    assert sniff(bytes(data)).format in ("unknown", "archive/zip", "pytorch/zip")
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=2000))
+@example(b"\xff" * 100)
+@example(b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
+@example(b"\x80" * 1000)
+@example(b"\x0a\x00" * 1000)
+def test_random_bytes(sniff: Sniff, data: bytes) -> None:
+    _settles(sniff, data)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    file=st.sampled_from(MUTATED), seed=st.integers(0, 2**32), how=st.sampled_from(["cut", "flip", "splice", "both"])
+)
+def test_mutated_files(shared: Path, sniff: Sniff, file: str, seed: int, how: str) -> None:
+    data, random_ = bytearray((shared / file).read_bytes()), random.Random(seed)
+    if how in ("flip", "both"):
+        for _ in range(random_.randint(1, 20)):
+            data[random_.randrange(min(len(data), 4096) if random_.random() < 0.5 else len(data))] = random_.randrange(
+                256
+            )
+    if how == "splice":
+        at = random_.randrange(len(data))
+        data[at:at] = random_.randbytes(random_.randint(1, 64))
+    if how in ("cut", "both"):
+        del data[random_.randrange(len(data)) :]
+    _settles(sniff, bytes(data))
+
+
+def _settles(sniff: Sniff, data: bytes) -> None:
+    """An answer, or a refusal that says why."""
+    try:
+        found = sniff(data)
+    except BadModel as error:
+        assert "damaged" in error.message
+    else:
+        assert found.reason
+
+
+def _field(number: int, payload: bytes) -> bytes:
+    length, encoded = len(payload), b""
+    while length >= 0x80:
+        encoded += bytes([length & 0x7F | 0x80])
+        length >>= 7
+    return bytes([number << 3 | 2]) + encoded + bytes([length]) + payload
