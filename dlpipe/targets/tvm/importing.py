@@ -4,7 +4,7 @@ import warnings
 from types import TracebackType
 from typing import Any
 
-import onnx  # noqa: TID251 - worker code, inside the tvm toolchain
+import onnx
 import tvm
 from dlpipe_worker import Refused
 from tvm import relax
