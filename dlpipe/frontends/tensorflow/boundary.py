@@ -1,10 +1,10 @@
 """Where a graph's preprocessing ends and the part that ONNX can express begins.
 
-Real graphs start with operators on bytes and strings: a WAV or JPEG decoder, a spectrogram, MFCC, a CSV parser. Before:
+Real graphs start with operators on bytes: a WAV or JPEG decoder, a spectrogram, MFCC, a CSV parser. Before:
 
     wav_data -> DecodeWav -> AudioSpectrogram -> Mfcc -> Reshape -> Conv2D -> ... -> Softmax
 
-The cut goes through the tensors that leave the last such operator (here Mfcc:0), which become the ONNX inputs. What lies
+The cut goes through the tensors that leave the last such operator (here Mfcc:0): they become the ONNX inputs. What lies
 above is kept as an executable TensorFlow graph. Where such a tensor has no fixed shape (a decoded image), the cut moves
 down until it has one (behind the resize), since samples of different shapes could not be fed in one run.
 """

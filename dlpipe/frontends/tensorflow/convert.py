@@ -1,6 +1,7 @@
 """From a frozen TensorFlow graph to ONNX through tf2onnx, and the checks that tf2onnx leaves out."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from dlpipe_worker import Refused
@@ -55,7 +56,7 @@ def _erfc(context: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG00
 
 
 def _check_operators(model: Any, opset: int) -> None:
-    """tf2onnx leaves an operator that it cannot convert in the graph, under its TensorFlow name, and reports success."""
+    """tf2onnx leaves an operator that it cannot convert in the graph, by its TensorFlow name, and reports success."""
     import onnx
 
     for node in all_nodes(model.graph):
@@ -112,7 +113,7 @@ def set_shape(value: Any, shape: list[int | str]) -> None:
             tensor.shape.dim.add().dim_value = dim
 
 
-def finish(model: Any, path: str) -> None:
+def finish(model: Any, path: Path) -> None:
     """Check the whole model, infer its shapes and write it. Raises Refused when the conversion is not valid ONNX."""
     import onnx
 
@@ -127,7 +128,6 @@ def finish(model: Any, path: str) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise Refused(f"the conversion is not a valid ONNX model: {first_line(error)}", kind="unsupported") from None
     if large:
-        onnx.save(model, path, save_as_external_data=True, location="model.onnx.data", size_threshold=1024)
+        onnx.save(model, str(path), save_as_external_data=True, location="model.onnx.data", size_threshold=1024)
         return
-    with open(path, "wb") as file:
-        file.write(model.SerializeToString(deterministic=True))
+    path.write_bytes(model.SerializeToString(deterministic=True))

@@ -63,7 +63,7 @@ def _macs(operation: Any) -> int | None:
     if None in made or None in kernel:
         return None
     if kind == "MatMul":
-        return prod(kernel)
+        return int(prod(kernel))
     if kind == "DepthwiseConv2dNative":
-        return prod(made) * prod(kernel[:-2])
-    return prod(made) * prod(kernel[:-1])
+        return int(prod(made) * prod(kernel[:-2]))
+    return int(prod(made) * prod(kernel[:-1]))

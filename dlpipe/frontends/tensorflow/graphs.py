@@ -1,7 +1,7 @@
 """TensorFlow graphs as protobuf: reading, walking, cutting. `Node` and `Graph` are NodeDef and GraphDef."""
 
-import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from dlpipe_worker import Refused
@@ -12,27 +12,25 @@ Graph = Any
 CONTROL_FLOW_BACK_EDGE = "NextIteration"  # the one operator of TF1 loops that closes a cycle, by design
 
 
-def read_graph(path: str) -> Graph:
+def read_graph(path: Path) -> Graph:
     """A frozen GraphDef, binary or (`.pbtxt`) text. Raises Refused when the bytes are no such thing."""
     from google.protobuf.message import DecodeError
     from google.protobuf.text_format import ParseError
     from tensorflow.core.framework import graph_pb2
 
-    name = os.path.basename(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = path.read_bytes()
         graph = graph_pb2.GraphDef()
-        if name.endswith(".pbtxt"):
+        if path.suffix == ".pbtxt":
             parse_text(data, graph)
         else:
             graph.ParseFromString(data)
     except OSError as error:
-        raise Refused(f"{name} cannot be read: {error.strerror}") from None
+        raise Refused(f"{path.name} cannot be read: {error.strerror}") from None
     except (DecodeError, ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(f"{name} is not a whole TensorFlow GraphDef: {first_line(error)}") from None
+        raise Refused(f"{path.name} is not a whole TensorFlow GraphDef: {first_line(error)}") from None
     if not graph.node:
-        raise Refused(f"{name} holds a TensorFlow graph without any node")
+        raise Refused(f"{path.name} holds a TensorFlow graph without any node")
     return graph
 
 

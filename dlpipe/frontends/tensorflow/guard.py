@@ -81,7 +81,7 @@ def _check_const(node: Node, where: str) -> None:
     content = len(tensor.tensor_content)
     if content and dtypes.as_dtype(tensor.dtype) != dtypes.string and content != size:
         raise Refused(
-            f"constant {node.name}{where} holds {content} bytes where its shape {shape} needs {size}: the file is damaged",
+            f"constant {node.name}{where} holds {content} bytes, its shape {shape} needs {size}: the file is damaged",
             node=node.name,
             op="Const",
         )
@@ -135,7 +135,7 @@ def _check_calls(functions: dict[str, Any]) -> None:
             if waiting[caller] == 0:
                 ready.append(caller)
     if waiting:
-        raise Refused(f"the functions of the graph call each other in a circle: {sorted(waiting)[0]}")
+        raise Refused(f"the functions of the graph call each other in a circle: {min(waiting)}")
 
 
 def _called(node: Node) -> list[str]:

@@ -1,8 +1,8 @@
 """From a model as it was given to an ONNX model and its I/O contract: the steps of `import_`, in order."""
 
 import json
-import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dlpipe_worker import Refused, Request
@@ -21,7 +21,7 @@ LABELS_FILE = "labels.txt"
 
 def import_model(request: Request) -> dict[str, Any]:
     """Writes model.onnx, contract.json and, when something was cut, preprocess.pb. Returns a summary of the ports."""
-    params = request.params
+    params, out = request.params, Path(request.out)
     request.progress("reading the graph")
     loaded = load(request.inputs["source"], params)
     if not loaded.outputs:
@@ -35,8 +35,7 @@ def import_model(request: Request) -> dict[str, Any]:
         above, leaving = _cut_off(graph, cut, inferred)
         preprocessing.append(_describe_cut(cut, leaving))
         request.note(preprocessing[0]["summary"])
-        with open(os.path.join(request.out, PREPROCESS_FILE), "wb") as file:
-            file.write(above.SerializeToString(deterministic=True))
+        (out / PREPROCESS_FILE).write_bytes(above.SerializeToString(deterministic=True))
     inputs = _inputs(loaded, graph, inferred, cut, leaving, params)
     outputs = [
         Port(name, tensor, source, dtype_name(inferred.get_tensor_by_name(tensor)), [])
@@ -53,7 +52,7 @@ def import_model(request: Request) -> dict[str, Any]:
     for port, value in zip([*inputs, *outputs], [*model.graph.input, *model.graph.output], strict=True):
         set_shape(value, port.shape)
     request.progress("checking", 0.8)
-    finish(model, os.path.join(request.out, "model.onnx"))
+    finish(model, out / "model.onnx")
     contract = {
         "version": "dlpipe.io/1",
         "inputs": [port.as_json() for port in inputs],
@@ -65,20 +64,18 @@ def import_model(request: Request) -> dict[str, Any]:
             "file_input": loaded.inputs.get(cut.feeds, ("", cut.feeds))[1] if cut is not None else None,
         },
     }
-    with open(os.path.join(request.out, "contract.json"), "w", encoding="utf-8") as file:
-        json.dump(contract, file, indent=2, ensure_ascii=False, sort_keys=True)
-        file.write("\n")
+    text = json.dumps(contract, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    (out / "contract.json").write_text(text, encoding="utf-8")
     return {"inputs": contract["inputs"], "outputs": contract["outputs"], "preprocessing": preprocessing}
 
 
 def read_labels(folder: str, entry: str) -> list[str]:
     """One class name a line, from `labels.txt` beside the model. No such file: no labels."""
-    beside = folder if entry == "." else os.path.dirname(os.path.join(folder, entry))
-    path = os.path.join(beside, LABELS_FILE)
-    if not os.path.isfile(path):
+    model = Path(folder) / entry
+    path = (model if model.is_dir() else model.parent) / LABELS_FILE
+    if not path.is_file():
         return []
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return [line.strip() for line in file if line.strip()]
+    return [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
 
 
 def _fold_settings(loaded: Loaded, request: Request) -> Graph:

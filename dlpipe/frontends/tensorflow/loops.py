@@ -123,7 +123,7 @@ def _fixed_loop(graph: OnnxGraph, node: OnnxNode) -> _Fixed | None:
     body = _body(node)
     states = {body.input[k].name: (node.input[k], body.output[k - 1].name) for k in range(2, len(node.input))}
     condition = body.output[0].name
-    wanted, needed = {condition}, {condition}
+    wanted = {condition}
     while True:
         part = needed_nodes(body.node, wanted)
         read = {name for each in part for name in each.input} | wanted
@@ -254,8 +254,8 @@ class _Writer:
         return {name: self._constant(f"{name}/t{step}", value) for name, value in values.items()}
 
     def _constant(self, name: str, value: Any) -> str:
-        from onnx import numpy_helper
         import numpy as np
+        from onnx import numpy_helper
 
         name = f"{self._node.name}/{name}"
         self._graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))

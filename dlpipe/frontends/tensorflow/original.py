@@ -1,8 +1,8 @@
 """The model as it was given, executed by TensorFlow itself."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dlpipe_worker import Refused
@@ -49,7 +49,7 @@ class Original:
 
 @contextmanager
 def open_original(folder: str, entry: str, form: str, threads: int | None = None) -> Iterator[Original]:
-    """`form`: "tensorflow/graphdef" (also text) or "tensorflow/saved-model". Weights are loaded, nothing is converted."""
+    """`form`: "tensorflow/graphdef" (also text) or "tensorflow/saved-model". Nothing is converted."""
     if form == "tensorflow/saved-model":
         path = saved_model.locate(folder, entry)
         meta = saved_model.read_meta_graph(path)
@@ -62,7 +62,7 @@ def open_original(folder: str, entry: str, form: str, threads: int | None = None
 
 
 def read_checked(folder: str, entry: str) -> Graph:
-    graph = read_graph(os.path.join(folder, entry))
+    graph = read_graph(Path(folder) / entry)
     guard.check(graph, frozen=True)
     return graph
 

@@ -28,7 +28,7 @@ class Port:
 
 
 def simple_names(tensors: Iterable[str]) -> dict[str, str]:
-    """Tensor -> a name of letters, digits, `_` and `.`, that every tool down the road takes. `x:0` is x, `x:1` is x.1."""
+    """Tensor -> a name of letters, digits, `_` and `.` that every later tool takes. `x:0` is x, `x:1` is x.1."""
     names: dict[str, str] = {}
     for tensor in tensors:
         node, port = split(tensor)

@@ -1,10 +1,10 @@
 """Executing the original: its preprocessing, and its answers."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from dlpipe_worker import Refused, Request
@@ -17,8 +17,7 @@ PER_PROGRESS = 64  # samples
 
 
 def read_contract(folder: str) -> dict[str, Any]:
-    with open(os.path.join(folder, "contract.json"), encoding="utf-8") as file:
-        contract: dict[str, Any] = json.load(file)
+    contract: dict[str, Any] = json.loads((Path(folder) / "contract.json").read_bytes())
     return contract
 
 
@@ -28,7 +27,7 @@ def preprocess(request: Request) -> dict[str, Any]:
     if not contract["preprocessing"]:
         raise Refused("this model has no preprocessing of its own: its inputs are fed directly", kind="unsupported")
     part = contract["preprocessing"][0]
-    graph = read_graph(os.path.join(request.inputs["imported"], part["file"]))
+    graph = read_graph(Path(request.inputs["imported"]) / part["file"])
     items = list_items(request.inputs["data"])
     rows: dict[str, list[Any]] = {port["name"]: [] for port in contract["inputs"]}
     with open_graph(graph) as original:
@@ -44,9 +43,9 @@ def preprocess(request: Request) -> dict[str, Any]:
                 rows[port["name"]].append(_checked(value, port, path))
             _progress(request, "preprocessing", count, len(items))
     _save(request, "samples.npz", rows)
-    labels = os.path.join(request.inputs["data"], "labels.json")
-    if os.path.isfile(labels):
-        shutil.copyfile(labels, os.path.join(request.out, "labels.json"))
+    labels = Path(request.inputs["data"]) / "labels.json"
+    if labels.is_file():
+        shutil.copyfile(labels, Path(request.out) / "labels.json")
     return {"count": len(items), "tool": tool()}
 
 
@@ -107,15 +106,15 @@ def open_at_boundary(request: Request, contract: Mapping[str, Any], threads: int
         yield lambda *values: run(*values, *settings.values())
 
 
-def list_items(folder: str) -> list[str]:
+def list_items(folder: str) -> list[Path]:
     """The files of a data folder, in the order of its labels: the reader numbers them."""
-    items = os.path.join(folder, "items")
-    if not os.path.isdir(items):
+    items = Path(folder) / "items"
+    if not items.is_dir():
         raise Refused("the data holds no files: this model takes clips or pictures, not tensors", kind="unsupported")
-    names = sorted(os.listdir(items))
+    names = sorted(each.name for each in items.iterdir())
     if not names:
         raise Refused("the data holds no files", kind="unsupported")
-    return [os.path.join(items, name) for name in names]
+    return [items / name for name in names]
 
 
 def tool() -> str:
@@ -124,33 +123,30 @@ def tool() -> str:
     return f"tensorflow {tf.__version__}"
 
 
-def _run_file(run: Any, path: str, *settings: Any) -> Sequence[Any]:
+def _run_file(run: Any, path: Path, *settings: Any) -> Sequence[Any]:
     import tensorflow as tf
 
-    with open(path, "rb") as file:
-        data = file.read()
+    data = path.read_bytes()
     try:
         values: Sequence[Any] = run(data, *settings)
     except tf.errors.OpError as error:
-        raise Refused(f"TensorFlow cannot read {os.path.basename(path)}: {first_line(error)}") from None
+        raise Refused(f"TensorFlow cannot read {path.name}: {first_line(error)}") from None
     return values
 
 
-def _checked(value: Any, port: Mapping[str, Any], path: str) -> Any:
+def _checked(value: Any, port: Mapping[str, Any], path: Path) -> Any:
     shape = list(value.shape)
     if len(shape) != len(port["shape"]) or any(
         isinstance(want, int) and want != got for want, got in zip(port["shape"], shape, strict=True)
     ):
-        raise Refused(
-            f"{os.path.basename(path)} gives {port['name']} the shape {shape}; the model takes {port['shape']}"
-        )
+        raise Refused(f"{path.name} gives {port['name']} the shape {shape}; the model takes {port['shape']}")
     return value
 
 
 def load_samples(folder: str, ports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     import numpy as np
 
-    with np.load(os.path.join(folder, "samples.npz"), allow_pickle=False) as file:
+    with np.load(Path(folder) / "samples.npz", allow_pickle=False) as file:
         return {port["name"]: file[port["name"]].astype(port["dtype"], copy=False) for port in ports}
 
 
@@ -161,7 +157,7 @@ def _save(request: Request, name: str, rows: Mapping[str, list[Any]]) -> None:
         stacked = {key: np.stack(values) for key, values in rows.items()}
     except ValueError:
         raise Refused("the samples give tensors of different shapes", kind="unsupported") from None
-    np.savez(os.path.join(request.out, name), **stacked)
+    np.savez(Path(request.out) / name, allow_pickle=False, **stacked)
 
 
 def _progress(request: Request, message: str, done: int, of: int) -> None:

@@ -1,9 +1,9 @@
 """SavedModel folders: their signature, their session, and their weights frozen into one graph."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dlpipe_worker import Refused
@@ -23,27 +23,25 @@ class Signature:
     outputs: dict[str, str]
 
 
-def locate(folder: str, entry: str) -> str:
+def locate(folder: str, entry: str) -> Path:
     """The SavedModel's folder, whether it or its saved_model.pb was named."""
-    path = os.path.normpath(os.path.join(folder, entry))
-    return os.path.dirname(path) if os.path.isfile(path) else path
+    path = Path(folder) / entry
+    return path.parent if path.is_file() else path
 
 
-def read_meta_graph(path: str) -> Any:
+def read_meta_graph(path: Path) -> Any:
     """The MetaGraphDef tagged `serve`, else the only one."""
     from google.protobuf.message import DecodeError
     from google.protobuf.text_format import ParseError
     from tensorflow.core.protobuf import saved_model_pb2
 
     model = saved_model_pb2.SavedModel()
-    binary = os.path.join(path, "saved_model.pb")
+    binary = path / "saved_model.pb"
     try:
-        if os.path.isfile(binary):
-            with open(binary, "rb") as file:
-                model.ParseFromString(file.read())
+        if binary.is_file():
+            model.ParseFromString(binary.read_bytes())
         else:
-            with open(binary + "txt", "rb") as file:
-                parse_text(file.read(), model)
+            parse_text(binary.with_suffix(".pbtxt").read_bytes(), model)
     except OSError as error:
         hint = "give the folder that holds saved_model.pb and variables/"
         raise Refused(f"there is no SavedModel: {error.strerror}", hint=hint) from None
@@ -80,20 +78,20 @@ def read_signature(meta: Any) -> Signature:
 
 
 @contextmanager
-def open_session(path: str, meta: Any, config: Any) -> Iterator[tuple[Any, Any]]:
+def open_session(path: Path, meta: Any, config: Any) -> Iterator[tuple[Any, Any]]:
     """The model with its variables restored, in a session of its own: (session, tf.Graph)."""
     import tensorflow as tf
 
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session(graph=graph, config=config) as session:
         try:
-            tf.compat.v1.saved_model.loader.load(session, list(meta.meta_info_def.tags), path)
+            tf.compat.v1.saved_model.loader.load(session, list(meta.meta_info_def.tags), str(path))
         except (tf.errors.OpError, ValueError, KeyError, TypeError, OSError) as error:
             raise _damaged(path, error) from None
         yield session, graph
 
 
-def freeze(path: str, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
+def freeze(path: Path, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
     """One GraphDef with the weights as constants and the function calls inlined.
 
     Returns it with the names of its tensors: signature input -> tensor, signature output -> tensor.
@@ -106,13 +104,13 @@ def freeze(path: str, meta: Any, signature: Signature) -> tuple[Graph, dict[str,
     return _freeze_session(path, meta, signature)
 
 
-def _freeze_functions(path: str, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
+def _freeze_functions(path: Path, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
     """TensorFlow 2: a signature is a function that captured its variables."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     try:
-        loaded = tf.saved_model.load(path, tags=list(meta.meta_info_def.tags))
+        loaded = tf.saved_model.load(str(path), tags=list(meta.meta_info_def.tags))
         function = loaded.signatures[signature.key]
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     except (tf.errors.OpError, ValueError, KeyError, TypeError, OSError) as error:
@@ -129,10 +127,9 @@ def _freeze_functions(path: str, meta: Any, signature: Signature) -> tuple[Graph
     )
 
 
-def _freeze_session(path: str, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
+def _freeze_session(path: Path, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
     """TensorFlow 1: one graph and its variables. Calls of functions, where there are any, are inlined."""
     import tensorflow as tf
-
     from tf2onnx.tf_loader import tf_optimize
 
     outputs = [tensor.split(":")[0] for tensor in signature.outputs.values()]
@@ -146,9 +143,9 @@ def _freeze_session(path: str, meta: Any, signature: Signature) -> tuple[Graph, 
     return frozen, signature.inputs, signature.outputs
 
 
-def _damaged(path: str, error: BaseException) -> Refused:
-    message = first_line(error).replace(path, os.path.basename(path) or "the model")
+def _damaged(path: Path, error: BaseException) -> Refused:
+    message = first_line(error).replace(str(path), "the folder")
     hint = None
-    if not os.path.isdir(os.path.join(path, "variables")):
+    if not (path / "variables").is_dir():
         hint = "the folder variables/ is missing: give the whole SavedModel folder"
     return Refused(f"TensorFlow cannot load the SavedModel: {message}", hint=hint)
