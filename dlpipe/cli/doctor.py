@@ -40,7 +40,10 @@ def doctor(as_json: opt.AsJson = False) -> int:
     else:
         typer.echo(f"dlpipe {__version__}, Python {found['python']}")
         typer.echo(f"cache {cache}, {human_size(shutil.disk_usage(place).free)} free")
-        typer.echo(f"jail: {found['jail']}")
+        jail = describe()
+        typer.echo(
+            f"jail: {jail['kind']}, {'isolated' if jail['isolated'] else 'NOT ISOLATED: ' + str(jail['remedy'])}"
+        )
         for line in missing_programs(MACHINE_NEEDS):
             typer.echo(line)
         for each in tools:

@@ -241,8 +241,10 @@ def _trace(session: Session, digest: str, run: str) -> tuple[list[StageEntry], d
 
 
 def _maker(session: Session, output: str, run: str) -> _Stage | None:
+    """What made it. A pass that found nothing to do hands its input on: it is not where that came from."""
     rows: Iterable[_Stage] = session.scalars(select(_Stage).where(_Stage.output == output).order_by(_Stage.id.desc()))
-    return min(rows, key=lambda row: row.run != run, default=None)
+    makers = (row for row in rows if output not in row.inputs.values())
+    return min(makers, key=lambda row: row.run != run, default=None)
 
 
 def _run(row: _Run) -> RunEntry:

@@ -31,5 +31,8 @@ def make_variants(
 
 
 def variant_id(variant: str, params: dict[str, object]) -> str:
-    """`int8`, or `int8-int8` where the target wants signed activations: two targets may want different ones."""
-    return f"{variant}-{params['activations']}" if "activations" in params else variant
+    """`fp16`, or `int8-s8s8` for signed activations and weights: two targets may want different ones."""
+    if variant != "int8":
+        return variant
+    short = {"int8": "s8", "uint8": "u8"}
+    return f"int8-{short[str(params.get('activations', 'uint8'))]}{short[str(params.get('weights', 'int8'))]}"

@@ -118,3 +118,22 @@ def test_runs_recorded_at_once_are_all_kept(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(keep, range(12)))
     assert len(Lineage(tmp_path / "lineage.sqlite").runs()) == 12
+
+
+def test_a_pass_that_changed_nothing_does_not_end_the_chain(tmp_path: Path) -> None:
+    given, model, artifact = "a" * 64, "b" * 64, "c" * 64
+    stages = (
+        StageEntry(stage="import", kind="import", key="1" * 64, output=model, inputs={"source": given}),
+        StageEntry(stage="clean", kind="pass", key="2" * 64, output=model, inputs={"ir": model}),
+        StageEntry(stage="compile", kind="compile", key="3" * 64, output=artifact, inputs={"ir": model}),
+    )
+    made = ArtifactEntry(digest=artifact, target="arm64", backend="tvm", variant="fp32", verdict="passed")
+    lineage = Lineage(tmp_path / "lineage.sqlite")
+    lineage.record_run(
+        RunEntry(
+            run="r", created="2026-01-01T00:00:00+00:00", sources={"model": given}, stages=stages, artifacts=(made,)
+        )
+    )
+    history = lineage.of_artifact(artifact)
+    assert [stage.stage for stage in history.stages] == ["import", "compile"]
+    assert history.sources == {given: "model"}
