@@ -22,9 +22,12 @@ _NETWORK = re.compile(
 
 
 class Chatter:
-    """Reads the pipe of one worker into the log of whatever call it serves. Safe to use from several threads."""
+    """Reads the pipe of one worker into the log of whatever call it serves. Safe to use from several threads.
 
-    def __init__(self, pipe: int, attempts: int, log: Path) -> None:
+    `isolated` says whether the worker's network is cut off, so that a note can say what became of an attempt.
+    """
+
+    def __init__(self, pipe: int, attempts: int, log: Path, *, isolated: bool) -> None:
         self.descriptors = (pipe, attempts)
         self.ended = False  # every process of the worker has closed its end
         self._lock = threading.Lock()
@@ -32,6 +35,7 @@ class Chatter:
         self._file: BinaryIO | None = None
         self._notes: list[str] = []
         self._told = 0  # how many of the notes have been taken
+        self._fate = "blocked (a conversion has no network)" if isolated else "this kind of jail cannot prevent it"
         self._begin(log)
         for descriptor in self.descriptors:
             os.set_blocking(descriptor, False)
@@ -56,7 +60,7 @@ class Chatter:
             if said := _read(attempts):
                 *lines, self._pending = (self._pending + said).split(b"\n")
                 for line in lines:
-                    self._note(f"the tool tried to run `{_printable(line)}`: refused (a conversion has no network)")
+                    self._keep_attempt(line)
 
     def tail(self) -> str:
         """The last 64 KiB."""
@@ -68,6 +72,8 @@ class Chatter:
         """What the user should hear of, each once per log."""
         self.pump()
         with self._lock:
+            if self._signs and not self._reached:
+                self._note("the tool tried to reach the network (blocked)")
             fresh = self._notes[self._told :]
             self._told = len(self._notes)
             return fresh
@@ -84,6 +90,8 @@ class Chatter:
         self._size = 0
         self._tail = b""
         self._notes, self._told = [], 0
+        self._signs = False  # the tool's own words tell of an attempt,
+        self._reached = False  # and here it is known to what
 
     def _finish(self) -> None:
         if self._file is None:
@@ -99,9 +107,17 @@ class Chatter:
             self._file.write(piece[: _MAX_LOG - self._size])
         self._size += len(piece)
         # A little of what came before, because a line may arrive in two pieces.
-        if _NETWORK.search(self._tail[-200:] + piece):
-            self._note("the tool tried to reach the network (blocked)")
+        self._signs = self._signs or _NETWORK.search(self._tail[-200:] + piece) is not None
         self._tail = (self._tail + piece)[-_TAIL:]
+
+    def _keep_attempt(self, line: bytes) -> None:
+        """`run COMMAND` or `reach HOST:PORT`. The worker can write there too: anything else means nothing."""
+        deed, _, what = line.partition(b" ")
+        if deed == b"run":
+            self._note(f"the tool tried to run `{_printable(what)}`: refused (a conversion has no network)")
+        elif deed == b"reach":
+            self._reached = True
+            self._note(f"the tool tried to reach `{_printable(what)}`: {self._fate}")
 
     def _note(self, note: str) -> None:
         if note not in self._notes and len(self._notes) < _MAX_NOTES:

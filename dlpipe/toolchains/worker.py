@@ -84,7 +84,7 @@ class Worker:
         self._closing.callback(remove_tree, layout.base)
         attempts = shims.write(layout.shims, layout.inside(layout.shims))
         pipe_read, pipe_write = os.pipe()
-        self._chatter = Chatter(pipe_read, attempts, self.log)
+        self._chatter = Chatter(pipe_read, attempts, self.log, isolated=kind.isolates)
         self._closing.callback(self._chatter.close)
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)

@@ -4,6 +4,7 @@
 - `bubblewrap.py`, `namespaces.py`, `plain.py`: three ways to make one; `detect.py` finds which work here
 - `launch.py` the program that sets a cell up where bubblewrap is not there; `prisoner.py` one running process
 - `tree.py` what a process tree uses; `shims.py` the fake `pip`, `curl` ... that report instead of reaching out
+  (`runtime/network_watch.py` reports what needs no program)
 """
 
 from dlpipe.toolchains.jail.cell import Cell

@@ -1,21 +1,24 @@
 """Programs that stand first on a worker's PATH and refuse: converters are known to run `pip install` by themselves.
 
 Without a network it would fail anyway, after a minute of retries; this way it fails at once and is known for certain.
+What Python code tries to reach without any program is told by `runtime/network_watch.py`.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from pathlib import Path
 
+_NETWORK_WATCH = Path(__file__).parents[1] / "runtime" / "network_watch.py"
 _REFUSED = ("pip", "pip3", "uv", "conda", "curl", "wget", "apt", "apt-get", "npm", "huggingface-cli", "hf")
 
 # $1 ... may hold anything; one line of at most 400 characters arrives whole (PIPE_BUF is 4096 bytes).
 _REPORT = """#!/bin/sh
 # Written by dlpipe: refuse, and say so.
 said=$(printf '%.400s' "${{0##*/}} $*" | tr '\\n\\r' '  ')
-printf '%s\\n' "$said" > {attempts}
+printf 'run %s\\n' "$said" > {attempts}
 echo "dlpipe: refused: $said (a conversion has no network)" >&2
 exit 1
 """
@@ -37,7 +40,7 @@ def main(args=None):
     said = " ".join(["python -m pip"] + [str(word) for word in (sys.argv[1:] if args is None else args)])
     said = said.replace("\\n", " ")[:400]
     with open({attempts!r}, "w") as report:
-        report.write(said + "\\n")
+        report.write("run " + said + "\\n")
     sys.stderr.write("dlpipe: refused: " + said + " (a conversion has no network)\\n")
     return 1
 
@@ -50,8 +53,8 @@ if __name__ == "__main__":
 def write(folder: Path, inside: str) -> int:
     """Fill `folder`, which the worker sees as `inside`: programs in `bin`, Python modules in `python`.
 
-    Returns a descriptor to read attempts from, one per line. It belongs to a FIFO, which holds 64 KiB at most, however
-    often a worker tries.
+    Returns a descriptor to read attempts from, one per line: `run COMMAND` or `reach HOST:PORT`. It belongs to a FIFO,
+    which holds 64 KiB at most, however often a worker tries.
     """
     attempts = folder / "attempts"
     os.mkfifo(attempts, 0o622)
@@ -64,6 +67,7 @@ def write(folder: Path, inside: str) -> int:
         _program(folder / "bin" / name, report)
     _program(folder / "bin" / "git", _GIT + report.partition("\n")[2])
     (folder / "python" / "pip.py").write_text(_PIP.format(attempts=f"{inside}/attempts"), encoding="ascii")
+    shutil.copyfile(_NETWORK_WATCH, folder / "python" / "sitecustomize.py")
     return descriptor
 
 

@@ -156,6 +156,47 @@ def test_signs_of_the_network_in_the_chatter_are_reported(bench):
     assert bench.notes() == ["the tool tried to reach the network (blocked)"]
 
 
+def test_attempts_to_reach_out_are_reported_when_the_tool_keeps_quiet(bench):
+    """Telemetry swallows its errors. (Reserved names and addresses: RFC 2606, RFC 5737.)"""
+    bench.run(
+        """
+        import urllib.request
+        def quietly(deed, *args, **options):
+            try:
+                deed(*args, **options)
+            except Exception:
+                pass
+        quietly(urllib.request.urlopen, "https://telemetry.invalid/x", timeout=2)
+        quietly(socket.gethostbyname, "name.invalid")
+        quietly(socket.create_connection, ("192.0.2.1", 80), timeout=0.5)
+        script = "import socket; socket.getaddrinfo(b'child.invalid', 21)"
+        subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+        """
+    )
+    fate = (
+        "blocked (a conversion has no network)" if bench.pool.kind.isolates else "this kind of jail cannot prevent it"
+    )
+    tried = ("telemetry.invalid:443", "name.invalid", "192.0.2.1:80", "child.invalid:21")
+    assert bench.notes() == [f"the tool tried to reach `{destination}`: {fate}" for destination in tried]
+
+
+def test_what_stays_on_the_machine_is_no_attempt_to_reach_out(bench):
+    bench.run(
+        """
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(("localhost", server.getsockname()[1]), timeout=5).close()
+        socket.getaddrinfo(socket.gethostname(), 80)
+        socket.getaddrinfo(None, 80, flags=socket.AI_PASSIVE)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(("192.0.2.1", 53))
+            except OSError:
+                pass
+        """
+    )
+    assert bench.notes() == []
+
+
 @pytest.mark.parametrize(
     ("deed", "message"),
     [
