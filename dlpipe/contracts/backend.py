@@ -51,6 +51,10 @@ class Backend(Protocol):
     def ir_variant(self, variant: str) -> str:
         """The precision of the IR it is compiled from: fp32, fp16 or int8. A backend may lower it further itself."""
 
+    def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of exact passes that this backend wants applied to the IR before it compiles it, in order.
+        `model` is what the describe operation says of the IR; `refusals` and `compile_call` get the lowered one."""
+
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]: ...
 
     def compile_call(self, target: Target, variant: str) -> Call: ...

@@ -18,6 +18,7 @@ ENTRY_POINTS = "dlpipe.passes"
 STANDARD = ("simplify", "fold-constants", "fold-batchnorm", "fuse", "clean")  # what `optimize` runs, in this order
 _WORKER = Path(__file__).with_name("worker.py")
 _SIMPLIFY_SECONDS = 600
+_UNROLLED_NODES = 20_000
 
 _INFOS = (
     PassInfo("simplify", "onnxsim, in a process of its own", exact=True, defaults={"seconds": _SIMPLIFY_SECONDS}),
@@ -26,6 +27,7 @@ _INFOS = (
     PassInfo("fuse", "operators that one operator can do, and transposes that cancel", exact=True),
     PassInfo("layout", "transposes that cancel through the operators between them", exact=True),
     PassInfo("clean", "identities, duplicates and what nothing uses", exact=True),
+    PassInfo("unroll", "loops of known length, written out", exact=True, defaults={"limit": _UNROLLED_NODES}),
     PassInfo(
         "fp16",
         "half precision inside, float32 at the inputs and outputs",

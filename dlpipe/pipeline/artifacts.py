@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dlpipe.contracts.backend import Backend, Refusal, Target
 from dlpipe.errors import UserError
 from dlpipe.pipeline.checks import judge
+from dlpipe.pipeline.lowering import lower
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.samples import Samples
 from dlpipe.pipeline.session import Session
@@ -61,21 +62,37 @@ def candidates(target: Target, request: ConvertRequest) -> list[Candidate]:
     return found
 
 
-def build(session: Session, found: list[Candidate], samples: Samples, irs: Mapping[str, str]) -> list[Candidate]:
-    """Compile, execute and compare every candidate that pre-flight lets pass. Returns all, with their refusals."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One candidate, and the id of the stage that holds the IR it was, or would have been, compiled from."""
+
+    candidate: Candidate
+    ir: str
+
+
+def build(session: Session, found: list[Candidate], samples: Samples, irs: Mapping[str, str]) -> list[Built]:
+    """Compile, execute and compare every candidate that pre-flight lets pass. Returns all, with their refusals.
+    `irs` maps a precision to the id of the stage that holds its IR."""
     executor = session.executor
+    lowered = {}
+    for each in found:
+        precision = each.backend.ir_variant(each.variant)
+        described = executor.outcomes[f"describe:{irs[precision]}"]
+        lowered[each.id] = lower(each.backend, precision, samples, ir=irs[precision], described=described)
+    executor.run(stage for _, needed in lowered.values() for stage in needed)
     stages: list[Stage] = []
     result = []
     for candidate in found:
-        source = irs[candidate.backend.ir_variant(candidate.variant)]
-        described = executor.outcomes[f"describe:{source}"]
+        ir, _ = lowered[candidate.id]
+        described = executor.outcomes[f"describe:{ir}"]
         if described.status != "ok":
-            result.append(replace(candidate, missing=f"there is no {candidate.variant} model: {described.reason}"))
+            missing = f"there is no {candidate.variant} model: {described.reason}"
+            result.append(Built(replace(candidate, missing=missing), ir))
             continue
         refusals = tuple(candidate.backend.refusals(candidate.target, candidate.variant, described.value))
-        result.append(replace(candidate, refusals=refusals))
+        result.append(Built(replace(candidate, refusals=refusals), ir))
         if not refusals:
-            stages += _stages(candidate, source, samples)
+            stages += _stages(candidate, ir, samples)
     executor.run(stages)
     return result
 

@@ -16,7 +16,7 @@ from dlpipe.errors import DlpipeError, GateFailed
 from dlpipe.ir.calls import time_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.pipeline import gates as gating
-from dlpipe.pipeline.artifacts import Candidate, build, candidates
+from dlpipe.pipeline.artifacts import Built, Candidate, build, candidates
 from dlpipe.pipeline.assemble import Assembler
 from dlpipe.pipeline.checks import check_ir, stop_if_import_is_wrong
 from dlpipe.pipeline.history import record_lineage
@@ -69,14 +69,6 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     return Converted(report, out, error)
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """One candidate, and the stage that holds the IR it was compiled from."""
-
-    candidate: Candidate
-    ir: str
-
-
 def _build_all(
     session: Session,
     targets: list[Target],
@@ -91,9 +83,7 @@ def _build_all(
         needed = {each.backend.ir_variant(each.variant) for each in mine}
         irs, stages = make_variants(needed, samples, ir=optimised.ir, target=target)
         session.executor.run(stages)
-        tried += [
-            Built(each, irs[each.backend.ir_variant(each.variant)]) for each in build(session, mine, samples, irs)
-        ]
+        tried += build(session, mine, samples, irs)
     return tried
 
 

@@ -9,6 +9,7 @@ from .infra import GraphPass
 from .layout import Layout
 from .quantize import QuantizeInt8
 from .simplify import Simplify
+from .unroll import Unroll
 
 PASSES: dict[str, type[GraphPass]] = {
     "simplify": Simplify,
@@ -17,6 +18,7 @@ PASSES: dict[str, type[GraphPass]] = {
     "fuse": Fuse,
     "layout": Layout,
     "clean": Clean,
+    "unroll": Unroll,
     "fp16": HalfPrecision,
     "quantize-int8": QuantizeInt8,
 }

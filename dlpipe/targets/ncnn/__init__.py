@@ -36,6 +36,9 @@ class Ncnn:
         """pnnx halves the weights itself, and reads fp32 only."""
         return "fp32" if variant == "fp16" else variant
 
+    def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        return ("unroll", "clean", "fold-constants") if {"Loop", "Scan"} & set(model["operators"]) else ()
+
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         del target
         if variant == "int8":

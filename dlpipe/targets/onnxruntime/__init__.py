@@ -26,6 +26,10 @@ class OnnxRuntime:
     def ir_variant(self, variant: str) -> str:
         return variant
 
+    def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        del model  # it takes loops as they are
+        return ()
+
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By operator and opset; `model` is what the describe operation says of the IR."""
         del target, variant

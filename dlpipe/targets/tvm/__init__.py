@@ -36,6 +36,10 @@ class Tvm:
         """fp16 is made from the fp32 model by Relax's own pass, which keeps the sums of products in fp32."""
         return "fp32" if variant == "fp16" else variant
 
+    def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        """Relax has no loops over tensors that its ONNX frontend could make of them."""
+        return ("unroll", "clean", "fold-constants") if {"Loop", "Scan"} & set(model["operators"]) else ()
+
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By target and operator; `model` is what the describe operation says of the IR."""
         found = []
