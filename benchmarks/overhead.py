@@ -1,6 +1,7 @@
 """dlpipe's own overhead: a cold and a warm `convert` against the bare sum of the tools' times for the same steps.
 
-    python benchmarks/overhead.py [MODEL [DATA]]          (default: the zoo's MLPerf Tiny keyword net and its data)
+Run it as `python benchmarks/overhead.py [--model MODEL] [--data DATA] [--target T] [--rounds N]`; the default is the
+zoo's MLPerf Tiny keyword net with its data, for arm64.
 
 "Bare" replays every stage that the cold run computed: the same operation on the same inputs, in a plain process of the
 same toolchain's interpreter; no jail, no store, no hashing, one warm process per toolchain, one stage after the other.
@@ -10,6 +11,7 @@ Goals: cold at most 1.10 of the bare sum, warm (all from the cache) at most 2 s,
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
@@ -35,10 +37,10 @@ HOST = (
 )
 
 
-def convert(cache: Path, work: Path, model: str, data: list[str]) -> tuple[float, int]:
+def convert(cache: Path, work: Path, model: str, options: list[str]) -> tuple[float, int]:
     """Wall seconds and the host's peak memory in bytes."""
     memory = work / "memory"
-    command = [sys.executable, "-c", HOST.format(path=str(memory)), "convert", model, "-t", "arm64", "--yes", *data]
+    command = [sys.executable, "-c", HOST.format(path=str(memory)), "convert", model, "--yes", *options]
     started = time.perf_counter()
     subprocess.run(
         command,
@@ -123,7 +125,7 @@ def bare(cache: Path, records: list[Record]) -> float:
     return total
 
 
-def main(model: str, data: list[str], rounds: int = 3) -> None:
+def main(model: str, options: list[str], rounds: int) -> None:
     cold, warm, tools, memory = [], [], [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
@@ -131,11 +133,11 @@ def main(model: str, data: list[str], rounds: int = 3) -> None:
             cache.mkdir()
             work.mkdir()
             (cache / "toolchains").symlink_to(default_cache_dir() / "toolchains")
-            wall, used = convert(cache, work, model, data)
+            wall, used = convert(cache, work, model, options)
             records, timing = stages(cache)
             cold.append(wall - timing)
             memory.append(used)
-            warm.append(convert(cache, work, model, data)[0])
+            warm.append(convert(cache, work, model, options)[0])
             tools.append(bare(cache, records))
     ratio = statistics.median(c / t for c, t in zip(cold, tools, strict=True))
     print(f"stages replayed       {len(records)}")
@@ -147,7 +149,10 @@ def main(model: str, data: list[str], rounds: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    zoo = PACKAGE.parent / "zoo" / "mlperf-tiny-kws" / "features.npz"
-    chosen = sys.argv[1] if len(sys.argv) > 1 else "zoo:mlperf-tiny-kws"
-    given = sys.argv[2] if len(sys.argv) > 2 else None if len(sys.argv) > 1 else str(zoo)
-    main(chosen, ["--data", given] if given else [])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="zoo:mlperf-tiny-kws")
+    parser.add_argument("--data", default=str(PACKAGE.parent / "zoo" / "mlperf-tiny-kws" / "features.npz"))
+    parser.add_argument("--target", default="arm64")
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    main(chosen.model, ["-t", chosen.target, *(["--data", chosen.data] if chosen.data else [])], chosen.rounds)

@@ -1,6 +1,6 @@
 """How long `dlpipe --help` takes: median of fresh processes, interleaved with a bare interpreter.
 
-    python benchmarks/startup.py [runs]
+Run it as `python benchmarks/startup.py [runs]`.
 """
 
 from __future__ import annotations
