@@ -46,7 +46,9 @@ def nodes(report: Report) -> tuple[list[Node], dag.Layout]:
     artifacts = {
         id_: each for each in report.artifacts for id_ in each.after if id_ in stages and stages[id_].kind == "compile"
     }
-    laid = dag.layout({id_: stage.after for id_, stage in stages.items()})
+    passes = {id_ for id_, stage in stages.items() if stage.kind == "pass"}
+    laid = dag.layout({id_: stage.after for id_, stage in stages.items()}, stacked=passes, last=artifacts)
+    several = len({each.target for each in artifacts.values()}) > 1
     chosen = {each.path for each in report.selected.values()}
     found = []
     for box in laid.boxes:
@@ -55,8 +57,9 @@ def nodes(report: Report) -> tuple[list[Node], dag.Layout]:
             found.append(_stage_node(box, stages[box.id]))
         else:
             size = words.size(artifact.size_bytes) if artifact.size_bytes is not None else "not made"
+            detail = f"{artifact.verdict} · {artifact.target if several else size}"
             title, is_chosen = summary.name(artifact), artifact.path in chosen
-            found.append(Node(box, title, f"{artifact.verdict} · {size}", artifact.verdict, "artifact", is_chosen))
+            found.append(Node(box, title, detail, artifact.verdict, "artifact", is_chosen))
     return found, laid
 
 
