@@ -7,6 +7,7 @@ from typing import Any
 from dlpipe_worker import Refused
 
 from . import loops
+from .canonical import canonicalise
 from .graphs import Graph, first_line
 from .onnx_graph import all_nodes, rename_tensors, replace
 
@@ -20,25 +21,37 @@ def to_onnx(
 
     Raises Refused for operators that ONNX lacks, with the node and operator to blame.
     """
+    import tensorflow as tf
     import tf2onnx
+    from tf2onnx import convert, optimizer, tf_loader, utils
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    tf2onnx.utils.INTERNAL_NAME = 1  # names made by tf2onnx count on from the last conversion of this process
-    model, _ = tf2onnx.convert.from_graph_def(
-        graph,
+    # What tf2onnx remembers of the last conversion in this process: how far its names count, and functions by name.
+    utils.INTERNAL_NAME = 1
+    tf_loader._FUNCTIONS.clear()  # noqa: SLF001 - there is no public way
+    # tf2onnx merges equal nodes into whichever it meets first, in the order of memory addresses: left to the passes.
+    optimizers = dict(optimizer._get_optimizers())  # noqa: SLF001 - there is no public way
+    del optimizers["merge_duplication"]
+    fed, wanted = list(inputs.values()), list(outputs.values())
+    with tf.Graph().as_default():
+        tf.compat.v1.import_graph_def(graph, name="")  # grappler asks the default graph for the functions
+        optimised = tf_loader.tf_optimize(fed, wanted, graph)
+    model, _ = convert._convert_common(  # noqa: SLF001 - the public from_graph_def takes no optimizers
+        optimised,
         name="model",
-        input_names=list(inputs.values()),
-        output_names=list(outputs.values()),
+        continue_on_error=True,
         opset=opset,
+        input_names=fed,
+        output_names=wanted,
         custom_op_handlers={"Erfc": (_erfc, [])},
+        optimizers=optimizers,
     )
     _check_operators(model, opset)
     _rename_ports(model, inputs, outputs)
     unrolled = loops.unroll(model)
+    canonicalise(model.graph)
     model.producer_name, model.producer_version, model.graph.name = "tf2onnx", tf2onnx.__version__, "model"
     model.doc_string = model.graph.doc_string = ""
-    replace(model.graph.initializer, sorted(model.graph.initializer, key=lambda tensor: tensor.name))
-    replace(model.graph.value_info, sorted(model.graph.value_info, key=lambda value: value.name))
     return model, unrolled
 
 

@@ -94,7 +94,7 @@ def prune(graph: OnnxGraph) -> None:
 def replace(field: Any, items: Iterable[Any]) -> None:
     """Set a repeated protobuf field, whose items may be taken from that very field."""
     copies = []
-    for item in items:
+    for item in items:  # copied: clearing the field ends the life of its own
         copy = type(item)()
         copy.CopyFrom(item)
         copies.append(copy)
