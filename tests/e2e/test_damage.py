@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +20,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def original(shared: Path) -> bytes:
-    return (shared / "models" / "arm_ml_kws" / "DNN_S.pb").read_bytes()
+def original(shared: Path) -> Path:
+    return shared / "models" / "arm_ml_kws" / "DNN_S.pb"
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,13 @@ def mutated(data: bytes, how: str, where: float, what: bytes) -> bytes:
 @given(mutation=mutations, suffix=st.sampled_from([".pb", ".onnx", ".tflite", ""]))
 @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_mutated_graph_ends_in_an_error_or_in_a_verified_model(
-    session: Session, original: bytes, tmp_path: Path, mutation: tuple[str, float, bytes], suffix: str
+    session: Session, original: Path, tmp_path: Path, mutation: tuple[str, float, bytes], suffix: str
 ) -> None:
     """A change in the weights may well leave a valid model; then the artefact must agree with that model."""
     path = tmp_path / f"model{suffix}"
-    path.write_bytes(mutated(original, *mutation))
+    path.write_bytes(mutated(original.read_bytes(), *mutation))
     out = tmp_path / "out"
+    shutil.rmtree(out, ignore_errors=True)  # of the example before
     session.executor.outcomes.clear()
     request = ConvertRequest(str(path), ("x86-64",), backends=("onnxruntime",), precision="fp32", out=out)
     try:
