@@ -5,31 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from dlpipe.report import summary, words
-from dlpipe.report.schema import Report
+from dlpipe.report import grouping, summary, words
+from dlpipe.report.schema import Report, Stage
 
 
 def render_markdown(report: Report) -> str:
     """GitHub-flavoured Markdown. Names from the model are escaped: they can neither format nor link."""
     head = summary.headline(report)
-    lines = [f"# {text(head.text)}", "", f"`{code(report.source.path)}`, {text(report.source.format)}, {head.state}."]
+    lines = [
+        f"# {text(head.text)}",
+        "",
+        f"`{code(summary.model(report))}`, {text(report.source.format)}, {head.state}.",
+    ]
+    original = summary.original(report)
+    if original:
+        score = f"{words.score(original)} of {original.n:,} samples"
+        lines += [
+            "",
+            f"{text(original.metric.capitalize())} of the original: {score}. The tables give what was lost of it.",
+        ]
     if report.stages:
-        rows = [
-            [text(stage.title or stage.id), stage.status, stage.cache or words.NOTHING, words.fidelity(stage.fidelity),
-             words.drop(stage.accuracy), words.value(stage.cost.get("latency_p50")),
-             words.speedup(summary.main_speedup(stage.speedups)), words.value(stage.cost.get("size"))]
-            for stage in report.stages
-        ]  # fmt: skip
-        columns = ("stage", "status", "cache", "error", "drop", "latency", "speed-up", "size")
-        lines += ["", "## Stages", "", *table(columns, rows)]
+        columns = ("stage", "status", "cache", "error", "accuracy", "latency", "speed-up", "size")
+        lines += ["", "## Stages", "", *table(columns, stage_rows(report))]
     if report.artifacts:
         rows = [
             [text(each.target), text(summary.name(each)), each.verdict, text(each.ran_on),
-             words.fidelity(each.fidelity), words.drop(each.accuracy),
+             words.fidelity(each.fidelity), summary.accuracy(each),
              words.size(each.size_bytes) if each.size_bytes is not None else words.NOTHING, text(each.reason or "")]
             for each in report.artifacts
         ]  # fmt: skip
-        columns = ("target", "artefact", "verdict", "ran on", "error", "drop", "size", "why")
+        columns = ("target", "artefact", "verdict", "ran on", "error", "accuracy", "size", "why")
         lines += ["", "## Artefacts", "", *table(columns, rows)]
     for target, choice in report.selected.items():
         why = text(choice.reason or choice.basis.replace("-", " "))
@@ -47,6 +52,28 @@ def render_markdown(report: Report) -> str:
     if report.command:
         lines += ["", "## Reproduce", "", f"    {words.plain(report.command)}"]
     return "\n".join(lines) + "\n"
+
+
+def stage_rows(report: Report) -> list[list[str]]:
+    """Neighbours that read the same share a row."""
+    rows = []
+    for run in grouping.alike(summary.listed(report), _figures):
+        cached = dict.fromkeys(stage.cache or words.NOTHING for stage in run)
+        status, *figures = _figures(run[0])
+        names = ", ".join(text(stage.title or stage.id) for stage in run)
+        rows.append([names, status, ", ".join(cached), *figures])
+    return rows
+
+
+def _figures(stage: Stage) -> tuple[str, ...]:
+    return (
+        stage.status,
+        words.fidelity(stage.fidelity),
+        summary.accuracy(stage),
+        words.value(stage.cost.get("latency_p50")),
+        words.speedup(summary.main_speedup(stage.speedups)),
+        words.value(stage.cost.get("size")),
+    )
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
-from dlpipe.contracts.measurement import Speedup
+from dlpipe.contracts.measurement import Accuracy, Speedup
 from dlpipe.report import words
-from dlpipe.report.schema import Artifact, Report
+from dlpipe.report.schema import Artifact, Measured, Report, Stage
 
 State = Literal["passed", "failed", "unverified"]
 
@@ -44,10 +45,45 @@ def name(artifact: Artifact) -> str:
     return words.plain(f"{artifact.backend} {artifact.variant}")
 
 
+def model(report: Report) -> str:
+    """The base name of the user's model; its path may be long, and says little to others."""
+    return words.plain(PurePath(report.source.path).name or report.source.path)
+
+
+def took(report: Report) -> str | None:
+    """How long the run took, and whether it computed anything."""
+    if report.seconds is None:
+        return None
+    states = {stage.cache if stage.status == "ok" else stage.status for stage in report.stages} - {"skipped"}
+    if states == {"hit"}:
+        seconds = max(0.1, report.seconds)
+        return f"answered from the cache in {f'{seconds:.1f} s' if seconds < 10 else words.duration(1000 * seconds)}"
+    return f"took {words.duration(1000 * report.seconds)}"
+
+
+def original(report: Report) -> Accuracy | None:
+    """The accuracy of the model as it was given, where it ran on labelled data."""
+    return next((stage.accuracy for stage in report.stages if stage.kind == "reference" and stage.accuracy), None)
+
+
 def selected(report: Report, target: str) -> Artifact | None:
     """The artefact chosen for a target."""
     path = report.selected[target].path if target in report.selected else None
     return next((each for each in report.artifacts if each.path == path), None)
+
+
+def listed(report: Report) -> list[Stage]:
+    """The stages of a table: what was fed in and compared with, then what makes the models. A compilation shows as its
+    artefact."""
+    models = [stage for stage in report.stages if stage.kind != "compile"]
+    return sorted(models, key=lambda stage: stage.kind not in ("data", "reference"))
+
+
+def accuracy(block: Measured) -> str:
+    """The drop against the original; the value itself where there is none, as of the original."""
+    if block.accuracy is None or block.accuracy.drop is not None:
+        return words.drop(block.accuracy)
+    return words.score(block.accuracy)
 
 
 def main_speedup(speedups: Iterable[Speedup]) -> Speedup | None:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dlpipe.report import summary, words
+from dlpipe.report import grouping, summary, words
 from dlpipe.report.schema import Artifact, Measured, Report, Stage
 
 _STYLES = {
@@ -43,10 +43,13 @@ def render_terminal(report: Report, *, color: bool = True, console: Console | No
     out.print()
     out.print(Text(head.text, style=_STYLES[head.state]))
     source, samples = report.source, report.samples
-    details = [words.plain(source.path), words.plain(source.format)]
+    details = [summary.model(report), words.plain(source.format)]
     details += [f"compared with {words.plain(source.reference.tool or source.reference.kind)}"]
     if samples:
         details.append(f"on {samples.count} samples ({words.plain(samples.source)})")
+    original = summary.original(report)
+    if original:
+        details.append(f"the original's {words.plain(original.metric)}: {words.score(original)} of {original.n:,}")
     out.print(Text(" · ".join(details), style="dim"))
     out.print()
     if report.stages:
@@ -76,23 +79,27 @@ def _state(state: str) -> Text:
 
 
 def _stages(report: Report, notes: _Footnotes) -> Table:
-    """What makes the models. A compilation shows as its artefact."""
-    table = _table("Stages", "stage", "status", "error", "drop", "latency", "speed-up", "size", left=2)
-    for stage in report.stages:
-        if stage.kind == "compile":
-            continue
-        status = _state(stage.status)
-        if stage.cache == "hit":
-            status.append(", cached", style="dim")
-        status.append_text(notes.mark("", stage.reason))
-        error, loss, speed = _measured(stage, notes)
-        latency, bytes_ = _cost(stage, "latency_p50", notes), _cost(stage, "size", notes)
-        table.add_row(Text(words.plain(stage.title or stage.id)), status, error, loss, latency, speed, bytes_)
+    """What makes the models; neighbours that read the same share a row."""
+    table = _table("Stages", "stage", "status", "error", "accuracy", "latency", "speed-up", "size", left=2)
+    rows = [(stage, _stage(stage, notes)) for stage in summary.listed(report)]
+    for run in grouping.alike(rows, lambda row: tuple(cell.plain for cell in row[1])):
+        stages, (status, *figures) = [stage for stage, _ in run], run[0][1]
+        cached = {stage.cache == "hit" for stage in stages}
+        if True in cached and status.plain == "ok":
+            status = Text("cached" if cached == {True} else "ok, partly cached", style=_STYLES["ok"])
+        table.add_row(Text(grouping.label([words.plain(each.title or each.id) for each in stages])), status, *figures)
     return table
 
 
+def _stage(stage: Stage, notes: _Footnotes) -> tuple[Text, ...]:
+    status = Text.assemble(_state(stage.status), notes.mark("", stage.reason))
+    latency, size = _cost(stage, "latency_p50", notes), _cost(stage, "size", notes)
+    error, accuracy, speed = _measured(stage, notes)
+    return status, error, accuracy, latency, speed, size
+
+
 def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
-    columns = ("artefact", "verdict", "ran on", "error", "drop", "speed-up", "size")
+    columns = ("artefact", "verdict", "ran on", "error", "accuracy", "speed-up", "size")
     table = _table(f"Artefacts for {words.plain(target)}", *columns, left=3)
     chosen = {each.path for each in report.selected.values()}
     for artifact in report.artifacts:
@@ -110,11 +117,11 @@ def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
 
 
 def _measured(block: Stage | Artifact, notes: _Footnotes) -> tuple[Text, Text, Text]:
-    """Error, accuracy drop and speed-up of a stage or artefact, each with its reason where there is none."""
+    """Error, accuracy and speed-up of a stage or artefact, each with its reason where there is none."""
     error = notes.mark(words.fidelity(block.fidelity), block.fidelity_reason if block.fidelity is None else None)
     if block.fidelity is not None and block.fidelity.passed is False:
         error = Text.assemble(error, (" !", _STYLES["failed"]))
-    loss = notes.mark(words.drop(block.accuracy), _no_drop(block))
+    loss = notes.mark(summary.accuracy(block), _no_drop(block))
     fastest = summary.main_speedup(block.speedups)
     if fastest is not None:
         return error, loss, notes.mark(words.speedup(fastest), fastest.reason if fastest.noisy else None)
@@ -128,7 +135,8 @@ def _measured(block: Stage | Artifact, notes: _Footnotes) -> tuple[Text, Text, T
 def _no_drop(block: Measured) -> str | None:
     if block.accuracy is None:
         return block.accuracy_reason
-    return block.accuracy.reason if block.accuracy.drop is None else None
+    is_original = isinstance(block, Stage) and block.kind == "reference"
+    return block.accuracy.reason if block.accuracy.drop is None and not is_original else None
 
 
 def _cost(stage: Stage, key: str, notes: _Footnotes) -> Text:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlpipe.contracts.measurement import Accuracy, Fidelity
-from dlpipe.report import dag, summary, words
+from dlpipe.report import dag, grouping, summary, words
 from dlpipe.report.charts import Chart, Datum, chart
 from dlpipe.report.indicators import Indicator, indicators
 from dlpipe.report.schema import Artifact, Report, ScorecardRow, Stage
@@ -27,6 +27,7 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class FidelityRow:
     name: str
+    members: str  # as of `charts.Datum`
     fidelity: Fidelity
     state: str
 
@@ -78,12 +79,12 @@ def accuracy_chart(report: Report) -> Chart | None:
         for name, each in _measured(report)
         if each.accuracy and each.accuracy.drop is not None
     ]
-    return chart(data, least=(-0.5, 1.0)) if data else None
+    return chart(_grouped(data), least=(-0.5, 1.0)) if data else None
 
 
 def _loss(name: str, found: Accuracy) -> Datum:
     value = found.drop or 0.0
-    detail = f"{100 * found.value:.2f} % of {found.n:,}" if 0 <= found.value <= 1 else f"{found.value:g}, n {found.n:,}"
+    detail = f"{words.score(found)} of {found.n:,}"
     tone = "flat"
     if found.drop_ci95 is not None:
         low, high = found.drop_ci95
@@ -107,16 +108,26 @@ def speedup_chart(report: Report) -> Chart | None:
         if found.noisy:
             detail += "; too noisy to say"
         data.append(Datum(name, found.value, found.ci95, words.speedup(found), detail, tone))
-    return chart(data, least=(0.0, 1.5), mark=1.0) if data else None
+    return chart(_grouped(data), least=(0.0, 1.5), mark=1.0) if data else None
 
 
 def fidelity_rows(report: Report) -> list[FidelityRow]:
     states = {True: "passed", False: "failed", None: "unverified"}
-    return [
-        FidelityRow(name, each.fidelity, states[each.fidelity.passed])
-        for name, each in _measured(report)
-        if each.fidelity is not None
-    ]
+    found = [(name, each.fidelity) for name, each in _measured(report) if each.fidelity is not None]
+    rows = []
+    for run in grouping.alike(found, lambda each: each[1].model_dump_json()):
+        names, fidelity = [name for name, _ in run], run[0][1]
+        rows.append(FidelityRow(grouping.label(names), grouping.members(names), fidelity, states[fidelity.passed]))
+    return rows
+
+
+def _grouped(data: list[Datum]) -> list[Datum]:
+    """Neighbours of which all is the same but the name become one."""
+    result = []
+    for run in grouping.alike(data, lambda each: replace(each, label="")):
+        names = [each.label for each in run]
+        result.append(replace(run[0], label=grouping.label(names), members=grouping.members(names)))
+    return result
 
 
 def _measured(report: Report) -> Iterable[tuple[str, Stage | Artifact]]:

@@ -107,6 +107,11 @@ def fidelity(found: Fidelity | None) -> str:
     return NOTHING
 
 
+def score(found: Accuracy) -> str:
+    """The metric's value: a percentage where it is a fraction."""
+    return f"{100 * found.value:.2f} %" if 0 <= found.value <= 1 else significant(found.value)
+
+
 def drop(found: Accuracy | None) -> str:
     return points(found.drop) if found is not None and found.drop is not None else NOTHING
 
