@@ -58,7 +58,7 @@ def usage(head: int, memory_limit: int | None = None, scratch: tuple[str, ...] =
             fields = _read(f"/proc/{process}/stat").rpartition(")")[2].split()
             ticks += sum(int(word) for word in fields[11:15])
             threads += int(fields[17])
-    memory += (in_files := sum(_used(f"/proc/{head}/root{folder}") for folder in scratch))
+    memory += (in_files := sum(_used(head, folder) for folder in scratch))
     if memory_limit is not None and memory > memory_limit:
         memory = _exactly(family, in_files)
     return Usage(len(family), threads, memory, ticks / _TICKS)
@@ -91,9 +91,14 @@ def _exactly(family: list[int], in_files: int) -> int:
     return private + max(shared, in_files)
 
 
-def _used(folder: str) -> int:
+def _used(head: int, folder: str) -> int:
+    """Bytes in a folder in memory of the cell's own. While the cell is being set up its head still sees the host's
+    folder of that name, and then all that lies on the host's disk would count as the worker's memory."""
+    inside = f"/proc/{head}/root{folder}"
     try:
-        space = os.statvfs(folder)
+        if os.stat(inside).st_dev == os.stat(folder).st_dev:  # noqa: PTH116 - ten times a second, on strings
+            return 0
+        space = os.statvfs(inside)
     except OSError:
         return 0
     return (space.f_blocks - space.f_bfree) * space.f_frsize

@@ -8,8 +8,15 @@ import pytest
 
 from dlpipe.contracts.call import Limits
 from dlpipe.errors import StageFailed
+from dlpipe.toolchains.jail.tree import usage
 
 _MIB = 1 << 20
+
+
+def test_the_hosts_disk_is_not_a_workers_memory():
+    """The head of a cell that is still being set up sees the host's folders, as this process does."""
+    own = usage(os.getpid()).memory
+    assert usage(os.getpid(), scratch=("/", "/usr", "/tmp")).memory < own + 64 * _MIB
 
 
 def test_a_fork_bomb_is_stopped(bench, processes_marked):
