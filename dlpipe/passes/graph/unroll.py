@@ -3,6 +3,7 @@
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from .clean import sweep
 from .infra import GraphPass, Rewritten, Work, count_nodes
 from .loop_steps import Stays, body, is_loop, scan_inputs, steps
 from .loop_writer import write_out
@@ -15,9 +16,10 @@ class Unroll(GraphPass):
         becomes
         x -> Gather(t) -> cell/step<t> -> s<t+1>,   y0 ... y<T-1> -> Unsqueeze -> Concat -> y
 
-    Loops in loops and in branches are written out too. A loop stays, and the value's "left" says why, where its
-    length depends on the input (a free dim that is scanned, a computed trip count or condition), or where the model
-    would grow beyond params["limit"] nodes. Requires nothing. Exact: the same arithmetic in the same order.
+    Loops in loops and in branches are written out too; what all steps compute alike is computed once. A loop stays,
+    and the value's "left" says why, where its length depends on the input (a free dim that is scanned, a computed
+    trip count or condition), or where the model would grow beyond params["limit"] nodes: compilers take time for
+    each (TVM some 60 ms). Requires nothing. Exact: the same arithmetic in the same order.
     Source: the definitions of Scan (opset 9) and Loop in ONNX's operator schemas.
     """
 
@@ -38,7 +40,7 @@ class Unroll(GraphPass):
                 common.ShapeInferencePass(check_type=True, data_prop=True)(model)
                 inferred = True
         if changes:
-            common.RemoveUnusedNodesPass()(model)
+            sweep(model)
         left = _left(model, work.params["limit"])
         for each in left:
             work.note(f"the loop stays: {each['reason']}", level="warning", node=each["node"])

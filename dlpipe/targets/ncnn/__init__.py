@@ -37,7 +37,7 @@ class Ncnn:
         return "fp32" if variant == "fp16" else variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("unroll", "clean", "fold-constants") if {"Loop", "Scan"} & set(model["operators"]) else ()
+        return ("unroll", "fold-constants") if {"Loop", "Scan"} & set(model["operators"]) else ()
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         del target

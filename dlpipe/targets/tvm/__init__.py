@@ -38,7 +38,7 @@ class Tvm:
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
         """Relax has no loops over tensors that its ONNX frontend could make of them."""
-        return ("unroll", "clean", "fold-constants") if {"Loop", "Scan"} & set(model["operators"]) else ()
+        return ("unroll", "fold-constants") if {"Loop", "Scan"} & set(model["operators"]) else ()
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By target and operator; `model` is what the describe operation says of the IR."""
