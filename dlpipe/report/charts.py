@@ -14,6 +14,7 @@ class Datum:
     text: str  # the value as it is written beside the bar
     detail: str  # what stands below: interval, sample size, or why there is no value
     tone: str  # "good", "bad", "flat", "unsure" or "none"
+    kin: str = ""  # only what is of the same kin may share a label
     members: str = ""  # the names behind the label, where it stands for many
 
 

@@ -75,14 +75,14 @@ def _stage_node(box: dag.Box, stage: Stage) -> Node:
 def accuracy_chart(report: Report) -> Chart | None:
     """Loss against the original, stage by stage and artefact by artefact; None where nothing was labelled."""
     data = [
-        _loss(name, each.accuracy)
-        for name, each in _measured(report)
+        _loss(kin, name, each.accuracy)
+        for kin, name, each in _measured(report)
         if each.accuracy and each.accuracy.drop is not None
     ]
     return chart(_grouped(data), least=(-0.5, 1.0)) if data else None
 
 
-def _loss(name: str, found: Accuracy) -> Datum:
+def _loss(kin: str, name: str, found: Accuracy) -> Datum:
     value = found.drop or 0.0
     detail = f"{words.score(found)} of {found.n:,}"
     tone = "flat"
@@ -90,13 +90,13 @@ def _loss(name: str, found: Accuracy) -> Datum:
         low, high = found.drop_ci95
         detail += f", 95 % interval {low:+.2f} to {high:+.2f}"
         tone = "bad" if low > 0 else "good" if high < 0 else "flat"
-    return Datum(name, value, found.drop_ci95, words.points(value), detail, tone)
+    return Datum(name, value, found.drop_ci95, words.points(value), detail, tone, kin)
 
 
 def speedup_chart(report: Report) -> Chart | None:
     """Speed-up of what was timed on the machine itself; None where nothing was."""
     data = []
-    for name, each in _measured(report):
+    for kin, name, each in _measured(report):
         found = summary.main_speedup(each.speedups)
         if found is None or found.value is None:
             continue
@@ -107,16 +107,16 @@ def speedup_chart(report: Report) -> Chart | None:
             tone = "flat" if found.ci95[0] <= 1 <= found.ci95[1] and not found.noisy else tone
         if found.noisy:
             detail += "; too noisy to say"
-        data.append(Datum(name, found.value, found.ci95, words.speedup(found), detail, tone))
+        data.append(Datum(name, found.value, found.ci95, words.speedup(found), detail, tone, kin))
     return chart(_grouped(data), least=(0.0, 1.5), mark=1.0) if data else None
 
 
 def fidelity_rows(report: Report) -> list[FidelityRow]:
     states = {True: "passed", False: "failed", None: "unverified"}
-    found = [(name, each.fidelity) for name, each in _measured(report) if each.fidelity is not None]
+    found = [(name, kin, each.fidelity) for kin, name, each in _measured(report) if each.fidelity is not None]
     rows = []
-    for run in grouping.alike(found, lambda each: each[1].model_dump_json()):
-        names, fidelity = [name for name, _ in run], run[0][1]
+    for run in grouping.alike(found, lambda each: (each[1], each[2].model_dump_json())):
+        names, fidelity = [name for name, _, _ in run], run[0][2]
         rows.append(FidelityRow(grouping.label(names), grouping.members(names), fidelity, states[fidelity.passed]))
     return rows
 
@@ -130,11 +130,12 @@ def _grouped(data: list[Datum]) -> list[Datum]:
     return result
 
 
-def _measured(report: Report) -> Iterable[tuple[str, Stage | Artifact]]:
+def _measured(report: Report) -> Iterable[tuple[str, str, Stage | Artifact]]:
+    """Kin (an artefact's target; nothing for the stages), name and block of all that was measured."""
     for stage in report.stages:
-        yield stage.title or stage.id, stage
+        yield "", stage.title or stage.id, stage
     for artifact in report.artifacts:
-        yield f"{artifact.target} {artifact.backend} {artifact.variant}", artifact
+        yield artifact.target, f"{artifact.target} {artifact.backend} {artifact.variant}", artifact
 
 
 def groups() -> list[Group]:

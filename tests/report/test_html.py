@@ -77,6 +77,14 @@ def test_it_is_well_formed_and_complete() -> None:
     assert set(targets) <= set(page.ids)
 
 
+def test_the_path_of_the_model_is_small_beside_its_name() -> None:
+    source = sample_report().source.model_copy(update={"path": "/far/away/DS_CNN_S.pb"})
+    text = render_html(sample_report(source=source))
+    assert '<strong class="model">DS_CNN_S.pb</strong>' in text
+    assert '<p class="path mono">/far/away/DS_CNN_S.pb</p>' in text
+    assert '<p class="path mono">' not in render_html(sample_report())
+
+
 def test_it_needs_nothing_from_outside() -> None:
     text = render_html(sample_report())
     page = Page(text)

@@ -5,10 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
+from dlpipe.contracts.measurement import Accuracy
 from dlpipe.report import Report
 from dlpipe.report.terminal import render_terminal
 
-from .factory import sample_report
+from .factory import cost, fidelity, sample_report, stage
 
 
 def shown(report: Report, *, terminal: bool = False, color: bool = True) -> str:
@@ -42,6 +43,30 @@ def test_every_dash_with_a_reason_has_its_footnote() -> None:
     assert any("no speed is claimed from an emulator" in line for line in notes)
     for number in range(1, len([line for line in notes if line.startswith("[")]) + 1):
         assert sum(f"[{number}]" in line for line in lines) >= 2
+
+
+def test_neighbours_that_read_the_same_share_a_row() -> None:
+    stages = tuple(
+        stage(name, kind, (), fidelity=fidelity(3e-7), cost=cost(0.5, 99_000), cache="hit")
+        for name, kind in (("import", "import"), ("fold-batchnorm", "pass"), ("fold-constants", "pass"))
+    )
+    again = stages[1].model_copy(update={"cache": "miss"})
+    assert "import … fold-constants cached " in shown(sample_report(stages=stages))
+    assert "ok, partly cached" in shown(sample_report(stages=(stages[0], again, stages[2])))
+    slower = stages[1].model_copy(update={"cost": cost(0.6, 99_000)})
+    text = shown(sample_report(stages=(stages[0], slower, stages[2])))
+    assert "…" not in text
+    assert "0.600 ms" in text
+
+
+def test_the_original_shows_its_own_accuracy() -> None:
+    own = Accuracy(metric="top-1", value=0.9425, ci95=(0.91, 0.96), n=400, reason="this is the original itself")
+    first = stage("reference", "reference", (), accuracy=own)
+    text = shown(sample_report(stages=(first, *sample_report().stages[1:])))
+    assert "the original's top-1: 94.25 % of 400" in " ".join(text.split())
+    assert "this is the original itself" not in text
+    kept = stage("import", "import", (), accuracy=own.model_copy(update={"reason": "other samples"}))
+    assert "other samples" in shown(sample_report(stages=(kept,)))
 
 
 def test_no_escape_sequences_without_a_terminal() -> None:

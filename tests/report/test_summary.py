@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from dlpipe.report import Report, summary
+
+from .factory import sample_report, stage
+
+
+def test_a_run_from_the_cache_says_so() -> None:
+    cached = tuple(each.model_copy(update={"cache": "hit"}) for each in sample_report().stages if each.status == "ok")
+    skipped = stage("extra", "pass", (), status="skipped", cache=None, reason="not asked for")
+
+    def took(*stages: object, seconds: float | None = 0.088) -> str | None:
+        return summary.took(sample_report(stages=stages, seconds=seconds))
+
+    assert took(*cached, skipped) == "answered from the cache in 0.1 s"
+    assert took(*cached, skipped, seconds=12.3) == "answered from the cache in 12.3 s"
+    assert took(*cached, stage("new", "pass", ()), seconds=2.0) == "took 2.00 s"
+    assert took(*cached, stage("bad", "pass", (), status="failed", cache=None, reason="no"), seconds=2) == "took 2.00 s"
+    assert took(seconds=0.5) == "took 500 ms"
+    assert took(*cached, seconds=None) is None
+
+
+def named(path: str) -> Report:
+    return sample_report(source=sample_report().source.model_copy(update={"path": path}))
+
+
+def test_the_model_is_called_by_its_base_name() -> None:
+    assert summary.model(named("/home/someone/nets/model.onnx")) == "model.onnx"
+    assert summary.model(named("nets/saved/")) == "saved"
+    assert summary.model(named(".")) == "."
