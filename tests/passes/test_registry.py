@@ -30,7 +30,7 @@ def test_lossy_passes_say_so():
 
 
 def test_defaults_are_part_of_the_call():
-    assert pass_call("quantize-int8", activations="int8").params["method"] == "minmax"
+    assert pass_call("quantize-int8", activations="int8").params["method"] == "percentile"
 
 
 def test_unknown_names_are_the_users_error():
