@@ -67,9 +67,7 @@ def test_confidence_lets_the_bad_end_of_the_interval_decide() -> None:
 
 
 def test_a_latency_limit_cannot_be_met_on_an_emulator() -> None:
-    gates = evaluate(
-        UserLimits.parse(max_latency="10ms"), [artifact("fp32", size=1, drop=0)], {}, confidence=None
-    )
+    gates = evaluate(UserLimits.parse(max_latency="10ms"), [artifact("fp32", size=1, drop=0)], {}, confidence=None)
     latency = next(gate for gate in gates if gate.name == "max-latency")
     assert latency.passed is None
     assert latency.reason
