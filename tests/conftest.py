@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,14 @@ def bench(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> I
     with WorkerPool(toolchains, folder / "workers", keep_logs=folder / "logs") as pool:
         (folder / "out").mkdir()
         yield Bench(pool, folder / "out")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What could not be run here is said by number and reason; it never counts as passed."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    terminalreporter.section(f"not run: {reasons.total()}")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count} x {reason}")
