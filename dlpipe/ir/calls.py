@@ -39,3 +39,8 @@ def run_call(*, threads: int = 1, optimisation: str = "all") -> Call:
 def time_call(*, threads: int = 1) -> Call:
     """Inputs: `ir`, `samples`. The caller adds handle, warmup and runs to the params."""
     return Call("core", _WORKER, "time", {"threads": threads}, stage_class="hardware")
+
+
+def attach_call() -> Call:
+    """Inputs: `artifact`, `ir`. Output: the artefact, and what travels with it: contract.json, preprocessing."""
+    return Call("core", _WORKER, "attach")

@@ -1,5 +1,6 @@
 """The common IR's operations. Runs in the core toolchain; every input and output is a folder."""
 
+import shutil
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -88,6 +89,16 @@ def time_(request: Request) -> object:
         "peak_rss": executing.peak_rss(),
         "tool": executing.TOOL,
     }
+
+
+@operation
+def attach(request: Request) -> object:
+    """artifact, ir -> the artefact with the IR's contract and preprocessing beside it, so that it can be fed."""
+    shutil.copytree(request.inputs["artifact"], request.out, dirs_exist_ok=True)
+    for path in sorted(Path(request.inputs["ir"]).iterdir()):
+        if path.name not in (files.MODEL, files.DATA):
+            shutil.copyfile(path, Path(request.out) / path.name)
+    return {}
 
 
 def _model_folder(request: Request) -> Path:

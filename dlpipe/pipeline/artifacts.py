@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from dlpipe.contracts.backend import Backend, Refusal, Target
 from dlpipe.errors import UserError
+from dlpipe.ir.calls import attach_call
 from dlpipe.pipeline.checks import judge
 from dlpipe.pipeline.lowering import lower
 from dlpipe.pipeline.request import ConvertRequest
@@ -36,6 +37,11 @@ class Candidate:
     @property
     def id(self) -> str:
         return f"compile:{self.target.name}/{self.backend.name}-{self.variant}"
+
+    @property
+    def shipped(self) -> str:
+        """Id of the stage whose output is handed to the user: what was compiled, with its contract beside it."""
+        return self.id.replace("compile:", "package:", 1)
 
 
 def choose_backends(target: Target, request: ConvertRequest) -> list[Backend]:
@@ -99,11 +105,14 @@ def build(session: Session, found: list[Candidate], samples: Samples, irs: Mappi
 
 def _stages(candidate: Candidate, ir: str, samples: Samples) -> list[Stage]:
     tool, target, variant = candidate.backend, candidate.target, candidate.variant
-    stages = [Stage(candidate.id, "compile", tool.compile_call(target, variant), {"ir": ir}, required=False)]
+    stages = [
+        Stage(candidate.id, "compile", tool.compile_call(target, variant), {"ir": ir}, required=False),
+        Stage(candidate.shipped, "package", attach_call(), {"artifact": candidate.id, "ir": ir}, required=False),
+    ]
     run = tool.run_call(target, variant)
     if run is not None:
         against = samples.full if target.runner == "native" else samples.emulated
-        inputs = {"artifact": candidate.id, "samples": against.samples}
+        inputs = {"artifact": candidate.shipped, "samples": against.samples}
         stages.append(Stage(f"run:{candidate.id}", "run", run, inputs, required=False))
         stages += judge(candidate.id, variant, against, labelled=samples.labelled)
     return stages

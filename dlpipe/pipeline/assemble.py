@@ -112,16 +112,17 @@ class Assembler:
         return self._timings.get(outcome.record.output) if outcome.record and outcome.record.output else None
 
     def artifact(self, candidate: Candidate) -> Artifact:
-        compiled, ran = self._outcomes.get(candidate.id), self._outcomes.get(f"run:{candidate.id}")
+        compiled, shipped = self._outcomes.get(candidate.id), self._outcomes.get(candidate.shipped)
+        ran = self._outcomes.get(f"run:{candidate.id}")
         common: dict[str, Any] = {
             "target": candidate.target.name,
             "backend": candidate.backend.name,
             "variant": candidate.variant,
             "path": candidate.path,
         }
-        if compiled is None or compiled.status != "ok" or compiled.record is None:
+        if compiled is None or shipped is None or shipped.status != "ok":
             refused = "; ".join(each.reason for each in candidate.refusals)
-            why_not = refused or candidate.missing or (compiled.reason if compiled else None) or "not compiled"
+            why_not = refused or candidate.missing or (shipped.reason if shipped else None) or "not compiled"
             return Artifact(
                 **common,
                 ran_on="none",
@@ -131,18 +132,18 @@ class Assembler:
                 fidelity_reason="there is no artefact",
                 accuracy_reason="there is no artefact",
             )
-        tree = self._session.store.tree(compiled.output)
+        tree = self._session.store.tree(shipped.output)
         size = sum(file.size for file in tree.files)
         verdict, reason = self._verdict(candidate, ran)
         value = ran.value if ran is not None and ran.status == "ok" else {}
         native = value.get("ran_on") == "native"
-        timing = self._timings.get(compiled.output) if native else None
+        timing = self._timings.get(shipped.output) if native else None
         blocks = self._blocks(candidate.id)
         cost = {"size": Figure(value=size, unit="bytes", provenance="measured")}
         cost |= costs.latency(timing, absent="emulated: no speed is claimed from an emulator" if not native else None)
         return Artifact(
             **common,
-            digest=compiled.output,
+            digest=shipped.output,
             size_bytes=size,
             ran_on=value.get("ran_on", "none"),
             verdict=verdict,

@@ -108,7 +108,7 @@ def _time_all(
         call = each.candidate.backend.timing_call(each.candidate.target, each.candidate.variant)
         ran = executor.outcomes.get(f"run:{each.candidate.id}")
         if call is not None and ran is not None and ran.status == "ok":
-            tree = executor.outcomes[each.candidate.id].output
+            tree = executor.outcomes[each.candidate.shipped].output
             trees.setdefault(tree, Timed(tree, call, {"artifact": tree, "samples": one}))
     outcome = measure_timing(session, [*timed, *trees.values()])
     found = {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
@@ -244,9 +244,9 @@ def _no_choice(request: ConvertRequest, report: Report, target: str) -> DlpipeEr
 def _write(session: Session, out: Path, report: Report, optimised: Optimised, tried: list[Built]) -> None:
     outcomes = session.executor.outcomes
     trees = {
-        each.candidate.path: outcomes[each.candidate.id].output
+        each.candidate.path: outcomes[each.candidate.shipped].output
         for each in tried
-        if each.candidate.id in outcomes and outcomes[each.candidate.id].status == "ok"
+        if each.candidate.shipped in outcomes and outcomes[each.candidate.shipped].status == "ok"
     }
     chosen: Mapping[str, Selected] = report.selected
     with output_folder(out) as folder:

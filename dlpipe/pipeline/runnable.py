@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.errors import Unsupported
+from dlpipe.errors import BadModel, Unsupported
 from dlpipe.ir.contract import Contract
 from dlpipe.pipeline.imported import import_model
 from dlpipe.pipeline.session import Session
@@ -60,20 +60,24 @@ def load(session: Session, spec: str, name: str) -> Runnable:
 
 
 def _artifact(session: Session, path: Path) -> Runnable:
-    how = json.loads((path / RUN_FILE).read_text(encoding="utf-8"))
-    where, tool = target(how["target"]), backend(how["backend"])
+    try:
+        how = json.loads((path / RUN_FILE).read_text(encoding="utf-8"))
+        where, tool, variant = target(how["target"]), backend(how["backend"]), str(how["variant"])
+        contract = Contract.read(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadModel(f"{path} is not a whole artefact of dlpipe: {error}", hint="convert the model again") from error
     tree = f"tree:{session.store.ingest(path).digest}"
-    run = tool.run_call(where, how["variant"])
+    run = tool.run_call(where, variant)
     if run is None:
         raise Unsupported(f"nothing here can execute {path} ({where.name})")
     return Runnable(
         spec=str(path),
-        contract=Contract.read(path),
+        contract=contract,
         feeds=tree,
         run=run,
-        time=tool.timing_call(where, how["variant"]),
+        time=tool.timing_call(where, variant),
         inputs={"artifact": tree},
-        variant=how["variant"],
+        variant=variant,
     )
 
 

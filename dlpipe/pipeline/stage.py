@@ -14,7 +14,7 @@ from dlpipe.contracts.json import digest
 from dlpipe.errors import DlpipeError
 from dlpipe.pipeline.store import Record
 
-Kind = Literal["source", "import", "data", "pass", "compile", "run", "measure", "timing"]
+Kind = Literal["source", "import", "data", "pass", "compile", "package", "run", "measure", "timing"]
 
 
 @dataclass(frozen=True, slots=True)
