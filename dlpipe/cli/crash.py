@@ -21,6 +21,8 @@ def write_crash_report(error: BaseException) -> Path:
             *traceback.format_exception(error),
         ]
     )
-    with tempfile.NamedTemporaryFile("w", prefix="dlpipe-crash-", suffix=".txt", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        "w", errors="backslashreplace", prefix="dlpipe-crash-", suffix=".txt", delete=False
+    ) as file:
         file.write(text)
     return Path(file.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -9,7 +10,7 @@ import sys
 
 import typer
 
-from dlpipe.errors import DlpipeError
+from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, UserError
 
 COMMANDS = (
     "convert", "plan", "inspect", "import", "run", "compare", "bench", "report", "explain", "lineage",
@@ -54,34 +55,66 @@ def run() -> None:
     """Run the command line and exit with the contract's code (see cli.md: 0, 2, 3, 4, 70, 130)."""
     as_json = "--json" in sys.argv
     try:
-        code = app(standalone_mode=False)
-    except DlpipeError as error:
-        _print_error(error, as_json=as_json)
-        code = error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted; what is finished is kept, the same command goes on from there\n")
-        code = 130
+        code = _command(as_json=as_json)
     except BrokenPipeError:  # `dlpipe ... | head`: the reader has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:  # noqa: BLE001 - the last stand: a usage error of the parser, or our bug
-        code = _last_stand(error)
-    sys.exit(code if isinstance(code, int) else 0)
+    try:
+        sys.stdout.flush()
+    except OSError:  # nobody reads it, and the interpreter must not complain of that at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
-def _last_stand(error: Exception) -> int:
+def _command(*, as_json: bool) -> int:
+    """The exit code, once what there is to say about it is printed."""
+    try:
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED.exit_code:  # Ctrl-C, which the parser turns into this code
+            raise _INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        error: DlpipeError = _INTERRUPTED
+    except DlpipeError as raised:
+        error = raised
+    except BrokenPipeError:
+        raise
+    except Exception as raised:  # noqa: BLE001 - the last stand: a usage error of the parser, a full disk, or our bug
+        error = _usage(raised, as_json=as_json) or _disk(raised) or _bug(raised)
+    else:
+        return code if isinstance(code, int) else 0
+    _print_error(error, as_json=as_json)
+    return error.exit_code
+
+
+_INTERRUPTED = Interrupted("interrupted", hint="the same command goes on from here: what is finished is kept")
+
+
+def _usage(error: Exception, *, as_json: bool) -> UserError | None:
+    """The option parser's own errors know how to print themselves."""
     show = getattr(error, "show", None)
-    if show is not None:  # the option parser's own errors know how to print themselves
+    if show is None:
+        return None
+    if not as_json:
         show()
-        return int(getattr(error, "exit_code", 2))
+        sys.exit(int(getattr(error, "exit_code", 2)))
+    return UserError(str(getattr(error, "format_message", error.__str__)()))
+
+
+def _disk(error: Exception) -> UserError | None:
+    """Where nobody else caught it: a log, a report, standard output itself."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or "the disk that holds the cache, the output or the temporary folder"
+        return DiskTrouble(f"a disk is full: {place}", hint="free some space; DLPIPE_CACHE_DIR chooses another disk")
+    return None
+
+
+def _bug(error: Exception) -> DlpipeError:
     from dlpipe.cli.crash import write_crash_report
 
-    path = write_crash_report(error)
-    sys.stderr.write(
-        f"dlpipe: this is a bug of dlpipe, not of your model: {type(error).__name__}: {error}\n"
-        f"A report that can be pasted into an issue: {path}\n"
+    return DlpipeError(
+        f"this is a bug of dlpipe, not of your model: {type(error).__name__}: {error}",
+        hint="paste the report into an issue",
+        report=write_crash_report(error),
     )
-    return 70
 
 
 def _print_error(error: DlpipeError, *, as_json: bool) -> None:

@@ -14,15 +14,16 @@ def print_json(value: Any) -> None:
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Columns by the width of what they hold; the last one is wrapped to the terminal."""
-    from rich.console import Console
     from rich.table import Table
+
+    from dlpipe.report.console import PlainConsole
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index, title in enumerate(head):
         table.add_column(title, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row))
-    Console(highlight=False, markup=False).print(table)
+    PlainConsole(highlight=False, markup=False).print(table)
 
 
 def human_size(size: float | None) -> str:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dlpipe.report import grouping, summary, words
+from dlpipe.report.console import PlainConsole
 from dlpipe.report.schema import Artifact, Measured, Report, Stage
 
 _STYLES = {
@@ -37,7 +38,7 @@ class _Footnotes:
 
 def render_terminal(report: Report, *, color: bool = True, console: Console | None = None) -> None:
     """Print the report. `color`: False for none; NO_COLOR and an output that is no terminal mean the same."""
-    out = console or Console(no_color=not color, highlight=False)
+    out = console or PlainConsole(no_color=not color, highlight=False)
     notes = _Footnotes()
     head = summary.headline(report)
     out.print()
