@@ -4,6 +4,7 @@
     ├── UserError          exit 2    the input or an option is wrong, or a tool is missing; says what to do
     │   ├── BadModel                 the file is damaged, hostile, or not what it says it is
     │   ├── Unsupported              understood, but this tool or target cannot do it; names node and operator
+    │   ├── DiskTrouble              a disk that must be written is full, read-only or failing
     │   └── ToolMissing              an interpreter, a program or a download that is needed is not to be had
     ├── GateFailed         exit 3    a limit the user set is broken, or cannot be evaluated
     ├── StageFailed        exit 4    a tool crashed, timed out, ran out of memory, or broke the protocol
@@ -49,6 +50,10 @@ class BadModel(UserError):
 
 class Unsupported(UserError):
     pass
+
+
+class DiskTrouble(UserError):
+    """No stage is to blame, so the run ends even where a stage may fail."""
 
 
 class ToolMissing(UserError):

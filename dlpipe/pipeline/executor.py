@@ -8,14 +8,15 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dlpipe.errors import DlpipeError, StageFailed
+from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, StageFailed
 from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageProgress, StageStarted
 from dlpipe.pipeline.stage import Outcome, Stage, cache_key, key_parts
-from dlpipe.pipeline.store import Record, Store
+from dlpipe.pipeline.store import Lost, Record, Store
 from dlpipe.toolchains.bundle import write_bundle
 from dlpipe.toolchains.manager import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
@@ -62,7 +63,7 @@ class LocalExecutor:
                     for future in done:
                         stage = running.pop(future)
                         outcome = self.outcomes[stage.id] = future.result()
-                        if outcome.error and stage.required:
+                        if outcome.error and (stage.required or isinstance(outcome.error, DiskTrouble | Lost)):
                             first_error = first_error or outcome.error
             except BaseException:  # Ctrl-C included: end the workers, so that the threads' calls return
                 self.pool.close()
@@ -125,6 +126,8 @@ class LocalExecutor:
         self.bus.emit(StageStarted(stage=stage.id, kind=stage.kind))
         try:
             record = self._compute(stage, parts, key)
+        except Interrupted:  # the run ends; that is no failure of the stage
+            raise
         except DlpipeError as error:
             error.where.setdefault("stage", stage.id)
             self._finished(stage, "miss", started, "failed")
@@ -148,7 +151,8 @@ class LocalExecutor:
                 value = worker.call(stage.call, place, self._listener(stage, notes), log)
             except StageFailed as error:
                 given = {each.name: each for each in place.inputs.iterdir()}
-                write_bundle(self._folder / "failures" / name, stage.call, given, error, log)
+                with suppress(OSError):  # a full disk must not hide the failure itself
+                    write_bundle(self._folder / "failures" / name, stage.call, given, error, log)
                 raise
             tree = self.store.ingest(place.out, move=True)
         record = Record(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +14,22 @@ from typing import Any
 
 from dlpipe.errors import UserError
 from dlpipe.pipeline.store import Store, hash_file
+from dlpipe.pipeline.store.disk import writing
 
 MANIFEST = "manifest.json"
 
 
 def check_free(out: Path) -> None:
-    """Raises UserError when `out` exists and is not an earlier output: nothing of the user's is ever replaced."""
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / MANIFEST).is_file():
+    """Raises UserError when `out` exists and is not an earlier output (nothing of the user's is ever replaced), and
+    DiskTrouble where no folder can be made: told before the work, not after it."""
+    with writing(out, "the output folder"):
+        ground = next(each for each in out.absolute().parents if each.exists())
+        if not ground.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(ground, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        taken = out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / MANIFEST).is_file()
+    if taken:
         raise UserError(f"{out} exists and is no output folder of dlpipe", hint="choose another with --out")
 
 
@@ -26,20 +37,17 @@ def check_free(out: Path) -> None:
 def output_folder(out: Path) -> Iterator[Path]:
     """Yields a folder beside `out` to fill; it takes `out`'s place when the block ends well, else it goes.
 
-    Raises UserError as `check_free` does, and when the disk is full.
+    Raises as `check_free` does, and DiskTrouble when the disk is full.
     """
     check_free(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    making, old = (out.with_name(f".{out.name}.{word}-{os.getpid()}") for word in ("making", "old"))
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir()
+    making, old = (out.with_name(f".dlpipe-{secrets.token_hex(8)}-{word}") for word in ("making", "old"))
     try:
-        yield making
-        if out.exists():
-            out.rename(old)
-        making.rename(out)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}", hint="free some space, or choose --out") from error
+        with writing(out, "the output folder"):
+            making.mkdir(parents=True)
+            yield making
+            if out.exists():
+                out.rename(old)
+            making.rename(out)
     finally:
         shutil.rmtree(making, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dlpipe.contracts.call import Call
-from dlpipe.errors import BadModel, StageFailed, UserError
+from dlpipe.errors import BadModel, DiskTrouble, StageFailed, UserError
 from dlpipe.pipeline.events import Event, StageFinished
 from dlpipe.pipeline.explain import explain
 from dlpipe.pipeline.session import Session
@@ -164,3 +164,15 @@ def test_explain_names_what_differs(cache: Path, worker: Path) -> None:
     assert "params.amount" in entry["why"]
     with pytest.raises(UserError, match="no stage"):
         explain(session.store, session.id, "z")
+
+
+def test_a_full_disk_ends_the_run_though_the_stage_may_fail(
+    cache: Path, worker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskTrouble("the cache's disk is full")
+
+    with Session() as session:
+        monkeypatch.setattr(session.store, "ingest", full)
+        with pytest.raises(DiskTrouble):
+            session.executor.run([Stage("one", "pass", Call("base", worker, "add", {"amount": 1}), {}, required=False)])

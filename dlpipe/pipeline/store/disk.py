@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dlpipe.errors import UserError
+from dlpipe.errors import DiskTrouble
 
 _BLOCK = 1 << 20
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of two files until one of them is written
+_UNUSABLE = frozenset(
+    {errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY}
+    | {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+)
 
 
 def hash_file(path: Path) -> str:
@@ -34,7 +38,7 @@ def content_time(sha256: str) -> int:
 
 @contextmanager
 def writing(place: Path, what: str = "the cache") -> Iterator[None]:
-    """Turn what a disk can do wrong while `place` is written into a UserError."""
+    """Turn what a disk can do wrong while `place` is written into DiskTrouble."""
     try:
         yield
     except OSError as error:
@@ -42,10 +46,10 @@ def writing(place: Path, what: str = "the cache") -> Iterator[None]:
             hint = f"free some space on the disk of {place}"
             if what == "the cache":
                 hint += ": `dlpipe cache gc` removes what was not used for long; DLPIPE_CACHE_DIR chooses another disk"
-            raise UserError(f"{what}'s disk is full", hint=hint) from error
-        if error.errno in (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY):
+            raise DiskTrouble(f"{what}'s disk is full", hint=hint) from error
+        if error.errno in _UNUSABLE:
             hint = f"look at the disk and the permissions of {place}"
-            raise UserError(f"cannot use {what}: {os.strerror(error.errno)}", hint=hint) from error
+            raise DiskTrouble(f"cannot use {what}: {os.strerror(error.errno)}", hint=hint) from error
         raise
 
 

@@ -68,7 +68,7 @@ class Store:
         """Take files and folders under names of the caller's choice, as one folder."""
         return self._take(
             [
-                replace(each, name=name if path.is_file() else f"{name}/{each.name}")
+                replace(each, name=f"{name}/{each.name}" if path.is_dir() else name)
                 for name, path in files.items()
                 for each in entries(path)
             ],
