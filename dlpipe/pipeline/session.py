@@ -11,13 +11,15 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cached_property
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from dlpipe.errors import Interrupted
 from dlpipe.measure.machine import fingerprint, machine_name
 from dlpipe.pipeline.events import Event, EventBus, JsonLines, StoreDamage, ToolchainMessage
 from dlpipe.pipeline.executor import LocalExecutor
 from dlpipe.pipeline.store import Problem, Store
+from dlpipe.pipeline.store.disk import writing
+from dlpipe.pipeline.workspace import claimed
 from dlpipe.toolchains.manager import Toolchains, default_cache_dir
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -35,6 +37,7 @@ class Session:
         self.cache = default_cache_dir()
         self.id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         self.folder = self.cache / "runs" / self.id
+        self._work = self.cache / "work" / self.id
         self.bus = EventBus()
         for listener in listeners:
             self.bus.subscribe(listener)
@@ -53,9 +56,7 @@ class Session:
 
     @cached_property
     def executor(self) -> LocalExecutor:
-        pool = self._closing.enter_context(
-            WorkerPool(self.toolchains, self.cache / "work" / self.id, keep_logs=self.folder / "logs")
-        )
+        pool = self._closing.enter_context(WorkerPool(self.toolchains, self._work, keep_logs=self.folder / "logs"))
         return LocalExecutor(
             store=self.store,
             toolchains=self.toolchains,
@@ -66,7 +67,9 @@ class Session:
         )
 
     def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True)
+        with writing(self.cache):
+            self.folder.mkdir(parents=True)
+            self._closing.enter_context(claimed(self._work))
         self._closing.enter_context(self.store.pin(self.id))
         self._closing.enter_context(_terminate_as_interrupt())
         self.bus.subscribe(self._closing.enter_context(JsonLines(self.folder / "events.jsonl")))
@@ -94,16 +97,19 @@ class Session:
 
 
 class _terminate_as_interrupt:  # noqa: N801 - reads as the function it is at the place of use
-    """SIGTERM unwinds like Ctrl-C, so that workers end and temporary files go. Only in the main thread."""
+    """SIGTERM, and SIGHUP unless `nohup` is at work, unwind like Ctrl-C, so that workers end and temporary files go.
+    Only in the main thread."""
 
     def __enter__(self) -> None:
-        self._main = threading.current_thread() is threading.main_thread()
-        if self._main:
-            self._before = signal.signal(signal.SIGTERM, self._raise)
+        self._before: dict[signal.Signals, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._raise)
 
     def _raise(self, _number: int, _frame: FrameType | None) -> None:
         raise Interrupted("terminated")
 
     def __exit__(self, *_: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
