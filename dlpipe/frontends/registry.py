@@ -56,9 +56,10 @@ def frontend_for(sniffed: Sniffed, *, forced: str | None = None) -> Frontend:
         if sniffed.format in each.formats:
             return each
     known = ", ".join(sorted({form for each in frontends().values() for form in each.formats}))
+    shown = "the folder" if sniffed.entry == "." else sniffed.entry
     if sniffed.format == "unknown":
         raise BadModel(
-            f"{sniffed.entry} is not a model that dlpipe knows: {sniffed.reason}",
+            f"{shown} is not a model that dlpipe knows: {sniffed.reason}",
             hint=f"formats it takes: {known}",
         )
-    raise Unsupported(f"{sniffed.entry} is {sniffed.format}: {sniffed.reason}", hint=f"formats it takes: {known}")
+    raise Unsupported(f"{shown} is {sniffed.format}: {sniffed.reason}", hint=f"formats it takes: {known}")

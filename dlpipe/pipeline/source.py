@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlpipe.errors import UserError
+from dlpipe.errors import BadModel, UserError
 from dlpipe.pipeline.store import Store
 from dlpipe.pipeline.zoo import find_zoo_model
 
-COMPANIONS = ("labels.txt",)
+COMPANIONS = ("labels.txt", "{name}.data", "{name}_data", "{stem}.data")  # the last three: weights of an ONNX file
+MANY_FILES = 10_000  # more than any model's folder holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,26 @@ def take(store: Store, spec: str, frameworks: tuple[str, ...]) -> Source:
     if path.name == "saved_model.pb":  # the folder is the model: its variables lie beside this file
         path = path.resolve().parent
     if path.is_dir():
+        _refuse_heap(path)
         tree = store.ingest(path)
         return Source(path, ".", tree.digest, tree.digest, sum(file.size for file in tree.files), framework)
+    if not path.is_file():
+        raise BadModel(f"{path} is neither a file nor a folder")
     files = {path.name: path}
-    files |= {name: path.parent / name for name in COMPANIONS if (path.parent / name).is_file()}
+    for pattern in COMPANIONS:
+        beside = path.parent / pattern.format(name=path.name, stem=path.stem)
+        if beside.is_file():
+            files[beside.name] = beside
     tree = store.ingest_files(files)
     main = next(file for file in tree.files if file.name == path.name)
     return Source(path, path.name, tree.digest, main.sha256, main.size, framework)
+
+
+def _refuse_heap(folder: Path) -> None:
+    """A home folder named by mistake would be copied into the cache before anyone looks at it."""
+    files = itertools.chain.from_iterable(names for _, _, names in os.walk(folder))
+    if next(itertools.islice(files, MANY_FILES, None), None) is not None:
+        raise BadModel(f"{folder} holds more than {MANY_FILES:,} files", hint="name the folder of the model itself")
 
 
 def locate(spec: str, frameworks: tuple[str, ...]) -> tuple[Path, str | None]:
@@ -43,9 +59,15 @@ def locate(spec: str, frameworks: tuple[str, ...]) -> tuple[Path, str | None]:
     prefix, colon, rest = spec.partition(":")
     if colon and prefix == "zoo":
         return find_zoo_model(rest).model, None
+    if not spec:
+        raise UserError("the model's path is empty")
+    if "\udc80" <= max(spec) <= "\udcff":  # how Python shows bytes that are no UTF-8
+        raise UserError(f"the model's path is not UTF-8: {os.fsencode(spec)!r}", hint="rename it, or link to it")
     framework = prefix if colon and prefix in frameworks else None
     path = Path(rest if framework else spec).expanduser()
     if not path.exists():
+        if prefix.isidentifier() and rest and Path(rest).expanduser().exists():
+            raise UserError(f"no frontend is called {prefix!r}", hint=f"there are: {', '.join(frameworks)}")
         near = sorted(other.name for other in path.parent.glob("*") if other.suffix == path.suffix)[:5]
         hint = f"in that folder: {', '.join(near)}" if near else "`dlpipe zoo list` names models that come with dlpipe"
         raise UserError(f"there is no {path}", hint=hint)

@@ -33,8 +33,13 @@ def _folder(path: Path, entry: str) -> dict[str, Any]:
         return found
     if (path / "graph.nnef").is_file():
         return _named("nnef/folder", "nnef", entry, "an NNEF folder")
-    names = ", ".join(sorted(each.name for each in path.iterdir())[:5])
-    return _named("unknown", "unknown", entry, f"a folder without saved_model.pb or graph.nnef (it holds {names})")
+    names = sorted(each.name for each in path.iterdir())
+    onnx = [name for name in names if name.endswith(".onnx")]
+    if len(onnx) == 1:  # beside the files that hold its weights
+        return _file(path / onnx[0], entry)
+    holds = ", ".join(onnx[:5] or names[:5]) or "nothing"
+    reason = f"a folder without saved_model.pb, graph.nnef or a single .onnx file (it holds {holds})"
+    return _named("unknown", "unknown", entry, reason)
 
 
 def _file(path: Path, entry: str) -> dict[str, Any]:
