@@ -75,6 +75,25 @@ def test_external_weights_are_taken_along(bench):
     assert not (ir / "weights.bin").exists()
 
 
+def test_external_weights_with_a_further_hard_link(bench, tmp_path):
+    """As the store lays them out for a worker."""
+    source = bench.build(ADD, weights={"w": [2]}, external={"w": "weights.bin"})
+    (tmp_path / "link").hardlink_to(source / "weights.bin")
+    with bench.pool.worker("core") as worker:
+        place = worker.place()
+        (place.inputs / "source").mkdir()
+        for file in source.iterdir():
+            (place.inputs / "source" / file.name).hardlink_to(file)
+        assert worker.call(import_call("model.onnx"), place)["inputs"][0]["name"] == "x"
+        assert sorted(each.name for each in place.out.iterdir()) == ["contract.json", "model.onnx"]
+
+
+def test_a_format_version_that_no_runtime_reads_yet(bench):
+    text = '<ir_version: 14, opset_import: ["" : 18]> g (float[2] x) => (float[2] y) { y = Relu(x) }'
+    ir = bench.make_ir(bench.build(text))
+    assert bench.outputs(ir, bench.samples(ir))["y"].shape == (3, 2)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(cut=st.floats(0, 0.999), flips=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=4))
 def test_mutated_real_file(bench, shared, tmp_path, cut, flips):

@@ -17,7 +17,7 @@ def describe(folder: Path) -> dict[str, Any]:
     model = checking.infer(files.read(folder / files.MODEL), strict=False)
     opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     operators = Counter(walk.qualified(node) for node in walk.nodes(model))
-    shapes = macs.shapes_of(model.graph, {})
+    shapes, types = macs.shapes_of(model.graph, {}), _types(model.graph)
     result = {
         "inputs": ports(model.graph, "input"),
         "outputs": ports(model.graph, "output"),
@@ -27,7 +27,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "producer": f"{model.producer_name} {model.producer_version}".strip(),
         "operators": dict(sorted(operators.items())),
         "node_count": sum(operators.values()),
-        "nodes": [_node(node, shapes, _types(model.graph)) for node in model.graph.node[:MAX_NODES]],
+        "nodes": [_node(node, shapes, types) for node in model.graph.node[:MAX_NODES]],
         "parameters": sum(walk.elements(tensor.dims) for tensor, _ in walk.tensors(model) if _is_weight(tensor)),
         "size_bytes": sum((folder / name).stat().st_size for name in _files(model)),
         "risks": _risks(model, opsets),

@@ -1,5 +1,6 @@
 """Run a model with ONNX Runtime on the CPU, and time it."""
 
+import re
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -93,4 +94,12 @@ def _refusing(what: str) -> Iterator[None]:
     try:
         yield
     except (*kinds, state.RuntimeException) as error:
-        raise Refused(f"ONNX Runtime {what}: {str(error).splitlines()[0][:500]}", kind="unsupported") from error
+        raise Refused(f"ONNX Runtime {what}: {_said(error)}", kind="unsupported") from error
+
+
+def _said(error: Exception) -> str:
+    """Its first line, without the places in ONNX Runtime's own source."""
+    line = str(error).strip().split("\n")[0]
+    line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line)
+    line = re.sub(r"Load model from \S+ failed: *", "", line)
+    return re.sub(r"\S*onnxruntime_src/\S+:\d+ [^(]*\([^)]*\)[^)\s]* ", "", line)[:500]

@@ -1,6 +1,10 @@
 """An ONNX file that the user gives becomes an IR folder."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import onnx
@@ -8,6 +12,7 @@ from dlpipe_worker import Refused
 
 from . import checking, describing, files
 
+NEWEST_IR = 10  # the file format's version that every consumer reads; newer ones only add element types
 INLINE_LIMIT = 1 << 30  # bytes of weights from which they go to a file of their own
 
 
@@ -17,11 +22,13 @@ def import_model(source: Path, entry: str, out: Path) -> dict[str, Any]:
     Old files list their weights among the inputs; these are taken off, since nobody feeds them. Nodes get names,
     so that every message can name one.
     """
-    path = _main_file(source, entry)
-    inferred = checking.check(path)
-    model = onnx.load_model(str(path))
+    main = _main_file(source, entry)
+    with _apart(main, out) as path:
+        inferred = checking.check(path)
+        model = onnx.load_model(str(path))
     _take_weights_off_inputs(model)
     _name_nodes(model.graph)
+    model.ir_version = min(model.ir_version, NEWEST_IR)
     size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     large = size > INLINE_LIMIT
     onnx.save_model(model, str(out / files.MODEL), save_as_external_data=large, location=files.DATA if large else None)
@@ -40,6 +47,19 @@ def import_model(source: Path, entry: str, out: Path) -> dict[str, Any]:
             )
     files.write_json(out / "contract.json", contract)
     return contract
+
+
+@contextmanager
+def _apart(main: Path, out: Path) -> Iterator[Path]:
+    """The file, in a copy of its folder where weights lie beside it: onnx takes a file with a further hard link, as
+    the store's have, for an attack. The copy is gone when the block ends."""
+    files.read(main)  # refuses what is no model or reaches outside, before anything is copied
+    if not any(each != main for each in main.parent.iterdir()):
+        yield main
+        return
+    with TemporaryDirectory(dir=out) as folder:
+        copy = Path(shutil.copytree(main.parent, Path(folder) / "source"))
+        yield copy / main.name
 
 
 def _main_file(source: Path, entry: str) -> Path:
