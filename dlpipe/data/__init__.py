@@ -32,6 +32,8 @@ def read_call(spec: str, *, limit: int | None = None, seed: int = 0) -> tuple[Ma
             raise Unsupported("data from a Python function is not supported yet", hint=f"supported: {_KINDS}")
         raise UserError(f"there is no {path}", hint=f"--data takes {_KINDS}")
     path = path.resolve() if path.name in ("", "..") else path
+    if path.is_dir() and not any(path.iterdir()):
+        raise UserError(f"the folder {path} is empty", hint=f"--data takes {_KINDS}")
     files = {path.name: path}
     if path.is_file():
         files |= {companion.name: companion for companion in _companions(path)}

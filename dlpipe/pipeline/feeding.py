@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlpipe.data import prepare_call, read_call
+from dlpipe.errors import UserError
 from dlpipe.frontends.registry import find_frontend
 from dlpipe.ir.calls import generate_call
 from dlpipe.ir.contract import Contract
@@ -39,5 +40,9 @@ def from_data(
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """One class name a line, empty lines left out."""
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    """One class name a line, empty lines left out. Raises UserError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the labels: {error}", hint="a text file with one class name a line") from error
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

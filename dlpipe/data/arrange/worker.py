@@ -37,6 +37,12 @@ def prepare(request: Request) -> dict[str, Any]:
     labels = _labels(folder)
     if labels:
         mapped, notes = map_labels(labels, request.params["model_labels"])
+        if labels.get("labels") and all(label is None for label in mapped) and notes:
+            known = ", ".join(map(str, request.params["model_labels"]))
+            raise Refused(
+                f"no class of the data is one of the model's: {', '.join(map(str, labels['names'][:12]))}",
+                hint=f"the model's classes are {known}; --labels FILE gives others",
+            )
         for note in notes:
             request.note(note, level="warning")
         names = request.params["model_labels"] if labels.get("names") else None
