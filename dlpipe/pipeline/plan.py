@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +82,14 @@ def make_plan(session: Session, request: ConvertRequest) -> Plan:
     )
 
 
+_NO_MODEL: Mapping[str, Any] = {"operators": {}, "nodes": []}
+
+
 def _toolchains(wanted: Iterable[Candidate]) -> list[str]:
     names: list[str] = []
     for each in wanted:
+        if each.backend.refusals(each.target, each.variant, _NO_MODEL):  # the target itself: nothing will be compiled
+            continue
         calls = [each.backend.compile_call(each.target, each.variant), each.backend.run_call(each.target, each.variant)]
         for call in calls:
             if call is not None:
