@@ -12,6 +12,7 @@ from dlpipe.errors import Unsupported, UserError
 
 def test_a_folder_and_a_file(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.wav").touch()
     (tmp_path / "d.npz").write_bytes(b"")
     files, call = read_call(f"{tmp_path}/clips/")
     assert files == {"clips": tmp_path / "clips"}
