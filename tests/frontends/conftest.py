@@ -56,8 +56,10 @@ class Work:
                 shutil.copytree(file, folder, dirs_exist_ok=True)
             else:
                 shutil.copy(file, folder)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # the shared folder is read-only
         for name, content in written.items():
-            (folder / name.replace("_", ".", 1)).write_bytes(content)
+            (folder / ".".join(name.rsplit("_", 1))).write_bytes(content)
         return folder
 
 

@@ -59,8 +59,13 @@ def find_boundary(graph: Graph, inferred: Any, inputs: list[str], outputs: list[
         return None
     above = index.ancestors(beyond)
     tensors = _crossing(index, above, needed, fed, outputs)
-    while strings := [name for name in tensors if not _is_numeric(inferred, name)]:
-        above |= index.ancestors(reader.name for name in strings for reader in _readers(index, name, above, needed))
+    while readers := [
+        reader.name
+        for name in tensors
+        if not _is_numeric(inferred, name)
+        for reader in _readers(index, name, above, needed)
+    ]:
+        above |= index.ancestors(readers)
         tensors = _crossing(index, above, needed, fed, outputs)
     tensors, above = _move_to_fixed_shapes(index, inferred, tensors, above, needed, fed, outputs)
     if not tensors or any(split(name)[0] in above for name in outputs):
@@ -75,12 +80,19 @@ def find_boundary(graph: Graph, inferred: Any, inputs: list[str], outputs: list[
     first = next(node for node in graph.node if node.name in beyond and node.op != "ReadFile")
     kind = _KIND_OF[first.op]
     return Boundary(
-        feeds=canonical(first.input[0]),
+        feeds=_behind_identities(index, first.input[0]),
         accepts=_ACCEPTS.get(kind, "text"),
         tensors=tuple(tensors),
         operators=tuple(node.op for node in removed if node.op != "ReadFile"),
         kind=kind if kind in _ACCEPTS else "text",
     )
+
+
+def _behind_identities(index: Index, tensor: str) -> str:
+    """An inlined function reads its argument through an Identity."""
+    while index.nodes[split(tensor)[0]].op == "Identity":
+        tensor = index.nodes[split(tensor)[0]].input[0]
+    return canonical(tensor)
 
 
 def _crossing(index: Index, above: set[str], needed: set[str], fed: set[str], outputs: list[str]) -> list[str]:

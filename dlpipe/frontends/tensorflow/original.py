@@ -10,7 +10,7 @@ from dlpipe_worker import Refused
 from . import guard, saved_model
 from .graphs import Graph, first_line, read_graph
 
-MILLISECONDS_PER_RUN = 600_000
+SECONDS_PER_RUN = 600
 
 
 class Original:
@@ -20,11 +20,11 @@ class Original:
         self._session = session
         self.graph = graph
 
-    def run(self, fetches: Sequence[str], feeds: Mapping[str, Any]) -> list[Any]:
-        """Raises Refused when TensorFlow cannot run the model on these values."""
+    def run(self, fetches: Sequence[str], feeds: Mapping[str, Any], seconds: int = SECONDS_PER_RUN) -> list[Any]:
+        """Raises Refused when TensorFlow cannot run the model on these values within the time."""
         import tensorflow as tf
 
-        options = tf.compat.v1.RunOptions(timeout_in_ms=MILLISECONDS_PER_RUN)
+        options = tf.compat.v1.RunOptions(timeout_in_ms=seconds * 1000)
         try:
             return list(self._session.run(list(fetches), dict(feeds), options=options))
         except (tf.errors.OpError, ValueError, TypeError) as error:
@@ -72,8 +72,12 @@ def open_graph(graph_def: Graph, threads: int | None = None) -> Iterator[Origina
     import tensorflow as tf
 
     graph = import_graph(graph_def)
-    with tf.compat.v1.Session(graph=graph, config=session_config(threads)) as session:
+    # Not entered: a session kept open for timing must not make its graph the default of what this worker does next.
+    session = tf.compat.v1.Session(graph=graph, config=session_config(threads))
+    try:
         yield Original(session, graph)
+    finally:
+        session.close()
 
 
 def import_graph(graph_def: Graph) -> Any:

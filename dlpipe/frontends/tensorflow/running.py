@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,16 +94,17 @@ def open_at_boundary(request: Request, contract: Mapping[str, Any], threads: int
     inputs = [port["source"] for port in contract["inputs"]]
     outputs = [port["source"] for port in contract["outputs"]]
     settings = contract["metadata"]["settings"]
-    with ExitStack() as held:
-        original = held.enter_context(open_original(folder, params["entry"], params["format"], threads))
-        if not all(original.has(name) for name in inputs):
-            loaded = load(folder, {**params, "outputs": [], "inputs": {}})
-            frozen = {source: tensor for tensor, (_, source) in loaded.outputs.items()}
-            outputs = [frozen[name] for name in outputs]
-            settings = {each.tensor: each.value for each in loaded.settings}
-            original = held.enter_context(open_graph(loaded.graph, threads))
-        run = original.runner(outputs, [*inputs, *settings])
-        yield lambda *values: run(*values, *settings.values())
+    with open_original(folder, params["entry"], params["format"], threads) as original:
+        if all(original.has(name) for name in inputs):
+            run = original.runner(outputs, [*inputs, *settings])
+            yield lambda *values: run(*values, *settings.values())
+            return
+    loaded = load(folder, {**params, "outputs": [], "inputs": {}})
+    frozen = {source: tensor for tensor, (_, source) in loaded.outputs.items()}
+    switches = {each.tensor: each.value for each in loaded.settings}
+    with open_graph(loaded.graph, threads) as original:
+        run = original.runner([frozen[name] for name in outputs], [*inputs, *switches])
+        yield lambda *values: run(*values, *switches.values())
 
 
 def list_items(folder: str) -> list[Path]:

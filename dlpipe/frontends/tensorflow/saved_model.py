@@ -83,12 +83,16 @@ def open_session(path: Path, meta: Any, config: Any) -> Iterator[tuple[Any, Any]
     import tensorflow as tf
 
     graph = tf.Graph()
-    with graph.as_default(), tf.compat.v1.Session(graph=graph, config=config) as session:
+    session = tf.compat.v1.Session(graph=graph, config=config)
+    try:
         try:
-            tf.compat.v1.saved_model.loader.load(session, list(meta.meta_info_def.tags), str(path))
-        except (tf.errors.OpError, ValueError, KeyError, TypeError, OSError) as error:
+            with graph.as_default(), session.as_default():  # for the loading only, see `open_graph`
+                tf.compat.v1.saved_model.loader.load(session, list(meta.meta_info_def.tags), str(path))
+        except (tf.errors.OpError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
             raise _damaged(path, error) from None
         yield session, graph
+    finally:
+        session.close()
 
 
 def freeze(path: Path, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
@@ -113,7 +117,7 @@ def _freeze_functions(path: Path, meta: Any, signature: Signature) -> tuple[Grap
         loaded = tf.saved_model.load(str(path), tags=list(meta.meta_info_def.tags))
         function = loaded.signatures[signature.key]
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    except (tf.errors.OpError, ValueError, KeyError, TypeError, OSError) as error:
+    except (tf.errors.OpError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
         raise _damaged(path, error) from None
     fed = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
     names = sorted(function.structured_input_signature[1])
@@ -133,7 +137,7 @@ def _freeze_session(path: Path, meta: Any, signature: Signature) -> tuple[Graph,
     from tf2onnx.tf_loader import tf_optimize
 
     outputs = [tensor.split(":")[0] for tensor in signature.outputs.values()]
-    with open_session(path, meta, None) as (session, graph):
+    with open_session(path, meta, None) as (session, graph), graph.as_default():
         try:
             frozen = tf.compat.v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
             if frozen.library.function:
