@@ -1,61 +1,124 @@
 """One spelling for one graph: the same model must give the same bytes, on every run and in every process.
 
-tf2onnx numbers the tensors it makes by a global counter, names some after memory addresses (`einsum1397...`), and keeps
-whichever of several equal constants it meets first. Here such names are made anew from the structure alone, and nodes
-are put in the order in which the outputs need them. Names that come from the TensorFlow graph stay.
+tf2onnx numbers the tensors it makes by a global counter, as TensorFlow does the functions it freezes, names some after
+memory addresses (`einsum1397...`), and keeps whichever of several equal constants it meets first. Here such names are
+made anew from the structure alone, and nodes are put in the order in which the outputs need them. Names that come from
+the TensorFlow graph stay.
 """
 
 import re
 from typing import Any
 
-from .onnx_graph import OnnxGraph, OnnxNode, reads, rename_tensors, replace
+from .loop_ports import arrange
+from .onnx_graph import (
+    OnnxGraph,
+    OnnxNode,
+    all_graphs,
+    all_nodes,
+    captures,
+    order_of_need,
+    ordered_reads,
+    rename_reads,
+    rename_tensors,
+    replace,
+    subgraphs,
+)
 
-_MADE = re.compile(r"__\d+|(?<=einsum)\d+")
+_MADE = re.compile(r"__\d+|(?<=einsum)\d+|(?<=_frozen)_\d+")
 
 
 def canonicalise(graph: OnnxGraph) -> None:
-    """Change the order and the generated names of a graph in place."""
-    replace(graph.node, _in_order_of_need(graph))
-    _merge_equal_weights(graph)
+    """Change the order and the generated names of a graph, and of the bodies in it, in place."""
+    for each in all_graphs(graph):
+        _drop_identities(each)
+    arrange(graph)
+    for each in all_graphs(graph):
+        _drop_identities(each)  # again: of two equal results of a loop, the first is the one to keep
+        _drop_dim_names(each)
+        replace(each.node, [each.node[index] for index in order_of_need(each)])
+        _merge_equal_weights(each)
     ports = {value.name for value in [*graph.input, *graph.output]}
-    taken = {*ports, *(name for name in _tensor_names(graph) if not _MADE.search(name))}
+    names = {name for each in all_graphs(graph) for name in _tensor_names(each)}
+    nodes = {node.name for node in all_nodes(graph)}
+    taken = (ports | {name for name in names if not _MADE.search(name)}, {n for n in nodes if not _MADE.search(n)})
+    _rename_made(graph, ports, *taken)
+
+
+def _rename_made(graph: OnnxGraph, ports: set[str], taken: set[str], taken_by_nodes: set[str]) -> None:
+    """New names for what tf2onnx named, in the order in which it is needed; then in the bodies."""
     renamed: dict[str, str] = {}
     weights = {tensor.name for tensor in graph.initializer}
-    for node in graph.node:
-        for name in [*sorted(reads(node) & weights, key=list(_ordered_reads(node)).index), *node.output]:
-            if name and name not in ports and name not in renamed and _MADE.search(name):
-                renamed[name] = _unused("const" if name in weights else _MADE.sub("", name), taken)
+    inputs, outputs = ([value.name for value in values] for values in (graph.input, graph.output))
+    inside = [name for node in graph.node for name in (*(n for n in ordered_reads(node) if n in weights), *node.output)]
+    for name in [*inputs, *inside, *(name for name in outputs if name in weights)]:
+        if name and name not in ports and name not in renamed and _MADE.search(name):
+            renamed[name] = _unused("const" if name in weights else _MADE.sub("", name), taken)
     rename_tensors(graph, renamed)
-    nodes = {node.name for node in graph.node if not _MADE.search(node.name)}
     for node in graph.node:
         if _MADE.search(node.name):
-            node.name = _unused(_MADE.sub("", node.name), nodes)
+            node.name = _unused(_MADE.sub("", node.name), taken_by_nodes)
+        for body in subgraphs(node):
+            body.name = node.name
+            _rename_made(body, set(), taken, taken_by_nodes)
     replace(graph.initializer, sorted(graph.initializer, key=lambda tensor: tensor.name))
 
 
-def _in_order_of_need(graph: OnnxGraph) -> list[OnnxNode]:
-    """Depth first from the outputs, without recursion: every node follows what it reads."""
-    maker = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    order: list[int] = []
-    done: set[int] = set()
-    for output in graph.output:
-        stack = [(maker[output.name], False)] if output.name in maker else []
-        while stack:
-            index, complete = stack.pop()
-            if complete:
-                order.append(index)
-            elif index not in done:
-                done.add(index)
-                stack.append((index, True))
-                sources = [maker[name] for name in _ordered_reads(graph.node[index]) if name in maker]
-                stack.extend((source, False) for source in reversed(sources) if source not in done)
-    return [graph.node[index] for index in order]
+def _drop_dim_names(graph: OnnxGraph) -> None:
+    """Free dims of what bodies take and return are named by a counter, each once: the names say nothing."""
+    for value in [*graph.input, *graph.output]:
+        for dim in value.type.tensor_type.shape.dim:
+            if _MADE.search(dim.dim_param):
+                dim.ClearField("dim_param")
 
 
-def _ordered_reads(node: OnnxNode) -> dict[str, None]:
-    """What a node reads, its inputs first, then what its bodies capture."""
-    inputs = [name for name in node.input if name]
-    return dict.fromkeys([*inputs, *sorted(reads(node) - set(inputs))])
+def _drop_identities(graph: OnnxGraph) -> None:
+    """Read past every Identity. Which of its two names the tensor keeps must not depend on how tf2onnx placed it.
+
+    An Identity stays where it ties an output to an input, a weight or another output.
+    """
+    outputs = [value.name for value in graph.output]
+    fixed = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer} | captures(graph)
+    root: dict[str, str] = {}
+    same: dict[str, list[str]] = {}
+    for node in graph.node:
+        if node.op_type == "Identity":
+            root[node.output[0]] = root.get(node.input[0], node.input[0])
+            same.setdefault(root[node.output[0]], []).append(node.output[0])
+    renamed: dict[str, str] = {}
+    ties: dict[str, str] = {}  # output -> the tensor that it repeats
+    for source, copies in same.items():
+        names = [source, *copies]
+        shown = [name for name in outputs if name in names]
+        kept = source if source in fixed else min(shown or names, key=_preference)
+        ties.update({name: kept for name in shown if name != kept})
+        renamed.update({name: kept for name in names if name not in shown and name != kept})
+        if source in shown and source != kept:
+            renamed[source] = kept
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Identity":
+            rename_reads(node, {**renamed, **ties})
+            node.output[:] = [renamed.get(name, name) for name in node.output]
+            nodes.append(node)
+        elif node.output[0] in ties:
+            node.input[0] = ties[node.output[0]]
+            node.name = node.output[0]
+            nodes.append(node)
+    for output, kept in ties.items():
+        if not any(output in node.output for node in nodes):
+            nodes.append(_identity(kept, output))
+    replace(graph.node, nodes)
+
+
+def _preference(name: str) -> tuple[bool, str]:
+    """Names of the original first. Of generated names the number says nothing."""
+    return bool(_MADE.search(name)), _MADE.sub("", name)
+
+
+def _identity(source: str, output: str) -> OnnxNode:
+    from onnx import helper
+
+    return helper.make_node("Identity", [source], [output], name=output)
 
 
 def _merge_equal_weights(graph: OnnxGraph) -> None:
@@ -83,7 +146,8 @@ def _content(tensor: Any) -> bytes:
 
 
 def _tensor_names(graph: OnnxGraph) -> set[str]:
-    return {tensor.name for tensor in graph.initializer} | {name for node in graph.node for name in node.output}
+    inputs = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+    return inputs | {name for node in graph.node for name in node.output}
 
 
 def _unused(base: str, taken: set[str]) -> str:

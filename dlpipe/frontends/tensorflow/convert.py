@@ -9,14 +9,12 @@ from dlpipe_worker import Refused
 from . import loops
 from .canonical import canonicalise
 from .graphs import Graph, first_line
-from .onnx_graph import all_nodes, rename_tensors, replace
+from .onnx_graph import all_graphs, all_nodes, rename_tensors, replace
 
 LARGEST_PROTOBUF = 1 << 30  # bytes; above it the weights go into a file of their own
 
 
-def to_onnx(
-    graph: Graph, inputs: dict[str, str], outputs: dict[str, str], opset: int
-) -> tuple[Any, list[loops.Unrolled]]:
+def to_onnx(graph: Graph, inputs: dict[str, str], outputs: dict[str, str], opset: int) -> Any:
     """`inputs`, `outputs`: the name in the ONNX model -> the tensor in `graph`.
 
     Raises Refused for operators that ONNX lacks, with the node and operator to blame.
@@ -48,11 +46,11 @@ def to_onnx(
     )
     _check_operators(model, opset)
     _rename_ports(model, inputs, outputs)
-    unrolled = loops.unroll(model)
+    loops.simplify(model.graph)
     canonicalise(model.graph)
     model.producer_name, model.producer_version, model.graph.name = "tf2onnx", tf2onnx.__version__, "model"
     model.doc_string = model.graph.doc_string = ""
-    return model, unrolled
+    return model
 
 
 def _erfc(context: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001 - tf2onnx's signature of a handler
@@ -132,11 +130,13 @@ def finish(model: Any, path: Path) -> None:
 
     try:
         # What tf2onnx noted on the way may contradict what the graph's ports now say.
-        del model.graph.value_info[:]
+        for graph in all_graphs(model.graph):
+            del graph.value_info[:]
         large = model.ByteSize() > LARGEST_PROTOBUF
         if not large:
             model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
-            replace(model.graph.value_info, sorted(model.graph.value_info, key=lambda value: value.name))
+            for graph in all_graphs(model.graph):
+                replace(graph.value_info, sorted(graph.value_info, key=lambda value: value.name))
             onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise Refused(f"the conversion is not a valid ONNX model: {first_line(error)}", kind="unsupported") from None

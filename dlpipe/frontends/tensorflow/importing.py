@@ -12,11 +12,13 @@ from .boundary import Boundary, find_boundary
 from .convert import finish, set_shape, to_onnx
 from .graphs import Graph, Index, canonical, extract, placeholder, split
 from .loading import Loaded, load
+from .loops import counted
 from .original import import_graph, open_graph
 from .ports import BATCH, Port, dtype_name, input_shape, option_for, output_shape, settle, simple_names
 
 PREPROCESS_FILE = "preprocess.pb"
 LABELS_FILE = "labels.txt"
+SECONDS_PER_TRIAL = 20
 
 
 def import_model(request: Request) -> dict[str, Any]:
@@ -44,9 +46,9 @@ def import_model(request: Request) -> dict[str, Any]:
     body, fed = _fit(graph, inferred, inputs, outputs, request)
     request.progress("converting", 0.3)
     results = {port.name: fed.get(port.tensor, port.tensor) for port in outputs}
-    model, unrolled = to_onnx(body, {port.name: fed[port.tensor] for port in inputs}, results, params.get("opset", 18))
-    for loop in unrolled:
-        request.note(f"wrote out the loop {loop.name}: {loop.steps} steps", node=loop.name)
+    model = to_onnx(body, {port.name: fed[port.tensor] for port in inputs}, results, params.get("opset", 18))
+    for loop, steps in counted(model.graph).items():
+        request.note(f"the loop {loop} always takes {steps} steps", node=loop)
     taken = {value.name for value in model.graph.input}
     inputs = [port for port in inputs if port.name in taken]
     for port, value in zip([*inputs, *outputs], [*model.graph.input, *model.graph.output], strict=True):
@@ -166,10 +168,13 @@ def _fit(
     shapes: dict[int, list[list[int]]] = {}
     if free <= {BATCH}:
         with open_graph(body) as runnable:
-            shapes[1] = _run_zeros(runnable, inputs, outputs, fed, 1)
-            if free:
+            try:
+                shapes[1] = _try(runnable, inputs, outputs, fed, 1)
+            except Refused:
+                shapes = {}  # it does not take, or never ends with, made-up values: what TensorFlow infers must do
+            if free and shapes:
                 try:
-                    shapes[2] = _run_zeros(runnable, inputs, outputs, fed, 2)
+                    shapes[2] = _try(runnable, inputs, outputs, fed, 2)
                 except Refused:
                     request.note("the graph takes only one sample at a time: the batch is fixed to 1")
                     settle(inputs, {BATCH: 1})
@@ -190,16 +195,17 @@ def _body(graph: Graph, inferred: Any, inputs: list[Port], outputs: list[Port]) 
     return extract(graph, nodes, [port.tensor for port in outputs])
 
 
-def _run_zeros(
-    runnable: Any, inputs: list[Port], outputs: list[Port], fed: Mapping[str, str], batch: int
-) -> list[list[int]]:
-    """The outputs' shapes for one batch size."""
+def _try(runnable: Any, inputs: list[Port], outputs: list[Port], fed: Mapping[str, str], batch: int) -> list[list[int]]:
+    """The outputs' shapes for one batch size. Raises Refused where the graph does not take it.
+
+    Fed with ones, and zeros for whole numbers, which may be indices; a loop that waits for a sum to grow ends on these.
+    """
     import numpy as np
 
     feeds = {}
     for port in inputs:
         shape = [dim if isinstance(dim, int) else batch for dim in port.shape]
         dtype = runnable.graph.get_tensor_by_name(fed[port.tensor]).dtype.as_numpy_dtype
-        feeds[fed[port.tensor]] = np.zeros(shape, dtype)
-    results = runnable.run([fed.get(port.tensor, port.tensor) for port in outputs], feeds)
+        feeds[fed[port.tensor]] = (np.zeros if "int" in port.dtype else np.ones)(shape, dtype)
+    results = runnable.run([fed.get(port.tensor, port.tensor) for port in outputs], feeds, SECONDS_PER_TRIAL)
     return [list(value.shape) for value in results]

@@ -14,14 +14,19 @@ def subgraphs(node: OnnxNode) -> Iterator[OnnxGraph]:
         yield from attribute.graphs
 
 
-def all_nodes(graph: OnnxGraph) -> Iterator[OnnxNode]:
-    """Every node, those of loop bodies and branches included."""
+def all_graphs(graph: OnnxGraph) -> Iterator[OnnxGraph]:
+    """The graph, and the loop bodies and branches in it."""
     waiting = [graph]
     while waiting:
         current = waiting.pop()
-        for node in current.node:
-            yield node
-            waiting.extend(subgraphs(node))
+        yield current
+        waiting.extend(body for node in current.node for body in subgraphs(node))
+
+
+def all_nodes(graph: OnnxGraph) -> Iterator[OnnxNode]:
+    """Every node, those of loop bodies and branches included."""
+    for each in all_graphs(graph):
+        yield from each.node
 
 
 def reads(node: OnnxNode) -> set[str]:
@@ -67,6 +72,35 @@ def rename_tensors(graph: OnnxGraph, renamed: Mapping[str, str]) -> None:
             node.output[position] = renamed.get(name, name)
     for value in [*graph.input, *graph.output, *graph.value_info, *graph.initializer]:
         value.name = renamed.get(value.name, value.name)
+
+
+def order_of_need(graph: OnnxGraph, wanted: Iterable[str] | None = None) -> list[int]:
+    """Positions of the nodes that `wanted` (by default the outputs) need, depth first: each after what it reads."""
+    maker = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    order: list[int] = []
+    done: set[int] = set()
+    for root in wanted if wanted is not None else [output.name for output in graph.output]:
+        stack = [(maker[root], False)] if root in maker else []
+        while stack:
+            index, complete = stack.pop()
+            if complete:
+                order.append(index)
+            elif index not in done:
+                done.add(index)
+                stack.append((index, True))
+                sources = [maker[name] for name in ordered_reads(graph.node[index]) if name in maker]
+                stack.extend((source, False) for source in reversed(sources) if source not in done)
+    return order
+
+
+def ordered_reads(node: OnnxNode) -> dict[str, None]:
+    """What a node reads, its inputs first, then what its bodies capture, in the order in which they need it."""
+    found = dict.fromkeys(name for name in node.input if name)
+    for body in subgraphs(node):
+        own = defined(body)
+        inner = [name for index in order_of_need(body) for name in ordered_reads(body.node[index])]
+        found.update(dict.fromkeys(n for n in [*inner, *(value.name for value in body.output)] if n not in own))
+    return found
 
 
 def needed_nodes(nodes: Iterable[OnnxNode], wanted: Iterable[str]) -> list[OnnxNode]:
