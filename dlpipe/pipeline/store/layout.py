@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from dlpipe.pipeline.store.disk import content_time, copy_checked
+from dlpipe.pipeline.store.disk import content_time, copy_checked, hash_file
 from dlpipe.pipeline.store.values import File, Tree
 
 _RENAME_EXCHANGE = 2  # linux/fs.h
@@ -26,16 +26,21 @@ class DamagedObjectError(Exception):
         self.sha256 = sha256
 
 
-def for_worker(tree: Tree, folder: Path, source: Callable[[str], Path], *, link: bool) -> None:
+def for_worker(
+    tree: Tree, folder: Path, source: Callable[[str], Path], *, link: bool, known: Callable[[File], bool]
+) -> None:
     """Fill `folder` (made if need be). Files are read-only and carry their object's time, however they got there.
 
     With `link` they are the store's own inodes: only for readers whose mount is read-only. An executable is always
-    copied, because links share one mode. Raises DamagedObjectError, OSError.
+    copied, because links share one mode. What is linked is hashed unless it is `known` to be whole: a worker that
+    reads lost bits makes a wrong artefact under the right key. Raises DamagedObjectError, OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file in tree.files:
         target = _place(folder, file)
         if link and not file.executable and _link(source(file.sha256), target):
+            if not known(file) and hash_file(target) != file.sha256:
+                raise DamagedObjectError(file.sha256)
             continue
         _copy(file, source(file.sha256), target, 0o555 if file.executable else 0o444)
         os.utime(target, ns=(content_time(file.sha256),) * 2)

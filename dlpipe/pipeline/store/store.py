@@ -50,6 +50,7 @@ class Store:
             self._objects = Objects(root)
         self._pins = Pins(root / "pins")
         self._uses = Uses(root / "uses.log")
+        self._whole: set[str] = set()  # large objects that this process has hashed; from then on the stamp will do
 
     def ingest(self, path: Path, *, move: bool = False) -> Tree:
         """Take a folder, or a file as a folder of one entry. With `move`, empty the folder afterwards.
@@ -107,7 +108,10 @@ class Store:
     def checkout(self, digest: str, folder: Path, *, link: bool) -> None:
         """Lay a tree out for a worker, read-only. `link` only where its mount is truly read-only. Raises Lost."""
         with self._using(digest) as tree, writing(folder, "the working folder"):
-            layout.for_worker(tree, folder, self._objects.path, link=link)
+            layout.for_worker(
+                tree, folder, self._objects.path, link=link, known=lambda file: file.sha256 in self._whole
+            )
+            self._whole.update(file.sha256 for file in tree.files if file.size >= STAMP_FROM)
 
     def export(self, digest: str, folder: Path) -> None:
         """Hand a tree to the user: plain files, never links into the store; whole or not at all. Raises Lost."""

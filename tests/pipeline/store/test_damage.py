@@ -125,6 +125,19 @@ def test_bits_lost_under_an_unchanged_stamp_never_reach_the_user(
     make_again(store, tmp_path, stored)
 
 
+def test_bits_lost_under_an_unchanged_stamp_never_reach_a_worker(
+    tmp_path: Path, store: Store, stored: Record, heard: list[Problem]
+) -> None:
+    """It would make a wrong artefact of them, and that would be kept under the right key."""
+    assert stored.output is not None
+    keep_times(largest(store), flip(largest(store).read_bytes()))
+    with pytest.raises(Lost, match="missing or damaged"):
+        store.checkout(stored.output, tmp_path / "work", link=True)
+    assert heard
+    assert store.get(stored.key) is None
+    make_again(store, tmp_path, stored)
+
+
 def test_verify_finds_and_repairs_all_of_it(tmp_path: Path, store: Store, stored: Record) -> None:
     other = store.put(record(store.ingest(write(tmp_path / "other", {"b": b"other"})), stage=2))
     keep_times(largest(store), flip(largest(store).read_bytes()))
