@@ -23,7 +23,7 @@ def check_free(out: Path) -> None:
     """Raises UserError when `out` exists and is not an earlier output (nothing of the user's is ever replaced), and
     DiskTrouble where no folder can be made: told before the work, not after it."""
     with writing(out, "the output folder"):
-        ground = next(each for each in out.absolute().parents if each.exists())
+        ground = next((each for each in out.absolute().parents if each.exists()), out)  # "/" has no parents
         if not ground.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(ground, os.W_OK):

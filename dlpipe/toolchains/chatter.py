@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,13 +99,17 @@ class Chatter:
             return
         left_out = self._size - _MAX_LOG - len(self._tail)
         if self._size > _MAX_LOG:
-            self._file.write(f"\n[dlpipe left out {max(left_out, 0)} bytes here]\n".encode() + self._tail)
+            with suppress(OSError):
+                self._file.write(f"\n[dlpipe left out {max(left_out, 0)} bytes here]\n".encode() + self._tail)
         self._file.close()
         self._file = None
 
     def _keep(self, piece: bytes) -> None:
         if self._file is not None and self._size < _MAX_LOG:
-            self._file.write(piece[: _MAX_LOG - self._size])
+            with suppress(
+                OSError
+            ):  # a full disk costs the log, not the reading of what comes, which would block the tool
+                self._file.write(piece[: _MAX_LOG - self._size])
         self._size += len(piece)
         # A little of what came before, because a line may arrive in two pieces.
         self._signs = self._signs or _NETWORK.search(self._tail[-200:] + piece) is not None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlpipe.contracts.call import Limits
-from dlpipe.errors import BadModel, DlpipeError, StageFailed, Unsupported
+from dlpipe.errors import BadModel, DiskTrouble, DlpipeError, StageFailed, Unsupported
 from dlpipe.toolchains.supervisor import Breach
 
 _HINTS = {
@@ -59,6 +59,12 @@ def reported(event: Mapping[str, Any], limits: Limits, where: Mapping[str, Any])
     if kind == "memory":
         message = f"the tool ran out of memory ({message}); the limit is {limits.memory} bytes"
         return StageFailed(message, hint=hint or _HINTS["memory"], **places)
+    if "[Errno 28]" in message:
+        return DiskTrouble(
+            "the disk with the cache's working folder is full",
+            hint="free some space, or set DLPIPE_CACHE_DIR",
+            **places,
+        )
     if "[Errno 27]" in message:
         message = f"{message}; the limit is {limits.file_size} bytes for a file"
     return StageFailed(message, hint=hint or "the log and the trace in it say more", **places)

@@ -25,8 +25,9 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
 
 def test_the_users_own_folder(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(UserError):
-        check_free(tmp_path)
+    for place in (tmp_path, Path("/")):
+        with pytest.raises(UserError):
+            check_free(place)
 
 
 def test_an_error_leaves_the_earlier_output_as_it_was(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlpipe.contracts.call import Limits
-from dlpipe.errors import BadModel, StageFailed, Unsupported
+from dlpipe.errors import BadModel, DiskTrouble, StageFailed, Unsupported
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGILL", "SIGFPE"])
@@ -211,3 +211,13 @@ def test_outputs_that_no_artefact_may_hold(bench, deed, message):
     with pytest.raises(StageFailed, match=message):
         bench.run(f"path = os.path.join(request.out, 'x')\n{deed}")
     assert not (bench.folder / "out").exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_tool(bench):
+    with pytest.raises(DiskTrouble, match="working folder is full"):
+        bench.run("raise OSError(28, 'No space left on device')")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not run: no /dev/full here")
+def test_a_log_that_cannot_be_written_stops_nothing(bench):
+    assert bench.run("print('x' * 1000000)", log=Path("/dev/full")) is None
