@@ -25,6 +25,7 @@ def test_a_folder_and_a_file(tmp_path: Path) -> None:
 
 def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.wav").touch()
     monkeypatch.chdir(tmp_path / "in")
     assert set(read_call(".")[0]) == {"in"}
 
@@ -32,6 +33,7 @@ def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_key_does_not_depend_on_where_the_data_lies(tmp_path: Path) -> None:
     for place in "ab":
         (tmp_path / place / "clips").mkdir(parents=True)
+        (tmp_path / place / "clips" / "a.wav").touch()
     assert read_call(str(tmp_path / "a" / "clips"))[1] == read_call(str(tmp_path / "b" / "clips"))[1]
 
 
@@ -56,3 +58,6 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         read_call(str(tmp_path / "nothing.npz"))
     with pytest.raises(Unsupported, match="Python function"):
         read_call("package.module:function")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="is empty"):
+        read_call(str(tmp_path / "empty"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +98,42 @@ def test_nothing_of_the_users_is_overwritten(settled_user: User, shared: Path, t
     done = settled_user.dlpipe("convert", model, "-t", "x86-64", "-b", "onnxruntime", "--out", mine)
     assert done.code == 2
     assert [each.name for each in mine.iterdir()] == ["thesis.txt"]
+
+
+def test_data_that_names_no_class_of_the_model(settled_user: User, shared: Path, tmp_path: Path) -> None:
+    """An accuracy on no sample would look like a measured one."""
+    clip = (shared / "models" / "arm_ml_kws" / "silence.wav").read_bytes()
+    (tmp_path / "clips" / "zebra").mkdir(parents=True)
+    (tmp_path / "clips" / "zebra" / "a.wav").write_bytes(clip)
+    model = shared / "models" / "arm_ml_kws" / "DNN_S.pb"
+    done = settled_user.dlpipe("convert", model, "-t", "x86-64", "--data", tmp_path / "clips", "--json")
+    assert done.code == 2, done.err
+    assert "zebra" in done.json["message"]
+    assert "_silence_" in done.json["hint"]
+
+
+def test_a_damaged_cache_never_gives_another_artefact(user: User, shared: Path) -> None:
+    """Bits flipped in a tenth of all files, sizes and times kept."""
+    command = ("convert", shared / "models" / "arm_ml_kws" / "DNN_S.pb", "-t", "x86-64", "-b", "onnxruntime")
+    command += ("--precision", "fp32", "--out", "out", "--json")
+    whole = {each["path"]: each["digest"] for each in user.ok(*command).json["artifacts"]}
+    chance = random.Random(20180801)
+    for _ in range(3):
+        stored = sorted(path for part in ("objects", "records") for path in (user.cache / "store" / part).rglob("*"))
+        files = [path for path in stored if path.is_file() and path.stat().st_size]
+        for path in chance.sample(files, len(files) // 10):
+            data, status = bytearray(path.read_bytes()), path.stat()
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+            path.chmod(0o644)
+            path.write_bytes(data)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert user.dlpipe("cache", "verify").code == 3
+        done = user.dlpipe(*command)
+        for _ in range(len(files)):  # damage that shows in mid-run: what it touches is set aside, and the user is told
+            if done.code == 0:
+                break
+            assert (done.code, done.json["error"]) == (2, "Lost"), done.err
+            assert "run the command again" in done.json["hint"]
+            done = user.dlpipe(*command)
+        assert {each["path"]: each["digest"] for each in done.json["artifacts"]} == whole
+        user.dlpipe("cache", "verify", "--repair")

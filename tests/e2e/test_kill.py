@@ -80,6 +80,8 @@ def test_ctrl_c_says_so_and_leaves_nothing_partial(user: User, shared: Path) -> 
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "Traceback" not in err
+    assert "FAIL" not in err
+    assert err.splitlines()[-2] == "dlpipe: interrupted"
     assert not (user.folder / "out").exists()
     assert not list((user.cache / "work").iterdir())
 
