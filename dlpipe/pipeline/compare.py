@@ -70,6 +70,20 @@ def _pairs(of: Sequence[Port], to: Sequence[Port], what: str) -> dict[str, str]:
     """By name where both know the name, else by position."""
     if len(of) != len(to):
         raise UserError(f"the models have {len(of)} and {len(to)} {what}: they cannot be compared")
-    if {port.name for port in of} == {port.name for port in to}:
-        return {port.name: port.name for port in of}
-    return {one.name: other.name for one, other in zip(of, to, strict=True)}
+    by_name = {port.name: port for port in to}
+    same_names = by_name.keys() == {port.name for port in of}
+    pairs = [(one, by_name[one.name] if same_names else other) for one, other in zip(of, to, strict=True)]
+    for one, other in pairs:
+        if not _fit(one, other):
+            raise UserError(
+                f"the models cannot be compared: {one.name} is {list(one.shape)} and {other.name} {list(other.shape)}"
+            )
+    return {one.name: other.name for one, other in pairs}
+
+
+def _fit(one: Port, other: Port) -> bool:
+    """Whether a tensor may have both shapes: a symbolic dim may be anything."""
+    if len(one.shape) != len(other.shape):
+        return False
+    dims = zip(one.shape, other.shape, strict=True)
+    return all(a == b or isinstance(a, str) or isinstance(b, str) for a, b in dims)
