@@ -230,8 +230,9 @@ def _no_choice(request: ConvertRequest, report: Report, target: str) -> DlpipeEr
     worst: Gate | None = next(iter([*bad, *wrong]), None)
     if worst is None:
         return GateFailed(f"{target}: not verified: {unverified[0].reason}", target=target)
+    figure = worst.reason or f"{worst.value:,} {worst.unit}, and the limit is {worst.limit:,}"
     return GateFailed(
-        f"no artefact for {target} is left: {worst.name} of {worst.subject}: {worst.reason or worst.value}",
+        f"no artefact for {target} is left: {worst.name} of {worst.subject}: {figure}",
         hint="see the gates in report.html"
         + (f"; about {worst.samples_needed:,} samples would resolve this limit" if worst.samples_needed else ""),
         stage=worst.subject,

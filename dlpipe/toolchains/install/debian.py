@@ -112,7 +112,7 @@ def _fetch(address: str, target: Path) -> tuple[int, str]:
     if not address.startswith(("http://", "https://")):
         raise ToolMissing(f"a Debian mirror is an http(s) address, not {address!r}")
     digest, size = hashlib.sha256(), 0
-    with urllib.request.urlopen(address, timeout=120) as answer, target.open("wb") as out:  # noqa: S310 (checked above)
+    with urllib.request.urlopen(address, timeout=120) as answer, target.open("wb") as out:  # noqa: S310 - the scheme is checked above
         while block := answer.read(1 << 20):
             out.write(block)
             digest.update(block)
