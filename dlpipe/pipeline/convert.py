@@ -156,7 +156,7 @@ def _report(
         artifacts=tuple(artifacts),
         gates=tuple(gates),
         selected=selected,
-        notes=tuple(_notes(imported, samples, optimised)),
+        notes=tuple(_notes(imported, samples, optimised, tried)),
         environment=Environment(
             machine={**fingerprint()},
             python=platform.python_version(),
@@ -186,11 +186,11 @@ def _source(session: Session, imported: Imported) -> SourceBlock:
     )
 
 
-def _notes(imported: Imported, samples: Samples, optimised: Optimised) -> list[Note]:
+def _notes(imported: Imported, samples: Samples, optimised: Optimised, tried: list[Built]) -> list[Note]:
     notes = [Note(message=each.summary) for each in imported.contract.preprocessing]
     if not samples.labelled:
         notes.append(Note(level="warning", message="accuracy is unknown: no labelled data was given (--data)"))
-    if samples.source == "generated":
+    if samples.source == "generated" and any(each.candidate.variant == "int8" for each in tried):
         notes.append(
             Note(level="warning", message="int8 was calibrated on generated inputs: give --data for real ones")
         )
