@@ -68,7 +68,7 @@ class Bare:
         environment = toolchains.ensure(name)
         ours, theirs = socket.socketpair()
         self.process = subprocess.Popen(
-            [str(environment.python), "-s", "-B", str(RUNTIME), str(theirs.fileno())],
+            [str(environment.python), "-s", "-B", str(RUNTIME), str(theirs.fileno()), "{}"],
             pass_fds=[theirs.fileno()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
