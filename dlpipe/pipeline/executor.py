@@ -21,6 +21,8 @@ from dlpipe.toolchains.bundle import write_bundle
 from dlpipe.toolchains.manager import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
 
+RESERVED = 4 << 30  # bytes: a limit is what a stage may use at most, and most use far less than it
+
 
 class LocalExecutor:
     """Runs stages of one run on this machine. Outcomes accumulate, so a plan may be executed in several parts."""
@@ -100,7 +102,7 @@ class LocalExecutor:
         others = list(running)
         if not others:
             return True
-        memory = stage.call.limits.memory + sum(other.call.limits.memory for other in others)
+        memory = sum(min(each.call.limits.memory, RESERVED) for each in (stage, *others))
         return len(others) < self._jobs and memory <= self._memory
 
     def _skip(self, stage: Stage, cause: Outcome) -> Outcome:
