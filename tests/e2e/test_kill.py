@@ -71,6 +71,8 @@ def test_ctrl_c_says_so_and_leaves_nothing_partial(user: User, shared: Path) -> 
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A job that a script started in the background ignores Ctrl-C, and hands that on: a user's terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     for line in process.stderr:  # the import has ended: more than one stage is still to come
