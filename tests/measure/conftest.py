@@ -40,7 +40,7 @@ def serve() -> Any:
     One worker for all tests of a module, without the jail and without `core`: numpy is all that the code needs.
     """
     ours, theirs = socket.socketpair()
-    process = subprocess.Popen([sys.executable, RUNTIME, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+    process = subprocess.Popen([sys.executable, RUNTIME, str(theirs.fileno()), "{}"], pass_fds=[theirs.fileno()])
     theirs.close()
     reader = ours.makefile("r", encoding="utf-8")
     assert json.loads(reader.readline())["event"] == "ready"
@@ -49,7 +49,7 @@ def serve() -> Any:
         assert call.toolchain == "core"
         folders = {name: str(folder) for name, folder in inputs.items()}
         line = {"id": 1, "worker": str(call.worker), "operation": call.operation, "params": dict(call.params)}
-        ours.sendall((json.dumps({**line, "inputs": folders}) + "\n").encode())
+        ours.sendall((json.dumps({**line, "inputs": folders, "resources": {}, "out": ""}) + "\n").encode())
         while (event := json.loads(reader.readline()))["event"] not in ("result", "failed"):
             pass
         return dict(event)

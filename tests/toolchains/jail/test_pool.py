@@ -148,7 +148,12 @@ def test_no_worker_outlives_its_host(kind, environment, tmp_path, number, proces
         """
     )
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", host], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-W", "ignore", "-c", host],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        # A test run that a script started in the background ignores Ctrl-C, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout is not None
