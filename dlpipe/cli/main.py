@@ -13,7 +13,7 @@ import typer
 from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, UserError
 
 COMMANDS = (
-    "convert", "plan", "inspect", "import", "run", "compare", "bench", "report", "explain", "lineage",
+    "convert", "plan", "inspect", "import", "optimize", "run", "compare", "bench", "report", "explain", "lineage",
     "frontend", "pass", "backend", "target", "toolchain", "cache", "zoo", "doctor",
 )  # fmt: skip
 

@@ -21,16 +21,12 @@ def import_verified(
 
     Raises GateFailed when it is not, UserError when `out` cannot be written.
     """
-    if out.is_dir() or not out.parent.is_dir():
-        raise UserError(f"{out} is not a file in a folder that exists", hint="e.g. -o model.onnx")
+    check_place(out)
     imported = import_model(session, spec, options)
     samples = make_samples(session, ConvertRequest(model=spec, targets=(), data=data, options=options), imported)
     outcomes = session.executor.run(check_ir(imported.ir, "fp32", samples))
     stop_if_import_is_wrong(outcomes, imported.ir)
-    tree = outcomes[imported.ir].output
-    for file in session.store.tree(tree).files:
-        name = out.name if file.name == "model.onnx" else file.name
-        session.store.export_file(tree, file.name, out.parent / name)
+    write_ir(session, outcomes[imported.ir].output, out)
     return {
         "path": str(out),
         "fidelity": outcomes[f"fidelity:{imported.ir}"].value,
@@ -38,3 +34,16 @@ def import_verified(
         "preprocessing": [each.summary for each in imported.contract.preprocessing],
         "contract": imported.contract.model_dump(mode="json"),
     }
+
+
+def check_place(out: Path) -> None:
+    """Before any work is done. Raises UserError where the model could not be written."""
+    if out.is_dir() or not out.parent.is_dir():
+        raise UserError(f"{out} is not a file in a folder that exists", hint="e.g. -o model.onnx")
+
+
+def write_ir(session: Session, tree: str, out: Path) -> None:
+    """The model of an IR folder as `out`, its companions beside it under their own names."""
+    for file in session.store.tree(tree).files:
+        name = out.name if file.name == "model.onnx" else file.name
+        session.store.export_file(tree, file.name, out.parent / name)

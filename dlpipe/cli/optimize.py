@@ -1,0 +1,63 @@
+"""`dlpipe optimize`: only the IR passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlpipe.cli import options as opt
+
+
+def register(app: typer.Typer) -> None:
+    app.command("optimize")(optimize)
+
+
+def optimize(
+    model: opt.Model,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write; its contract goes beside it.")],
+    passes: Annotated[
+        str | None, typer.Option(help="Names with commas between them; default: the standard ones.")
+    ] = None,
+    data: opt.Data = None,
+    input_: opt.Inputs = None,
+    output: opt.Outputs = None,
+    shape: opt.Shapes = None,
+    offline: opt.Offline = False,
+    as_json: opt.AsJson = False,
+    verbose: opt.Verbose = False,
+) -> int:
+    """Optimise a model without changing what it computes. Exit code 3 when a pass asked for would.
+
+    \b
+    Example:
+      dlpipe optimize model.onnx -o small.onnx --passes fold-batchnorm,clean
+    """
+    from dlpipe.cli.output import print_json
+    from dlpipe.cli.progress import Progress
+    from dlpipe.contracts.frontend import ImportOptions
+    from dlpipe.pipeline.optimizing import optimize_verified
+    from dlpipe.pipeline.request import parse_dims, parse_ports
+    from dlpipe.pipeline.session import Session
+
+    options = ImportOptions(parse_ports(input_ or []), tuple(output or ()), parse_dims(shape or []))
+    chosen = None if passes is None else tuple(name.strip() for name in passes.split(",") if name.strip())
+    with (
+        Progress(quiet=as_json, verbose=verbose) as progress,
+        Session(offline=offline, listeners=[progress]) as session,
+    ):
+        found = optimize_verified(session, model, out, options=options, data=data, passes=chosen)
+    if as_json:
+        print_json(found)
+        return 0
+    for each in found["passes"]:
+        typer.echo(f"{each['name']}: {len(each['changes']) or 'no'} change{'' if len(each['changes']) == 1 else 's'}")
+    for name, why in found["dropped"].items():
+        typer.echo(f"{name}: left out: {why}")
+    fidelity = found["fidelity"]
+    typer.echo(
+        f"{out}: {found['nodes'][0]} -> {found['nodes'][1]} nodes, equal to {found['reference']} within "
+        f"{fidelity['max_rel']:.2g} of the output's range (limit {fidelity['tolerance']:g})"
+    )
+    return 0
