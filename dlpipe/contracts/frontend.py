@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from dlpipe.contracts.call import Call
+from dlpipe.errors import Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +30,54 @@ class ImportOptions:
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # name -> {"shape": [...], "dtype": ...}
     outputs: tuple[str, ...] = ()
     dims: Mapping[str, int] = field(default_factory=dict)
+    unsafe_load: bool = False  # the user allows formats that execute code by design
+    factory: str | None = None  # "module:function" that builds the network whose weights the file holds
+    route: str | None = None  # of `Frontend.routes`: the converter that the user insists on
 
 
 @runtime_checkable
 class Frontend(Protocol):
-    """Inputs and outputs of the calls are folders (see `Call`):
+    """Derive from it: what has a body here is optional. Inputs and outputs of the calls are folders (see `Call`).
 
-    - import_call: source -> `model.onnx`, `contract.json` (+ what preprocessing needs to stay executable)
-    - preprocess_call: imported, data -> `samples.npz` at the boundary where the ONNX model begins; what was cut off
-      travels with the IR and with every artefact, so the original file is not needed
-    - reference_call: source, imported, samples -> `outputs.npz`, made by the original in its own framework
+    `operators`, where there is one: params none -> value {"operators": {name: {"support": "full" | "partial" | "none",
+    "note": str or None}}, "source": which list of the framework's operators this is held against}.
     """
 
     name: str
     formats: tuple[str, ...]
     toolchain: str
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call: ...
+    def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
+        """The converters that take this file, the preferred one first. The next one is tried where one fails or its
+        result departs from the original. Empty: there is one, and it has no name."""
+        del sniffed
+        return ()
 
-    def preprocess_call(self) -> Call: ...
+    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        """source -> `model.onnx`, `contract.json` (+ what preprocessing needs to stay executable)."""
+        ...
 
-    def reference_call(self, sniffed: Sniffed) -> Call | None: ...
+    def preprocess_call(self) -> Call:
+        """imported, data -> `samples.npz` at the boundary where the ONNX model begins; what was cut off travels with
+        the IR and with every artefact, so the original file is not needed."""
+        raise Unsupported(f"a {self.name} model carries no preprocessing")
 
-    def timing_call(self, sniffed: Sniffed) -> Call | None: ...
+    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call | None:
+        """source, imported, samples -> `outputs.npz`. Value: {"tool", "kind": "original", the default, made by the
+        model's own framework, "independent", by another implementation, or "own", by dlpipe's}. None: nothing can
+        execute the original here."""
+        ...
+
+    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call | None:
+        """source, imported, samples -> `layers.npz` ("0", "1", ...) of sample 0, in the order of execution; value:
+        {"layers": [their names in the original], "tool"}. Used to name the layer at which a wrong import departs."""
+        del sniffed, options
+        return None
+
+    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call | None:
+        """source, imported, samples -> seconds of runs (see `measure/timing.py`)."""
+        ...
+
+    def operators_call(self) -> Call | None:
+        """What of the framework's operators this frontend covers, told by the running converter."""
+        return None

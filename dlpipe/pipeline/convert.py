@@ -95,7 +95,7 @@ def _time_all(
     one = executor.outcomes[samples.timing].output
     baseline = executor.outcomes[imported.ir].output
     timed: list[Timed] = []
-    original = imported.frontend.timing_call(imported.sniffed)
+    original = imported.frontend.timing_call(imported.sniffed, imported.options)
     if original is not None:
         inputs = {"source": imported.source.tree, "imported": baseline, "samples": one}
         timed.append(Timed(ORIGINAL, original, inputs))

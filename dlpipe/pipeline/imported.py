@@ -26,6 +26,7 @@ class Imported:
     frontend: Frontend
     contract: Contract
     description: Mapping[str, Any]
+    options: ImportOptions
     ir: str = "import"
 
 
@@ -58,4 +59,4 @@ def import_model(session: Session, spec: str, options: ImportOptions, *, prefix:
             f"{source.path} has no {'inputs' if not contract.inputs else 'outputs'} that can be found",
             hint="name them with --input name:shape and --output name",
         )
-    return Imported(source, sniffed, frontend, contract, outcomes[f"describe:{name}"].value, name)
+    return Imported(source, sniffed, frontend, contract, outcomes[f"describe:{name}"].value, options, name)

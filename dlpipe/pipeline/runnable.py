@@ -38,20 +38,20 @@ class Runnable:
     variant: str = "fp32"
 
 
-def load(session: Session, spec: str, name: str) -> Runnable:
+def load(session: Session, spec: str, name: str, options: ImportOptions = ImportOptions()) -> Runnable:  # noqa: B008 - frozen
     """Find out what `spec` is. `name` keeps the stages of several models of one session apart."""
     path = Path(spec)
     if (path / RUN_FILE).is_file():
         return _artifact(session, path)
-    imported = import_model(session, spec, ImportOptions(), prefix=f"{name}:")
+    imported = import_model(session, spec, options, prefix=f"{name}:")
     tree = f"tree:{session.executor.outcomes[imported.ir].output}"
     source = f"tree:{imported.source.tree}"
     return Runnable(
         spec=spec,
         contract=imported.contract,
         feeds=tree,
-        run=imported.frontend.reference_call(imported.sniffed),
-        time=imported.frontend.timing_call(imported.sniffed),
+        run=imported.frontend.reference_call(imported.sniffed, imported.options),
+        time=imported.frontend.timing_call(imported.sniffed, imported.options),
         inputs={"source": source, "imported": tree},
         frontend=imported.frontend,
         sniffed=imported.sniffed,

@@ -44,7 +44,7 @@ def make_samples(session: Session, request: ConvertRequest, imported: Imported) 
     else:
         executor.run(generated(imported.ir, request.options.dims))
     value = executor.outcomes["samples"].value
-    reference = imported.frontend.reference_call(imported.sniffed)
+    reference = imported.frontend.reference_call(imported.sniffed, imported.options)
     if reference is None:
         raise Unsupported(f"the {imported.frontend.name} frontend cannot run the original here")
     source = f"tree:{imported.source.tree}"

@@ -76,7 +76,7 @@ def key_parts(stage: Stage, inputs: Mapping[str, str], toolchains: Digests) -> d
         "inputs": dict(inputs),
         "toolchain": {call.toolchain: toolchains.digest(call.toolchain)},
         "resources": {name: toolchains.digest(name) for name in call.resources},
-        "code": code_version(call.worker),
+        "code": code_version(call.worker, call.libraries),
     }
 
 
@@ -85,14 +85,16 @@ def cache_key(parts: Mapping[str, Any]) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def code_version(worker: Path) -> str:
-    """SHA-256 over every file that could change what this worker does: its own folder's, and the runtime's."""
+def code_version(worker: Path, libraries: tuple[Path, ...] = ()) -> str:
+    """SHA-256 over every file that could change what this worker does: its folder's, its libraries', the runtime's."""
     runtime = Path(__file__).parent.parent / "toolchains" / "runtime" / "dlpipe_worker.py"
-    folder = worker.parent
-    files = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = {runtime.name: runtime}
+    for folder in (worker.parent, *libraries):
+        above = folder if folder == worker.parent else folder.parent
+        found = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        files.update({path.relative_to(above).as_posix(): path for path in sorted(found)})
     total = hashlib.sha256()
-    for path in [runtime, *sorted(files)]:
-        name = path.name if path == runtime else path.relative_to(folder).as_posix()
+    for name, path in files.items():
         if name.endswith(("toolchain.toml", "toolchain.lock")):
             continue  # the toolchain's own digest speaks for these
         total.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

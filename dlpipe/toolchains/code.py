@@ -1,4 +1,4 @@
-"""Worker code on its way into the jail: copied beside nothing else, so that a worker sees no more of dlpipe."""
+"""Worker code on its way into the jail: its folder and the libraries it names, so that it sees no more of dlpipe."""
 
 from __future__ import annotations
 
@@ -6,34 +6,42 @@ import hashlib
 import shutil
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 _MAX_BYTES = 32 << 20
 
 
 class Shelf:
-    """Copies of the folders of worker files, below `folder`, named by their content.
+    """Copies of the folders of worker files, below `folder`: `<name>-<digest>/<name>/`, libraries beside it.
 
-    The name is the same on every machine, since tools are known to write the path of the code that called them into
-    their output.
+    The name follows from the content, so it is the same on every machine: tools are known to write the path of the
+    code that called them into their output.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
 
-    def put(self, worker: Path) -> Path:
-        """The copy of the file `worker`, its siblings beside it. Raises ValueError for a folder of more than 32 MiB."""
+    def put(self, worker: Path, libraries: Sequence[Path] = ()) -> Path:
+        """The copy of the file `worker`, its siblings and libraries where it expects them.
+
+        Raises ValueError for a folder of more than 32 MiB, and for a library that is not beside the worker's folder.
+        """
         home = worker.resolve().parent
         with self._lock:
-            files = _files(home, self.folder)
+            files: dict[str, bytes] = {}
+            for folder in (home, *(library.resolve() for library in libraries)):
+                if folder.parent != home.parent:
+                    raise ValueError(f"{folder} does not lie beside {home}")
+                files.update({f"{folder.name}/{name}": data for name, data in _files(folder, self.folder).items()})
             digest = hashlib.sha256()
             for name, content in files.items():
                 digest.update(f"{name}\0{len(content)}\0".encode() + content)
             shelved = self.folder / f"{home.name}-{digest.hexdigest()[:16]}"
             if not shelved.is_dir():
                 _copy(files, shelved)
-        return shelved / worker.name
+        return shelved / home.name / worker.name
 
 
 def _files(home: Path, without: Path) -> dict[str, bytes]:

@@ -51,7 +51,7 @@ class Layout:
 
     def code(self, worker: Path) -> str:
         """Of a worker file on the shelf."""
-        return f"/dlpipe/code/{worker.parent.name}/{worker.name}" if self.kind.isolates else str(worker)
+        return "/dlpipe/code/" + "/".join(worker.parts[-3:]) if self.kind.isolates else str(worker)
 
     def place(self, label: str) -> tuple[Path, Path]:
         """Empty folders for inputs and outputs. ValueError for a label with other

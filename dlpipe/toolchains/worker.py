@@ -180,7 +180,7 @@ class Worker:
         inputs = sorted(entry.name for entry in place.inputs.iterdir())
         return {
             "id": next(self._ids),
-            "worker": self._layout.code(self._shelf.put(call.worker)),
+            "worker": self._layout.code(self._shelf.put(call.worker, call.libraries)),
             "operation": call.operation,
             "params": dict(call.params),
             "inputs": {name: self._layout.inside(place.inputs / name) for name in inputs},

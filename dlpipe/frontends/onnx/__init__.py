@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dlpipe.contracts.call import Call
-from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
 from dlpipe.errors import Unsupported
 from dlpipe.ir import calls
 
 
-class OnnxFrontend:
+class OnnxFrontend(Frontend):
     name = "onnx"
     formats = ("onnx/model",)
     toolchain = "core"
@@ -20,15 +20,12 @@ class OnnxFrontend:
             raise Unsupported("an ONNX file names its inputs and outputs itself", hint="leave --input and --output out")
         return calls.import_call(sniffed.entry)
 
-    def preprocess_call(self) -> Call:
-        raise Unsupported("an ONNX file carries no preprocessing of a framework's")
-
-    def reference_call(self, sniffed: Sniffed) -> Call:
-        del sniffed
+    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del sniffed, options
         return _on_imported(calls.run_call(optimisation="none"))
 
-    def timing_call(self, sniffed: Sniffed) -> Call:
-        del sniffed
+    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del sniffed, options
         return _on_imported(calls.time_call())
 
 

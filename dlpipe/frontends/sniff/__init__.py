@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlpipe.contracts.call import Call, Limits
+from dlpipe.frontends import KIT
 
 
 def sniff_call(entry: str) -> Call:
@@ -14,4 +15,5 @@ def sniff_call(entry: str) -> Call:
     "unknown" and the reason.
     """
     limits = Limits(memory=2 << 30, wall_seconds=600)
-    return Call("base", Path(__file__).with_name("worker.py"), "sniff", {"entry": entry}, limits=limits)
+    worker = Path(__file__).with_name("worker.py")
+    return Call("base", worker, "sniff", {"entry": entry}, libraries=(KIT,), limits=limits)

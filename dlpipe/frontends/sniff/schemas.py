@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .wire import BYTES, VARINT, Malformed, fields, text
+from ..kit.wire import BYTES, VARINT, Malformed, fields, text
 
 _OP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.>]*")
 

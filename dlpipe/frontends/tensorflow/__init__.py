@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
 
 WORKER = Path(__file__).with_name("worker.py")
 OPSET = 18  # tf2onnx refuses a newer one
 
 
-class TensorFlowFrontend:
+class TensorFlowFrontend(Frontend):
     """See `worker.py` for what each operation reads and writes."""
 
     name = "tensorflow"
@@ -32,14 +32,16 @@ class TensorFlowFrontend:
     def preprocess_call(self) -> Call:
         return Call(self.toolchain, WORKER, "preprocess")
 
-    def reference_call(self, sniffed: Sniffed) -> Call:
+    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del options
         return self._call("reference", sniffed)
 
     def end_to_end_call(self, sniffed: Sniffed) -> Call:
         """The uncut original, fed with the user's files: the proof that cutting lost nothing."""
         return self._call("end_to_end", sniffed)
 
-    def timing_call(self, sniffed: Sniffed) -> Call:
+    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del options
         return self._call("time", sniffed, "hardware", threads=1)
 
     def describe_call(self, sniffed: Sniffed) -> Call:

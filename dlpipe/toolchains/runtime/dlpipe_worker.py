@@ -6,8 +6,8 @@ the input folders, the output folder and the resources. Standard output and erro
 (JSON: core, fsize, nofile) are taken on before anything else runs.
 
 A worker file is a module with functions marked `@operation`; each takes a `Request` and returns a JSON value. It is
-imported on its first request, as a member of a package of its own, so that `from . import sibling` works and the
-host-side `__init__.py` beside it is never run.
+imported on its first request, as a member of a package of its own, so that `from . import sibling` works, as does
+`from ..library import module`, and the host-side `__init__.py` beside it is never run.
 """
 
 import contextlib
@@ -89,14 +89,19 @@ class _Channel(object):
 
 
 def _load(path: str) -> str:
-    """Import the worker file as `dlpipe_room_<n>.<stem>`, with its folder as that package's path. Returns its name."""
+    """Import the worker file as `dlpipe_house_<n>.<room>.<stem>`; the house is the folder that the room stands in.
+
+    Returns the module's name. Both packages are made here, not imported, so no `__init__.py` of theirs is run.
+    """
     folder, filename = os.path.split(os.path.abspath(path))
-    package = "dlpipe_room_" + "".join(c if c.isalnum() else "_" for c in folder)
-    if package not in sys.modules:
-        module = types.ModuleType(package)
-        module.__path__ = [folder]  # what makes a module a package
-        sys.modules[package] = module
-    name = package + "." + os.path.splitext(filename)[0]
+    above, room = os.path.split(folder)
+    house, room = ("".join(c if c.isalnum() else "_" for c in name) for name in ("dlpipe_house_" + above, room))
+    for package, place in ((house, above), (house + "." + room, folder)):
+        if package not in sys.modules:
+            module = types.ModuleType(package)
+            module.__path__ = [place]  # what makes a module a package
+            sys.modules[package] = module
+    name = house + "." + room + "." + os.path.splitext(filename)[0]
     importlib.import_module(name)
     return name
 

@@ -62,7 +62,7 @@ class Imported:
     def reference(self, samples: Path) -> Arrays:
         """What TensorFlow says of the original."""
         inputs = {"source": self.source, "imported": self.ir, "samples": samples}
-        out, value = self.work(FRONTEND.reference_call(self.sniffed), inputs)
+        out, value = self.work(FRONTEND.reference_call(self.sniffed, ImportOptions()), inputs)
         assert value["tool"].startswith("tensorflow 2.")
         return load(out / "outputs.npz")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dlpipe.contracts.call import Call
+from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -87,7 +88,7 @@ def test_describe(shared: Path, imported: Import, work: Any) -> None:
 def test_timing_keeps_the_model_loaded(shared: Path, imported: Import, pool: WorkerPool, work: Any) -> None:
     model = imported(shared / "models/arm_ml_kws/DNN_S.pb")
     inputs = {"source": model.source, "imported": model.ir, "samples": model.samples(model.random_inputs())}
-    call = FRONTEND.timing_call(model.sniffed)
+    call = FRONTEND.timing_call(model.sniffed, ImportOptions())
     loads = []
     for runs in (3, 5):
         params = {**call.params, "handle": "one", "warmup": 1, "runs": runs}

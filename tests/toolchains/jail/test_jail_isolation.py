@@ -210,7 +210,7 @@ def test_paths_do_not_depend_on_this_machine(cell, tmp_path):
     given.mkdir()
     paths = cell.run(
         """
-        code = os.path.dirname(os.path.dirname(__file__))
+        code = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
         return [request.out, request.inputs["model"], code, sys.prefix, os.getcwd()]
         """,
         inputs={"model": given},

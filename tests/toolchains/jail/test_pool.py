@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -189,6 +190,20 @@ def test_code_has_the_same_path_for_the_same_content(cell):
     first = cell.run(source)
     assert first.startswith("/dlpipe/code/room-")
     assert cell.run(source) == first
+
+
+def test_a_worker_sees_the_libraries_that_its_call_names(cell):
+    library = cell.folder / "library"
+    library.mkdir()
+    (library / "__init__.py").write_text("")
+    (library / "words.py").write_text("WORD = 'hello'\n")
+    source = "from ..library.words import WORD\nreturn WORD"
+    with pytest.raises(StageFailed, match="No module named"):
+        cell.run(source)
+    call = replace(cell.call(source), libraries=(library,))
+    assert cell.pool.run(call, {}, cell.folder / "out") == "hello"
+    with pytest.raises(ValueError, match="does not lie beside"):
+        cell.pool.run(replace(call, libraries=(cell.folder / "room" / "library",)), {}, cell.folder / "out2")
 
 
 @pytest.mark.interpreter
