@@ -25,6 +25,8 @@ def convert(
     input_: opt.Inputs = None,
     output: opt.Outputs = None,
     shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     max_accuracy_drop: Annotated[str | None, typer.Option(help="In absolute points, e.g. 0.5%.")] = None,
     max_latency: Annotated[str | None, typer.Option(help="Median on the target, e.g. 10ms.")] = None,
     max_size: Annotated[str | None, typer.Option(help="Of the artefact, e.g. 2MB.")] = None,
@@ -53,10 +55,9 @@ def convert(
       dlpipe convert zoo:arm-kws-ds-cnn-s -t x86-64 -t arm64 --json
     """
     from dlpipe.cli.journey import Journey
-    from dlpipe.contracts.frontend import ImportOptions
     from dlpipe.errors import UserError
     from dlpipe.pipeline.limits import UserLimits
-    from dlpipe.pipeline.request import ConvertRequest, parse_dims, parse_ports, parse_precision
+    from dlpipe.pipeline.request import ConvertRequest, import_options, parse_precision
 
     if gate_confidence not in (None, "95%"):
         raise UserError(f"--gate-confidence {gate_confidence!r}: only 95% is computed")
@@ -70,7 +71,7 @@ def convert(
             precision=parse_precision(precision),
             data=data,
             labels=labels,
-            options=ImportOptions(parse_ports(input_ or []), tuple(output or ()), parse_dims(shape or [])),
+            options=import_options(input_, output, shape, unsafe_load, factory),
             limits=UserLimits.parse(
                 max_accuracy_drop=max_accuracy_drop,
                 max_latency=max_latency,

@@ -21,6 +21,8 @@ def import_(
     input_: opt.Inputs = None,
     output: opt.Outputs = None,
     shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -33,12 +35,11 @@ def import_(
     """
     from dlpipe.cli.output import print_json
     from dlpipe.cli.progress import Progress
-    from dlpipe.contracts.frontend import ImportOptions
     from dlpipe.pipeline.importing import import_verified
-    from dlpipe.pipeline.request import parse_dims, parse_ports
+    from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
-    options = ImportOptions(parse_ports(input_ or []), tuple(output or ()), parse_dims(shape or []))
+    options = import_options(input_, output, shape, unsafe_load, factory)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,

@@ -24,6 +24,8 @@ def optimize(
     input_: opt.Inputs = None,
     output: opt.Outputs = None,
     shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -36,12 +38,11 @@ def optimize(
     """
     from dlpipe.cli.output import print_json
     from dlpipe.cli.progress import Progress
-    from dlpipe.contracts.frontend import ImportOptions
     from dlpipe.pipeline.optimizing import optimize_verified
-    from dlpipe.pipeline.request import parse_dims, parse_ports
+    from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
-    options = ImportOptions(parse_ports(input_ or []), tuple(output or ()), parse_dims(shape or []))
+    options = import_options(input_, output, shape, unsafe_load, factory)
     chosen = None if passes is None else tuple(name.strip() for name in passes.split(",") if name.strip())
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,

@@ -22,6 +22,13 @@ Inputs = Annotated[
 ]
 Outputs = Annotated[list[str] | None, typer.Option("--output", help="Name of an output, where the file does not tell.")]
 Shapes = Annotated[list[str] | None, typer.Option("--shape", help="dim=value for a symbolic dim.")]
+UnsafeLoad = Annotated[
+    bool, typer.Option("--unsafe-load", help="Allow formats that execute code when they are read, such as pickles.")
+]
+Factory = Annotated[
+    str | None,
+    typer.Option(metavar="MODULE:FUNCTION", help="Your Python code that builds the network; FILE.py:FUNCTION too."),
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text.")]
 Offline = Annotated[bool, typer.Option("--offline", envvar="DLPIPE_OFFLINE", help="Never download anything.")]

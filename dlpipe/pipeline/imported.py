@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
@@ -30,13 +30,15 @@ class Imported:
     ir: str = "import"
 
 
-def sniff(session: Session, spec: str, *, prefix: str = "") -> tuple[Source, Sniffed, Frontend]:
+def sniff(
+    session: Session, spec: str, *, prefix: str = "", factory: str | None = None
+) -> tuple[Source, Sniffed, Frontend]:
     """What `plan` and `inspect` need: no framework is installed or started for it.
 
-    prefix: keeps the stages of several models of one session apart.
+    prefix: keeps the stages of several models of one session apart. factory: user code that is taken along.
     Raises BadModel when the content is no model, Unsupported when no frontend takes the format.
     """
-    source = take(session.store, spec, tuple(frontends()))
+    source = take(session.store, spec, tuple(frontends()), factory)
     stage = Stage(f"{prefix}sniff", "import", sniff_call(source.entry), {"source": f"tree:{source.tree}"})
     value = session.executor.run([stage])[stage.id].value
     sniffed = Sniffed(**{**value, "risks": tuple(value.get("risks", ()))})
@@ -44,7 +46,8 @@ def sniff(session: Session, spec: str, *, prefix: str = "") -> tuple[Source, Sni
 
 
 def import_model(session: Session, spec: str, options: ImportOptions, *, prefix: str = "") -> Imported:
-    source, sniffed, frontend = sniff(session, spec, prefix=prefix)
+    source, sniffed, frontend = sniff(session, spec, prefix=prefix, factory=options.factory)
+    options = replace(options, factory=source.factory)  # as the worker imports it
     tree, name = f"tree:{source.tree}", f"{prefix}import"
     outcomes = session.executor.run(
         [

@@ -62,7 +62,7 @@ def make_plan(session: Session, request: ConvertRequest) -> Plan:
     """Raises UserError for a bad name, BadModel and Unsupported for a file that no frontend takes."""
     targets = [find_target(name) for name in request.targets]
     wanted = [each for target in targets for each in candidates(target, request)]
-    _, sniffed, frontend = sniff(session, request.model)
+    _, sniffed, frontend = sniff(session, request.model, factory=request.options.factory)
     return Plan(
         model=request.model,
         framework=frontend.name,

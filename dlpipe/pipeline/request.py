@@ -41,6 +41,18 @@ class ConvertRequest:
         return self.precision == variant or (backend in self.backends and self.precision in ("auto", variant))
 
 
+def import_options(
+    inputs: list[str] | None,
+    outputs: list[str] | None,
+    shapes: list[str] | None,
+    unsafe_load: bool = False,
+    factory: str | None = None,
+) -> ImportOptions:
+    """From the texts of the command line. Raises UserError."""
+    ports, dims = parse_ports(inputs or []), parse_dims(shapes or [])
+    return ImportOptions(ports, tuple(outputs or ()), dims, unsafe_load, factory)
+
+
 def parse_ports(texts: list[str]) -> Mapping[str, Mapping[str, Any]]:
     """`name:1x224x224x3[:float32]` -> {"name": {"shape": [1, 224, 224, 3], "dtype": "float32"}}.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dlpipe.errors import BadModel, UserError
 from dlpipe.pipeline.store import Store
+from dlpipe.pipeline.usercode import find_code
 from dlpipe.pipeline.zoo import find_zoo_model
 
 COMPANIONS = ("labels.txt", "{name}.data", "{name}_data", "{stem}.data")  # the last three: weights of an ONNX file
@@ -24,27 +25,29 @@ class Source:
     sha256: str  # of the file; of a folder, its tree's digest
     size_bytes: int
     framework: str | None = None  # forced by the user with `framework:PATH`
+    factory: str | None = None  # `module:function` of the user's code that was taken along
 
 
-def take(store: Store, spec: str, frameworks: tuple[str, ...]) -> Source:
-    """Raises UserError when there is no such file, or it cannot be read."""
+def take(store: Store, spec: str, frameworks: tuple[str, ...], factory: str | None = None) -> Source:
+    """factory: see `find_code`; the code is taken along. Raises UserError for what is not there or cannot be read."""
     path, framework = locate(spec, frameworks)
     if path.name == "saved_model.pb":  # the folder is the model: its variables lie beside this file
         path = path.resolve().parent
+    factory, code = find_code(factory, path) if factory else (None, {})
     if path.is_dir():
         _refuse_heap(path)
-        tree = store.ingest(path)
-        return Source(path, ".", tree.digest, tree.digest, sum(file.size for file in tree.files), framework)
+        tree = store.ingest_files({each.name: each for each in path.iterdir()} | code) if code else store.ingest(path)
+        return Source(path, ".", tree.digest, tree.digest, sum(file.size for file in tree.files), framework, factory)
     if not path.is_file():
         raise BadModel(f"{path} is neither a file nor a folder")
-    files = {path.name: path}
+    files = {path.name: path, **code}
     for pattern in COMPANIONS:
         beside = path.parent / pattern.format(name=path.name, stem=path.stem)
         if beside.is_file():
             files[beside.name] = beside
     tree = store.ingest_files(files)
     main = next(file for file in tree.files if file.name == path.name)
-    return Source(path, path.name, tree.digest, main.sha256, main.size, framework)
+    return Source(path, path.name, tree.digest, main.sha256, main.size, framework, factory)
 
 
 def _refuse_heap(folder: Path) -> None:
