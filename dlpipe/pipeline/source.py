@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlpipe.errors import BadModel, UserError
+from dlpipe.pipeline.companions import companions
 from dlpipe.pipeline.store import Store
 from dlpipe.pipeline.usercode import find_code
 from dlpipe.pipeline.zoo import find_zoo_model
 
-COMPANIONS = ("labels.txt", "{name}.data", "{name}_data", "{stem}.data")  # the last three: weights of an ONNX file
+_INSIDE = ("saved_model.pb", "graph.nnef")  # the folder is the model: what it needs lies beside these
 MANY_FILES = 10_000  # more than any model's folder holds
 
 
@@ -31,7 +32,7 @@ class Source:
 def take(store: Store, spec: str, frameworks: tuple[str, ...], factory: str | None = None) -> Source:
     """factory: see `find_code`; the code is taken along. Raises UserError for what is not there or cannot be read."""
     path, framework = locate(spec, frameworks)
-    if path.name == "saved_model.pb":  # the folder is the model: its variables lie beside this file
+    if path.name in _INSIDE:
         path = path.resolve().parent
     factory, code = find_code(factory, path) if factory else (None, {})
     if path.is_dir():
@@ -40,12 +41,7 @@ def take(store: Store, spec: str, frameworks: tuple[str, ...], factory: str | No
         return Source(path, ".", tree.digest, tree.digest, sum(file.size for file in tree.files), framework, factory)
     if not path.is_file():
         raise BadModel(f"{path} is neither a file nor a folder")
-    files = {path.name: path, **code}
-    for pattern in COMPANIONS:
-        beside = path.parent / pattern.format(name=path.name, stem=path.stem)
-        if beside.is_file():
-            files[beside.name] = beside
-    tree = store.ingest_files(files)
+    tree = store.ingest_files({each.name: each for each in (path, *companions(path))} | code)
     main = next(file for file in tree.files if file.name == path.name)
     return Source(path, path.name, tree.digest, main.sha256, main.size, framework, factory)
 
@@ -68,6 +64,9 @@ def locate(spec: str, frameworks: tuple[str, ...]) -> tuple[Path, str | None]:
         raise UserError(f"the model's path is not UTF-8: {os.fsencode(spec)!r}", hint="rename it, or link to it")
     framework = prefix if colon and prefix in frameworks else None
     path = Path(rest if framework else spec).expanduser()
+    checkpoint = path.with_name(f"{path.name}.meta")  # TensorFlow names a checkpoint by what its files have in common
+    if not path.exists() and checkpoint.is_file():
+        return checkpoint, framework
     if not path.exists():
         if prefix.isidentifier() and rest and Path(rest).expanduser().exists():
             raise UserError(f"no frontend is called {prefix!r}", hint=f"there are: {', '.join(frameworks)}")

@@ -1,52 +1,41 @@
-"""Formats that say what they are in their first bytes, or in the names of what they pack."""
+"""Formats that say what they are in their first bytes."""
 
 from __future__ import annotations
 
-import re
-import zipfile
+import struct
 from pathlib import Path
 
-_MAGIC = (
-    (0, b"\x89HDF\r\n\x1a\n", "keras/hdf5", "keras", "an HDF5 file, such as Keras writes"),
-    (4, b"TFL3", "tflite/model", "tflite", "a TFLite model"),
-    (4, b"ORTM", "onnx/ort", "onnx", "a model in ONNX Runtime's own format"),
-    (0, b"\x80\x02", "python/pickle", "python", "a Python pickle, which executes code when it is read"),
-    (0, b"\x80\x04", "python/pickle", "python", "a Python pickle, which executes code when it is read"),
-    (0, b"\x1f\x8b", "archive/gzip", "archive", "a gzip archive"),
-)
-_PACKED = (
-    (r"(^|/)data\.pkl$", "pytorch/zip", "pytorch", "a PyTorch archive"),
-    (r"^model\.weights\.h5$", "keras/zip", "keras", "a Keras 3 archive"),
-    (r"(^|/)serialized_exported_program\.json$", "pytorch/pt2", "pytorch", "a PyTorch ExportedProgram"),
-)
-_TEXTS = (
-    (rb"\A\s*(#[^\n]*\n\s*)*node\s*\{", "tensorflow/graphdef-text", "tensorflow", "a TensorFlow GraphDef as text"),
-    (rb"\A\s*version\s+1\.\d\s*;", "nnef/text", "nnef", "an NNEF graph"),
-    (rb"\A\s*(#[^\n]*\n\s*)*(name\s*:|layers?\s*\{|input\s*:)", "caffe/prototxt", "caffe", "a Caffe prototxt"),
-)
+from .found import Found
+from .packed import in_gzip, in_tar, in_zip
+from .pickles import PICKLE_HEADS, pickled
 
-Found = tuple[str, str, str]  # format, framework, title
+_MAGIC = (
+    (0, b"\x89HDF\r\n\x1a\n", "keras/hdf5", "an HDF5 file, such as Keras writes"),
+    (4, b"TFL3", "tflite/model", "a TFLite model"),
+    (4, b"ORTM", "onnx/ort", "a model in ONNX Runtime's own format"),
+    (0, struct.pack("<Q", 0x112), "mxnet/params", "an MXNet list of arrays"),
+    (0, b"7767517\n", "ncnn/param", "an ncnn network as text"),
+    (0, b"7767517\r\n", "ncnn/param", "an ncnn network as text"),
+    (0, struct.pack("<I", 7767517), "ncnn/param-binary", "an ncnn network in binary, without names"),
+    (0, b"\x00B<Nnet3>", "kaldi/nnet3", "a Kaldi nnet3 network"),
+    (0, b"\x00B<TransitionModel>", "kaldi/nnet3", "a Kaldi acoustic model"),
+    (0, b"\x00B<Nnet>", "kaldi/nnet1", "a Kaldi nnet1 network"),
+    (0, b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner", "xgboost/ubj", "an XGBoost model (UBJSON)"),
+    (0, b"binf", "xgboost/binary", "an XGBoost model in the binary format that XGBoost dropped"),
+    (0, b"B3\n", "cntk/v1", "a CNTK version 1 model"),
+)
 
 
 def by_magic(path: Path, head: bytes) -> Found | None:
-    for offset, magic, *found in _MAGIC:
+    for offset, magic, form, title in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
-            return found[0], found[1], found[2]
+            return Found(form, title)
     if head[:4] == b"PK\x03\x04":
-        return _packed(path)
-    for pattern, *found in _TEXTS:
-        if re.match(pattern, head):
-            return found[0], found[1], found[2]
+        return in_zip(path)
+    if head[:2] == b"\x1f\x8b":
+        return in_gzip(path)
+    if head[257:262] == b"ustar":
+        return in_tar(path)
+    if head[:2] in PICKLE_HEADS or head[:4] in (b"(dp0", b"(lp0", b"(dp1", b"(lp1"):
+        return pickled(path, head)
     return None
-
-
-def _packed(path: Path) -> Found:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return "archive/zip", "archive", "a damaged zip archive"
-    for pattern, *found in _PACKED:
-        if any(re.search(pattern, name) for name in names):
-            return found[0], found[1], found[2]
-    return "archive/zip", "archive", "a zip archive"

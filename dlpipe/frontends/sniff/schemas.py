@@ -1,4 +1,4 @@
-"""Telling apart the protocol buffers that share the suffix `.pb`: GraphDef, SavedModel, MetaGraphDef, ONNX, NetDef.
+"""Telling apart protocol buffers, which do not say what they are: GraphDef, SavedModel, ONNX, NetDef, Caffe, Paddle ...
 
 Each schema is a table of the field numbers that its top level may have, from its public .proto file, and where its
 operators are. A message fits when every top-level field has the wire type that the table says and the operators read
@@ -18,22 +18,24 @@ _OP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.>]*")
 
 @dataclass(frozen=True)
 class Schema:
-    """`path`: the field numbers that lead from the top level to one operator; `op`: where its type's name is."""
+    """`path`: the field numbers that lead from the top level to one operator; `op`: where its type's name is, or its
+    number; `inner`: wire types of fields of an operator, where another format would fit as well."""
 
     format: str
-    framework: str
     title: str
     top: dict[int, int]
     path: tuple[int, ...]
     op: int
     required: tuple[int, ...]
+    inner: dict[int, int] = field(default_factory=dict)
+    must: frozenset[str] = frozenset()  # names without which it is not this format
 
 
+_CAFFE_TOP = {1: BYTES, 2: BYTES, 3: BYTES, 4: VARINT, 5: VARINT, 6: BYTES, 7: VARINT, 8: BYTES, 100: BYTES}
 _GRAPH_TOP = {1: BYTES, 2: BYTES, 3: VARINT, 4: BYTES, 5: BYTES}
 SCHEMAS = (
     Schema(
         "tensorflow/saved-model",
-        "tensorflow",
         "a TensorFlow SavedModel",
         {1: VARINT, 2: BYTES},
         (2, 2, 1),
@@ -42,7 +44,6 @@ SCHEMAS = (
     ),
     Schema(
         "onnx/model",
-        "onnx",
         "an ONNX model",
         {
             1: VARINT,
@@ -62,19 +63,39 @@ SCHEMAS = (
         4,
         (1, 7),
     ),
-    Schema("tensorflow/graphdef", "tensorflow", "a TensorFlow GraphDef", _GRAPH_TOP, (1,), 2, (1,)),
+    Schema("tensorflow/graphdef", "a TensorFlow GraphDef", _GRAPH_TOP, (1,), 2, (1,)),
     Schema(
         "caffe2/netdef",
-        "caffe2",
         "a Caffe2 NetDef",
         {1: BYTES, 2: BYTES, 3: BYTES, 4: VARINT, 5: BYTES, 6: BYTES, 7: BYTES, 8: BYTES, 9: BYTES},
         (2,),
         4,
         (2,),
+        {5: BYTES},
+    ),
+    Schema("caffe/caffemodel", "a Caffe model", _CAFFE_TOP, (100,), 2, (100,)),
+    Schema("caffe/caffemodel", "a Caffe model of version 1", _CAFFE_TOP, (2,), 5, (2,), {5: VARINT}),
+    Schema(
+        "paddle/program",
+        "a PaddlePaddle program",
+        {1: BYTES, 2: BYTES, 3: BYTES, 4: BYTES, 5: BYTES},
+        (1, 4),
+        3,
+        (1,),
+        {4: BYTES},
+    ),
+    # A dictionary: what stands for operators are its keys.
+    Schema(
+        "cntk/model",
+        "a CNTK version 2 model",
+        {1: VARINT, 2: BYTES},
+        (2,),
+        1,
+        (1, 2),
+        must=frozenset({"version", "type", "root"}),
     ),
     Schema(
         "tensorflow/metagraph",
-        "tensorflow",
         "a TensorFlow MetaGraphDef (the .meta of a checkpoint)",
         {1: BYTES, 2: BYTES, 3: BYTES, 4: BYTES, 5: BYTES, 6: BYTES, 7: BYTES},
         (2, 1),
@@ -124,7 +145,7 @@ def read(data: memoryview, schema: Schema) -> Reading:
     missing = [number for number in schema.required if number not in seen]
     if missing:
         reading.misfit = f"it lacks the field {missing[0]}"
-    elif not reading.operators:
+    elif not reading.operators or not schema.must <= set(reading.operators):
         reading.misfit = "it holds no operators"
     return reading
 
@@ -132,9 +153,13 @@ def read(data: memoryview, schema: Schema) -> Reading:
 def _operators(reading: Reading, message: memoryview, path: tuple[int, ...]) -> None:
     """Count the operators below `message`, walking down `path` (at most three levels, so no recursion to speak of)."""
     if not path:
-        names = [
-            text(value) for number, wire, value in fields(message) if number == reading.schema.op and wire == BYTES
-        ]
+        schema, names = reading.schema, []
+        for number, wire, value in fields(message):
+            if number == schema.op:
+                names.append(f"type_{value}" if wire == VARINT and schema.inner.get(number) == VARINT else text(value))
+            if schema.inner.get(number, wire) != wire:
+                reading.misfit = "what should be its operators are none"
+                return
         if len(names) != 1 or names[0] is None or not _OP_NAME.fullmatch(names[0]):
             reading.misfit = "what should be its operators are none"
             return

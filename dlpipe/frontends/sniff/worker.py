@@ -8,11 +8,23 @@ from typing import Any
 
 from dlpipe_worker import Refused, Request, operation
 
+from .flat import by_table
+from .folders import in_folder
+from .found import Found, unknown
 from .magic import by_magic
 from .schemas import SCHEMAS, Reading, read
+from .texts import by_text
 
 _HEAD = 4096
 _EXECUTES_CODE = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+# Weights may be named in place of the network that lies beside them. Raw weights say nothing of themselves.
+_WEIGHTS = {
+    "caffe/caffemodel": ("caffe/prototxt",),
+    "caffe2/init-net": ("caffe2/netdef", "caffe2/netdef-text"),
+    "mxnet/params": ("mxnet/symbol",),
+    "unknown": ("darknet/cfg", "ncnn/param", "paddle/program", "paddle/json", "tensorflow/metagraph"),
+}
+_MOST_BESIDE = 64  # files of a folder that are looked at
 
 
 @operation
@@ -20,72 +32,69 @@ def sniff(request: Request) -> dict[str, Any]:
     """source -> the fields of `Sniffed`. params: entry."""
     entry = request.params["entry"]
     path = Path(request.inputs["source"]) / entry
-    if path.is_dir():
-        return _folder(path, entry)
-    return _file(path, entry)
+    found = in_folder(path, _file) if path.is_dir() else _file(path)
+    return found.as_json(entry)
 
 
-def _folder(path: Path, entry: str) -> dict[str, Any]:
-    if (path / "saved_model.pb").is_file():
-        found = _file(path / "saved_model.pb", entry)
-        if found["format"] != "tensorflow/saved-model":
-            raise Refused(f"saved_model.pb is {found['format']}, not a SavedModel: {found['reason']}")
-        return found
-    if (path / "graph.nnef").is_file():
-        return _named("nnef/folder", "nnef", entry, "an NNEF folder")
-    names = sorted(each.name for each in path.iterdir())
-    onnx = [name for name in names if name.endswith(".onnx")]
-    if len(onnx) == 1:  # beside the files that hold its weights
-        return _file(path / onnx[0], entry)
-    holds = ", ".join(onnx[:5] or names[:5]) or "nothing"
-    reason = f"a folder without saved_model.pb, graph.nnef or a single .onnx file (it holds {holds})"
-    return _named("unknown", "unknown", entry, reason)
+def _file(path: Path) -> Found:
+    try:
+        found = _alone(path)
+    except Refused:
+        if network := _beside(path, _WEIGHTS["unknown"]):
+            return network  # raw weights may look like anything
+        raise
+    return _beside(path, _WEIGHTS.get(found.form, ())) or found
 
 
-def _file(path: Path, entry: str) -> dict[str, Any]:
-    size = path.stat().st_size
-    if size == 0:
-        return _named("unknown", "unknown", entry, "the file is empty")
+def _beside(path: Path, forms: tuple[str, ...]) -> Found | None:
+    """The network in the folder that the weights `path` belong to."""
+    if not forms:
+        return None
+    for other in sorted(path.parent.iterdir())[:_MOST_BESIDE]:
+        if other != path and other.is_file():
+            try:
+                found = _alone(other)
+            except Refused:
+                continue
+            if found.form in forms:
+                return found.at(other.name)
+    return None
+
+
+def _alone(path: Path) -> Found:
+    if path.stat().st_size == 0:
+        return unknown("the file is empty")
     with path.open("rb") as file:
         head = file.read(_HEAD)
-        found = by_magic(path, head)
+        found = by_magic(path, head) or by_text(path, head)
         if found is not None:
-            return _named(found[0], found[1], entry, found[2])
+            return found
         # Not closed by hand: views of it may be alive in generators that were not read to their end.
-        return _message(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), entry)
+        return _message(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path.name)
 
 
-def _message(data: memoryview, entry: str) -> dict[str, Any]:
+def _message(data: memoryview, name: str) -> Found:
     readings = [read(data, schema) for schema in SCHEMAS]
     fitting = [reading for reading in readings if reading.fits]
     if fitting:
-        return _recognised(fitting[0], entry)
+        return _recognised(fitting[0])
+    table = by_table(data)
+    if table is not None:
+        return table
     damaged = [reading for reading in readings if reading.begins and reading.broken]
     if damaged:
         best = max(damaged, key=lambda reading: sum(reading.operators.values()))
         raise Refused(
-            f"{entry} begins as {best.schema.title} and is damaged or cut off: {best.broken}",
+            f"{name} begins as {best.schema.title} and is damaged or cut off: {best.broken}",
             hint="is the download or copy complete?",
         )
-    titles = ", ".join(reading.schema.title for reading in readings)
-    return _named("unknown", "unknown", entry, f"its content is none of {titles}, nor any other format it knows")
+    return unknown("its content is no model of a format that dlpipe knows (`dlpipe frontend list` names them)")
 
 
-def _recognised(reading: Reading, entry: str) -> dict[str, Any]:
-    found = _named(reading.schema.format, reading.schema.framework, entry, f"it reads as {reading.schema.title}")
-    found["operators"] = dict(sorted(reading.operators.items()))
-    code = sorted(_EXECUTES_CODE & set(reading.operators))
-    found["risks"] = [f"the operator {name} executes Python code" for name in code]
-    return found
-
-
-def _named(form: str, framework: str, entry: str, reason: str) -> dict[str, Any]:
-    return {
-        "format": form,
-        "framework": framework,
-        "entry": entry,
-        "version": None,
-        "operators": {},
-        "risks": [],
-        "reason": reason,
-    }
+def _recognised(reading: Reading) -> Found:
+    operators = {} if reading.schema.must else dict(reading.operators)
+    risks = tuple(f"the operator {name} executes Python code" for name in sorted(_EXECUTES_CODE & set(operators)))
+    form, title = reading.schema.format, reading.schema.title
+    if form == "caffe2/netdef" and all(name.endswith("Fill") for name in operators):
+        form, title = "caffe2/init-net", "a Caffe2 init net, which holds weights only"
+    return Found(form, title, operators=operators, risks=risks)

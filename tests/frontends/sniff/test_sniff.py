@@ -27,9 +27,46 @@ REAL = {
     "made/tf221/keras_cnn.keras": "keras/zip",
     "made/tf221/tfl_cnn_dyn.tflite": "tflite/model",
     "made/caffe2/predict_net.pb": "caffe2/netdef",
-    "models/caffe2_lenet/init_net.pb": "caffe2/netdef",
+    "made/caffe2/predict_net.pbtxt": "caffe2/netdef-text",
+    "models/caffe2_lenet/init_net.pb": "caffe2/init-net",
+    "models/caffe2_crayon/crayon_predict.pb": "caffe2/netdef",
     "made/caffe/lenet.prototxt": "caffe/prototxt",
-    "made/pt/cnn_module.pt": "pytorch/zip",
+    "made/caffe/lenet.caffemodel": "caffe/caffemodel",
+    "models/caffe_cifar10/cifar10_quick.prototxt": "caffe/prototxt",
+    "models/caffe_cifar10/cifar10_quick_iter_5000.caffemodel": "caffe/caffemodel",
+    "models/mtcnn_caffe_mxnet/det1.caffemodel": "caffe/caffemodel",
+    "models/mtcnn_caffe_mxnet/det1-symbol.json": "mxnet/symbol",
+    "models/mtcnn_caffe_mxnet/det1-0001.params": "mxnet/params",
+    "made/mxnet191/lstm-symbol.json": "mxnet/symbol",
+    "models/mtcnn_paddle2/PNet.pdmodel": "paddle/program",
+    "made/paddle331/cnn.json": "paddle/json",
+    "made/pt/cnn_module.pt": "pytorch/module",
+    "made/pt/cnn_sd.pt": "pytorch/state-dict",
+    "made/pt/cnn_trace.pt": "pytorch/torchscript",
+    "models/silero_vad/silero_vad.jit": "pytorch/torchscript",
+    "models/ultraface/version-RFB-320.pth": "pytorch/state-dict",
+    "models/pytorch_resnet_cifar10/resnet20-12fca82f.th": "pytorch/state-dict",
+    "models/yunet/yunet_n.pth": "pytorch/state-dict",
+    "models/hls4ml_examples/KERAS_3layer.json": "keras/json",
+    "models/face_classification/fer2013_mini_XCEPTION.102-0.66.hdf5": "keras/hdf5",
+    "made/tf221/tf1_ckpt/model.ckpt-100.meta": "tensorflow/metagraph",
+    "made/cntk27/cnn.model": "cntk/model",
+    "made/cntk27/lstm.model": "cntk/model",
+    "made/kaldi/tdnn.txt.mdl": "kaldi/nnet3",
+    "made/nnef/net17.nnef": "nnef/folder",
+    "made/skl/lr.joblib": "sklearn/joblib",
+    "made/skl/gbr.joblib": "sklearn/joblib",
+    "made/skl/xgb.json": "xgboost/json",
+    "made/skl/xgb.ubj": "xgboost/ubj",
+    "made/skl/lgb.txt": "lightgbm/text",
+    "made/spark/rf_pipeline": "spark/pipeline",
+    "made/theano105/cnn_graph.pkl": "theano/pickle",
+    "made/theano105/cnn_function.pkl": "theano/pickle",
+    "made/theano105/lasagne_params.npz": "lasagne/npz",
+    "models/yolo_fastest/yolo-fastest-1.1.cfg": "darknet/cfg",
+    "models/yolo_fastest/yolo-fastest-1.1.param": "ncnn/param",
+    "models/ultraface/RFB-320.mnn": "mnn/model",
+    "models/ultraface/RFB-320-quant-KL-5792.mnn": "mnn/model",
     "models/qonnx_zoo/TFC_2W2A.onnx": "onnx/model",
     "models/ultraface/version-RFB-320.onnx": "onnx/model",
 }
@@ -67,6 +104,31 @@ def test_the_suffix_decides_nothing(shared: Path, sniff: Sniff) -> None:
             assert sniff((shared / file).read_bytes(), "model.jpg").format == form
 
 
+WEIGHTS = {  # the file that is named, what lies beside it -> the file that the model begins with
+    ("models/caffe_lenet/lenet_iter_10000.caffemodel", "models/caffe_lenet/lenet.prototxt"): "caffe/prototxt",
+    ("models/mxnet_mnist/mnist-0035.params", "models/mxnet_mnist/mnist-symbol.json"): "mxnet/symbol",
+    ("models/caffe2_lenet/init_net.pb", "models/caffe2_lenet/predict_net.pb"): "caffe2/netdef",
+    ("models/ultraface/RFB-320.bin", "models/ultraface/RFB-320.param"): "ncnn/param",
+    ("models/mtcnn_paddle2/PNet.pdiparams", "models/mtcnn_paddle2/PNet.pdmodel"): "paddle/program",
+    ("made/paddle331/txt.pdiparams", "made/paddle331/txt.json"): "paddle/json",
+}
+WEIGHTS["models/yolo_fastest/yolo-fastest-1.1.weights", "models/yolo_fastest/yolo-fastest-1.1.cfg"] = "darknet/cfg"
+
+
+@pytest.mark.parametrize(("files", "form"), WEIGHTS.items())
+def test_weights_lead_to_their_network(work: Any, shared: Path, files: tuple[str, str], form: str) -> None:
+    weights, network = (shared / file for file in files)
+    _, found = work(sniff_call(weights.name), {"source": work.source(weights, network)})
+    assert (found["format"], found["entry"]) == (form, network.name)
+
+
+@pytest.mark.parametrize(("files", "form"), WEIGHTS.items())
+def test_a_folder_of_two(work: Any, shared: Path, files: tuple[str, str], form: str) -> None:
+    paths = [shared / file for file in files]
+    _, found = work(sniff_call("."), {"source": work.source(*paths)})
+    assert (found["format"], found["entry"]) == (form, paths[1].name)
+
+
 def test_a_frozen_graph(shared: Path, sniff: Sniff) -> None:
     found = sniff(shared / "models/arm_ml_kws/DS_CNN_S.pb")
     assert found.operators["Conv2D"] == 5
@@ -80,20 +142,25 @@ def test_risks(sniff: Sniff) -> None:
 
 
 def test_folders(work: Any, shared: Path) -> None:
-    for folder in (work.source(shared / "models/arm_ml_kws/DNN_S.pb"), work.new_folder()):
-        _, found = work(sniff_call("."), {"source": folder})
-        assert found["format"] == "unknown"
+    _, found = work(sniff_call("."), {"source": work.new_folder()})
+    assert found["format"] == "unknown"
+    two = work.source(shared / "models/arm_ml_kws/DNN_S.pb", shared / "models/arm_ml_kws/DNN_M.pb")
+    _, found = work(sniff_call("."), {"source": two})
+    assert found["format"] == "unknown"
+    assert "DNN_M.pb, DNN_S.pb" in found["reason"]
+    _, found = work(sniff_call("."), {"source": work.source(shared / "models/arm_ml_kws/DNN_S.pb")})
+    assert (found["format"], found["entry"]) == ("tensorflow/graphdef", "DNN_S.pb")
     _, found = work(sniff_call("."), {"source": work.source(shared / "made/nnef/net17.nnef")})
     assert found["framework"] == "nnef"
 
 
-def test_formats_without_a_frontend_are_named(sniff: Sniff, shared: Path) -> None:
-    with pytest.raises(Unsupported, match="TFLite"):
-        frontend_for(sniff(shared / "made/tf221/tfl_cnn_dyn.tflite"))
+def test_what_no_frontend_takes_is_named(sniff: Sniff, shared: Path) -> None:
     with pytest.raises(BadModel, match="empty"):
         frontend_for(sniff(b""))
-    with pytest.raises(Unsupported, match="Caffe2"):
-        frontend_for(sniff(shared / "made/caffe2/predict_net.pb"))
+    with pytest.raises(Unsupported, match="holds weights only"):
+        frontend_for(sniff(shared / "models/caffe2_lenet/init_net.pb"))
+    with pytest.raises(Unsupported, match="how to train"):
+        frontend_for(sniff(b'net: "train_val.prototxt"\nbase_lr: 0.01\nname: "x"\n', "solver.prototxt"))
 
 
 def test_a_file_cut_short_says_so(sniff: Sniff, shared: Path) -> None:
@@ -120,7 +187,7 @@ def test_a_zip_that_lies(sniff: Sniff, tmp_path: Path) -> None:
         archive.writestr("x/data.pkl", b"\0" * 100)
     data = bytearray(path.read_bytes())
     data[-12:-8] = b"\xff\xff\xff\xff"  # the size of the directory
-    assert sniff(bytes(data)).format in ("unknown", "archive/zip", "pytorch/zip")
+    assert sniff(bytes(data)).format in ("unknown", "archive/zip", "pytorch/module", "pytorch/state-dict")
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,88 @@
+"""Flatbuffers without an identifier: told by their root table (layout: FlatBuffers' own page of internals)."""
+
+from __future__ import annotations
+
+import struct
+
+from .found import Found
+
+_MOST_FIELDS = 64
+
+
+def by_table(data: memoryview) -> Found | None:
+    root = _Table.root(data)
+    if root is None:
+        return None
+    if root.is_mnn():
+        return Found("mnn/model", "an MNN model")
+    if root.is_jax():
+        return Found("jax/export", "an exported JAX function")
+    return None
+
+
+class _Table:
+    """`fields`: offsets of the fields from the table's start, 0 for one that is not there."""
+
+    def __init__(self, data: memoryview, at: int, fields: tuple[int, ...]) -> None:
+        self.data, self.at, self.fields = data, at, fields
+
+    @classmethod
+    def root(cls, data: memoryview) -> _Table | None:
+        if len(data) < 16:
+            return None
+        (at,) = struct.unpack_from("<I", data, 0)
+        if at + 4 > len(data) or at < 4:
+            return None
+        (back,) = struct.unpack_from("<i", data, at)
+        table = at - back
+        if not 0 <= table <= len(data) - 4:
+            return None
+        size, inline = struct.unpack_from("<HH", data, table)
+        count = (size - 4) // 2
+        if size < 4 or size % 2 or count > _MOST_FIELDS or table + size > len(data) or at + inline > len(data):
+            return None
+        fields = struct.unpack_from(f"<{count}H", data, table + 4)
+        if any(offset >= max(inline, 1) for offset in fields):
+            return None
+        return cls(data, at, fields)
+
+    def is_mnn(self) -> bool:
+        """Net: its operators are field 3 and the names of its tensors field 7, which are two vectors; see MNN.fbs."""
+        operators, names = self._vector(3), self._vector(7)
+        return bool(operators) and bool(names) and all(self._string(each) is not None for each in (names or [])[:8])
+
+    def is_jax(self) -> bool:
+        """Exported: version (u16) and the function's name come first; see jax's serialization.fbs."""
+        if len(self.fields) < 8 or not self.fields[1]:
+            return False
+        target = self._target(self.at + self.fields[1])
+        name = self._string(target) if target is not None else None
+        return bool(name) and len(self._vector(6) or self._vector(5) or ()) >= 0
+
+    def _vector(self, field: int) -> list[int] | None:
+        """Where the elements of a vector of offsets point to (at most the first eight)."""
+        if field >= len(self.fields) or not self.fields[field]:
+            return None
+        start = self._target(self.at + self.fields[field])
+        if start is None:
+            return None
+        (count,) = struct.unpack_from("<I", self.data, start)
+        if count > (len(self.data) - start - 4) // 4:
+            return None
+        found = [self._target(start + 4 + 4 * index) for index in range(min(count, 8))]
+        return [each for each in found if each is not None] if None not in found else None
+
+    def _target(self, at: int) -> int | None:
+        if at + 4 > len(self.data):
+            return None
+        target = at + struct.unpack_from("<I", self.data, at)[0]
+        return target if target + 4 <= len(self.data) else None
+
+    def _string(self, at: int) -> str | None:
+        (size,) = struct.unpack_from("<I", self.data, at)
+        if size > min(1024, len(self.data) - at - 4):
+            return None
+        try:
+            return bytes(self.data[at + 4 : at + 4 + size]).decode("utf-8")
+        except UnicodeDecodeError:
+            return None

@@ -1,0 +1,87 @@
+"""Files that belong together: what lies beside the file that is named, found by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlpipe.errors import UserError
+
+ALWAYS = ("labels.txt", "{name}.data", "{name}_data", "{stem}.data")  # the last three: weights of an ONNX file
+
+# Name of the file -> for each thing that it wants, where that may be: the first pattern that matches counts. The
+# groups of the expression stand as {0}, {1} in the patterns.
+_WANTED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
+    (r"(.+)\.prototxt(?:\.txt)?", (("{0}.caffemodel", "{0}*.caffemodel", "*.caffemodel"),)),
+    (r"(.+)\.caffemodel", (("{0}.prototxt", "deploy.prototxt", "*deploy*.prototxt", "*.prototxt"),)),
+    (r"(.+)-symbol\.json", (("{0}-????.params", "{0}.params"),)),
+    (r"(.+)-\d{4}\.params", (("{0}-symbol.json",),)),
+    (r"(.+)\.params", (("{0}-symbol.json", "{0}.json"),)),
+    (r"(.+)\.cfg", (("{0}.weights", "{0}*.weights", "*.weights"),)),
+    (r"(.+)\.weights", (("{0}.cfg", "*.cfg"),)),
+    (r"(.+)\.param", (("{0}.bin",),)),
+    (r"(.+)\.bin", (("{0}.param",),)),
+    (r"(.+)\.pdmodel", (("{0}.pdiparams",),)),
+    (r"__model__", (("__params__", "params"),)),
+    (r"(.+)\.pdiparams(?:\.info)?", (("{0}.pdmodel", "{0}.json"),)),
+    (
+        r"(.+)\.json",
+        (("{0}.pdiparams",), ("{0}_weights.h5", "{0}.weights.h5", "{0}-weights.h5", "{0}.h5", "{0}*.h5", "*.h5")),
+    ),
+    (r"(.*)predict(.*)\.pb(?:txt)?", (("{0}init{1}.pb", "{0}init{1}.pbtxt"),)),
+    (r"(.*)init(.*)\.pb(?:txt)?", (("{0}predict{1}.pb", "{0}predict{1}.pbtxt"),)),
+    (r"(.+)\.meta", (("{0}.index",),)),
+    (r"(.+)\.(?:index|data-\d+-of-\d+)", (("{0}.meta",), ("{0}.index",))),
+    (r"(.+)\.(?:npz|pkl|pickle)", (("{0}.layers.json", "{0}.layers.toml"),)),
+    (r"(.+)\.layers\.(?:json|toml)", (("{0}.npz", "{0}.pkl"),)),
+)
+_SHARDS = r"(.+)\.(?:meta|index|data-\d+-of-\d+)"  # a checkpoint's: all of them are wanted
+
+
+def companions(path: Path) -> list[Path]:
+    """What belongs to `path` and is there. Raises UserError where several files could be meant."""
+    found = dict.fromkeys(_certain(path))
+    for expression, wanted in _WANTED:
+        match = re.fullmatch(expression, path.name)
+        if match:
+            found.update(dict.fromkeys(each for patterns in wanted for each in _one(path, match.groups(), patterns)))
+            break
+    return [each for each in found if each != path]
+
+
+def _certain(path: Path) -> Iterator[Path]:
+    for pattern in ALWAYS:
+        beside = path.parent / pattern.format(name=path.name, stem=path.stem)
+        if beside.is_file():
+            yield beside
+    shards = re.fullmatch(_SHARDS, path.name)
+    if shards:
+        yield from (each for each in _glob(path, f"{_literal(shards[1])}.data-*") if each.is_file())
+
+
+def _one(path: Path, groups: tuple[str, ...], patterns: tuple[str, ...]) -> list[Path]:
+    """The one file that the first matching pattern means; none where nothing matches."""
+    for pattern in patterns:
+        matches = _glob(path, pattern.format(*map(_literal, groups)))
+        if len(matches) > 1:
+            stem = groups[0] if groups else path.stem
+            related = [each for each in matches if each.stem.startswith(stem) or stem.startswith(each.stem)]
+            matches = related or matches
+        if len(matches) > 1:
+            raise UserError(
+                f"{path.name} could belong to several files: {', '.join(each.name for each in matches[:8])}",
+                hint="name the one that is meant instead, or put the files that belong together into a folder",
+            )
+        if matches:
+            return matches
+    return []
+
+
+def _glob(path: Path, pattern: str) -> list[Path]:
+    return sorted(each for each in path.parent.glob(pattern) if each.is_file() and each.name != path.name)
+
+
+def _literal(text: str) -> str:
+    """As a pattern that matches just this text."""
+    return re.sub(r"([\[*?])", r"[\1]", text)

@@ -1,0 +1,59 @@
+"""Files that belong together are found by name; where several could be meant, they are listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dlpipe.errors import UserError
+from dlpipe.pipeline.companions import companions
+
+PAIRS = {
+    "x.prototxt": "x.caffemodel",
+    "x.caffemodel": "x.prototxt",
+    "lenet.prototxt": "lenet_iter_10000.caffemodel",
+    "lenet_iter_10000.caffemodel": "lenet.prototxt",
+    "x-symbol.json": "x-0000.params",
+    "x-0000.params": "x-symbol.json",
+    "x.cfg": "x.weights",
+    "x.weights": "x.cfg",
+    "x.ncnn.param": "x.ncnn.bin",
+    "x.bin": "x.param",
+    "x.pdmodel": "x.pdiparams",
+    "x.pdiparams": "x.json",
+    "x.json": "x_weights.h5",
+    "predict_net.pb": "init_net.pb",
+    "crayon_init.pb": "crayon_predict.pb",
+    "a[1].cfg": "a[1].weights",
+}
+
+
+@pytest.mark.parametrize(("named", "beside"), PAIRS.items())
+def test_pairs(tmp_path: Path, named: str, beside: str) -> None:
+    for name in (named, beside, "unrelated.txt", "other.onnx"):
+        (tmp_path / name).touch()
+    assert [each.name for each in companions(tmp_path / named)] == [beside]
+
+
+def test_a_checkpoint_is_all_of_its_files(tmp_path: Path) -> None:
+    files = ["m.data-00000-of-00002", "m.data-00001-of-00002", "m.index", "m.meta"]
+    for name in (*files, "m2.meta", "m2.index"):
+        (tmp_path / name).touch()
+    for named in files:
+        assert sorted(each.name for each in companions(tmp_path / named)) == [each for each in files if each != named]
+
+
+def test_an_exact_name_wins(tmp_path: Path) -> None:
+    for name in ("x.prototxt", "x.caffemodel", "x_iter_1.caffemodel", "y.caffemodel"):
+        (tmp_path / name).touch()
+    assert [each.name for each in companions(tmp_path / "x.prototxt")] == ["x.caffemodel"]
+
+
+def test_several_that_could_be_meant_are_listed(tmp_path: Path) -> None:
+    for name in ("x-symbol.json", "x-0001.params", "x-0002.params"):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"x-0001.params, x-0002.params") as caught:
+        companions(tmp_path / "x-symbol.json")
+    assert "folder" in (caught.value.hint or "")
+    assert [each.name for each in companions(tmp_path / "x-0002.params")] == ["x-symbol.json"]
