@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 
 from dlpipe.contracts import json
 from dlpipe.errors import ToolMissing, UserError
-from dlpipe.toolchains import gc
+from dlpipe.toolchains import builds, gc
 from dlpipe.toolchains.environment import Environment, read_complete, sync_folder, write_complete
 from dlpipe.toolchains.install import installer
 from dlpipe.toolchains.locking import exclusive
@@ -56,20 +56,25 @@ class Toolchains:
         self.registry = registry or Registry()
         self._say = on_event or (lambda _line: None)
         self._digests: dict[str, str] = {}
+        self._chosen: dict[str, Spec] = {}
 
     def names(self) -> list[str]:
-        return self.registry.names()
+        """Builds of another one are not among them: they stand behind its name."""
+        return [name for name in self.registry.names() if self.registry.get(name).build_of is None]
 
     def spec(self, name: str) -> Spec:
-        return self.registry.get(name)
+        """Of the build that is taken here, where there are several."""
+        if name not in self._chosen:
+            spec = self.registry.get(name)
+            if others := self.registry.builds(name):
+                spec = builds.choose(spec, others, self._is_installed, offline=self.offline)
+            self._chosen[name] = spec
+        return self._chosen[name]
 
     def digest(self, name: str) -> str:
         """SHA-256 of what would be installed here; known before anything is. It is part of every stage's key."""
         if name not in self._digests:
-            spec = self.spec(name)
-            machine = None if not spec.runs_here else [platform.system(), platform.machine(), platform.libc_ver()[0]]
-            parts = {"lock": _read_lock(spec), "spec": spec.what_matters(), "machine": machine}
-            self._digests[name] = json.digest(parts)
+            self._digests[name] = _digest(self.spec(name))
         return self._digests[name]
 
     def locked_versions(self, name: str) -> dict[str, str]:
@@ -90,6 +95,13 @@ class Toolchains:
         whole = environment is not None and environment.digest == self.digest(name) and environment.works()
         return environment if whole else None
 
+    def _is_installed(self, spec: Spec) -> bool:
+        """Of one build, before one is chosen."""
+        if not spec.lock_path.is_file():
+            return False
+        environment = read_complete(self.root / _folder_name(spec.name, _digest(spec)))
+        return environment is not None and environment.works()
+
     def ensure(self, name: str) -> Environment:
         """The environment, installed now if it is not there. Raises ToolMissing or UserError that say what to do."""
         return self.find(name) or self._install(self.spec(name))
@@ -101,14 +113,14 @@ class Toolchains:
 
     def lock(self, name: str) -> Path:
         """For maintainers: resolve again and write `toolchain.lock`."""
-        spec = self.spec(name)
+        spec = self.registry.get(name)
         text = installer(spec.kind).lock(spec, self._say)
         spec.lock_path.write_text(text, encoding="utf-8")
         self._digests.pop(name, None)
         return spec.lock_path
 
     def _folder(self, name: str) -> Path:
-        return self.root / f"{name}-{self.digest(name)[:16]}"
+        return self.root / _folder_name(self.spec(name).name, self.digest(name))
 
     def _install(self, spec: Spec) -> Environment:
         self._permit(spec)
@@ -179,6 +191,15 @@ class Toolchains:
             hint="make that folder writable, or set DLPIPE_CACHE_DIR to one that is",
             toolchain=spec.name,
         )
+
+
+def _folder_name(name: str, digest: str) -> str:
+    return f"{name}-{digest[:16]}"
+
+
+def _digest(spec: Spec) -> str:
+    machine = None if not spec.runs_here else [platform.system(), platform.machine(), platform.libc_ver()[0]]
+    return json.digest({"lock": _read_lock(spec), "spec": spec.what_matters(), "machine": machine})
 
 
 def _read_lock(spec: Spec) -> str:

@@ -36,6 +36,10 @@ class Registry:
     def names(self) -> list[str]:
         return sorted(self._all)
 
+    def builds(self, name: str) -> list[Spec]:
+        """Other builds of that toolchain (see `builds.py`)."""
+        return [spec for spec in self._own.values() if spec.build_of == name]
+
     @cached_property
     def _own(self) -> dict[str, Spec]:
         return _read(file for folder in self._folders for file in _files(folder))

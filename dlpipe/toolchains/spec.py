@@ -15,7 +15,7 @@ from dlpipe.errors import UserError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 # Fields that describe or check an environment and do not change what gets installed.
-_DESCRIPTIVE = frozenset({"name", "summary", "size_mb", "licence", "proprietary", "limits", "apt", "imports", "source"})
+_DESCRIPTIVE = frozenset({"name", "build_of", "summary", "size_mb", "licence", "proprietary", "limits", "apt", "imports", "source"})
 
 
 class Spec(BaseModel):
@@ -29,6 +29,7 @@ class Spec(BaseModel):
     kind: Literal["python", "debian"] = "python"
     summary: str
     variant: str = "default"  # the build of a tool that comes in several: cpu, cuda
+    build_of: Name | None = None  # taken for that toolchain wherever its packages can be had (see builds.py)
     size_mb: int | None = Field(default=None, gt=0)  # on disk once installed, roughly
     licence: str | None = None  # SPDX expression, or the name of a proprietary licence
     proprietary: bool = False  # installed only on the user's word (DLPIPE_ACCEPT_LICENCES)

@@ -68,7 +68,9 @@ def lock(spec: Spec, say: Say) -> str:
             if spec.platform:
                 where += ["--only-binary", ":all:"]
             arguments = ["pip", "compile", *shape, *where, *extra, str(wanted)]
-            environ = uv_environment(further_places=False)
+            # A build with a local version (2.13.0+cpu) is in no public index: its wheel comes from further places.
+            special = any("+" in pin.partition("==")[2] for pin in requirements)
+            environ = uv_environment(further_places=special)
             run_uv(arguments, what=f"resolving the {spec.name} toolchain", say=say, environ=environ)
             blocks.append(made.read_text(encoding="utf-8"))
     text = "".join(blocks) or "# this toolchain is the bare interpreter\n"
