@@ -15,7 +15,9 @@ from dlpipe.errors import UserError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 # Fields that describe or check an environment and do not change what gets installed.
-_DESCRIPTIVE = frozenset({"name", "build_of", "summary", "size_mb", "licence", "proprietary", "limits", "apt", "imports", "source"})
+_DESCRIPTIVE = frozenset(
+    {"name", "build_of", "summary", "size_mb", "licence", "proprietary", "limits", "apt", "imports", "source"}
+)
 
 
 class Spec(BaseModel):
