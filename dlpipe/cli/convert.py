@@ -27,6 +27,8 @@ def convert(
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    route: opt.Route = None,
+    reference: opt.Reference = None,
     max_accuracy_drop: Annotated[str | None, typer.Option(help="In absolute points, e.g. 0.5%.")] = None,
     max_latency: Annotated[str | None, typer.Option(help="Median on the target, e.g. 10ms.")] = None,
     max_size: Annotated[str | None, typer.Option(help="Of the artefact, e.g. 2MB.")] = None,
@@ -71,7 +73,8 @@ def convert(
             precision=parse_precision(precision),
             data=data,
             labels=labels,
-            options=import_options(input_, output, shape, unsafe_load, factory),
+            reference=reference,
+            options=import_options(input_, output, shape, unsafe_load, factory, route),
             limits=UserLimits.parse(
                 max_accuracy_drop=max_accuracy_drop,
                 max_latency=max_latency,

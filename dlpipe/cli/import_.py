@@ -9,6 +9,12 @@ import typer
 
 from dlpipe.cli import options as opt
 
+_KINDS = {
+    "original": "",
+    "independent": " (an independent implementation)",
+    "own": " (dlpipe's own: not verified by another implementation)",
+}
+
 
 def register(app: typer.Typer) -> None:
     app.command("import")(import_)
@@ -23,6 +29,8 @@ def import_(
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    route: opt.Route = None,
+    reference: opt.Reference = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -30,29 +38,30 @@ def import_(
     """Import a model to ONNX and prove it equal to the original. Exit code 3 when it is not.
 
     \b
-    Example:
+    Examples:
       dlpipe import model.pb -o model.onnx
+      dlpipe import deploy.prototxt -o net.onnx      (its .caffemodel lies beside)
+      dlpipe import weights.pth --factory net:build -o net.onnx
     """
-    from dlpipe.cli.output import print_json
+    from dlpipe.cli.output import agreement, print_json
     from dlpipe.cli.progress import Progress
     from dlpipe.pipeline.importing import import_verified
     from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
-    options = import_options(input_, output, shape, unsafe_load, factory)
+    options = import_options(input_, output, shape, unsafe_load, factory, route)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,
     ):
-        found = import_verified(session, model, out, options=options, data=data)
+        found = import_verified(session, model, out, options=options, data=data, reference=reference)
     if as_json:
         print_json(found)
     else:
         for line in found["preprocessing"]:
             typer.echo(line)
-        fidelity = found["fidelity"]
-        typer.echo(
-            f"{out}: equal to {found['reference']} within {fidelity['max_rel']:.2g} of the output's range "
-            f"(limit {fidelity['tolerance']:g}, {fidelity['samples']} samples)"
-        )
+        for name, why in found["refused_routes"].items():
+            typer.echo(f"the route {name} was refused: {why}")
+        what = f"{found['reference']}{_KINDS[found['reference_kind']]}"
+        typer.echo(f"{out}: {agreement(found['fidelity'], what)} ({found['fidelity']['samples']} samples)")
     return 0

@@ -26,6 +26,7 @@ def optimize(
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    route: opt.Route = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -36,13 +37,13 @@ def optimize(
     Example:
       dlpipe optimize model.onnx -o small.onnx --passes fold-batchnorm,clean
     """
-    from dlpipe.cli.output import print_json
+    from dlpipe.cli.output import agreement, print_json
     from dlpipe.cli.progress import Progress
     from dlpipe.pipeline.optimizing import optimize_verified
     from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
-    options = import_options(input_, output, shape, unsafe_load, factory)
+    options = import_options(input_, output, shape, unsafe_load, factory, route)
     chosen = None if passes is None else tuple(name.strip() for name in passes.split(",") if name.strip())
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
@@ -56,9 +57,6 @@ def optimize(
         typer.echo(f"{each['name']}: {len(each['changes']) or 'no'} change{'' if len(each['changes']) == 1 else 's'}")
     for name, why in found["dropped"].items():
         typer.echo(f"{name}: left out: {why}")
-    fidelity = found["fidelity"]
-    typer.echo(
-        f"{out}: {found['nodes'][0]} -> {found['nodes'][1]} nodes, equal to {found['reference']} within "
-        f"{fidelity['max_rel']:.2g} of the output's range (limit {fidelity['tolerance']:g})"
-    )
+    agrees = agreement(found["fidelity"], found["reference"])
+    typer.echo(f"{out}: {found['nodes'][0]} -> {found['nodes'][1]} nodes, {agrees}")
     return 0

@@ -29,6 +29,14 @@ Factory = Annotated[
     str | None,
     typer.Option(metavar="MODULE:FUNCTION", help="Your Python code that builds the network; FILE.py:FUNCTION too."),
 ]
+Route = Annotated[
+    str | None,
+    typer.Option(help="Insist on one of the frontend's converters; by default the next is tried where one is wrong."),
+]
+Reference = Annotated[
+    Path | None,
+    typer.Option(help="Inputs and outputs of the original (.npz), where no framework is to run it."),
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text.")]
 Offline = Annotated[bool, typer.Option("--offline", envvar="DLPIPE_OFFLINE", help="Never download anything.")]

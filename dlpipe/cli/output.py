@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -35,3 +35,11 @@ def human_size(size: float | None) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     raise AssertionError("unreachable")
+
+
+def agreement(fidelity: Mapping[str, Any], reference: str) -> str:
+    """How near a model is to its reference, in words."""
+    if fidelity["max_rel"] is None:
+        return f"equal to {reference} in every element"
+    limit = f" (limit {fidelity['tolerance']:g})" if fidelity["tolerance"] is not None else ""
+    return f"equal to {reference} within {fidelity['max_rel']:.2g} of the output's range{limit}"

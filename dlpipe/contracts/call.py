@@ -28,8 +28,8 @@ class Call:
     Inputs are bound by the caller: a mapping from input name to a *folder* that the worker sees read-only.
     The output is a folder (the worker's `request.out`) and a JSON value (what the operation returns).
     `resources` are names of further toolchains (an emulator, a foreign root) mounted read-only beside it;
-    the worker finds them in `request.resources[name]`. `libraries` are folders beside the worker's own whose code it
-    imports (`from ..kit import emit`); it sees no other code of dlpipe. All of this is part of the stage's cache key.
+    the worker finds them in `request.resources[name]`. `libraries` are folders whose code it imports as if they lay
+    beside its own (`from ..kit import emit`); it sees no other code of dlpipe. All of this is part of the cache key.
     """
 
     toolchain: str

@@ -53,6 +53,12 @@ class Frontend(Protocol):
         del sniffed
         return ()
 
+    def sniff_call(self, entry: str) -> Call | None:
+        """source -> value: the fields of `Sniffed` that are known, or None where it is not this format. For frontends
+        of other packages: asked for what dlpipe itself does not know."""
+        del entry
+        return None
+
     def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         """source -> `model.onnx`, `contract.json` (+ what preprocessing needs to stay executable)."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlpipe.contracts.call import Call
@@ -39,6 +39,17 @@ def run_call(*, threads: int = 1, optimisation: str = "all") -> Call:
 def time_call(*, threads: int = 1) -> Call:
     """Inputs: `ir`, `samples`. The caller adds handle, warmup and runs to the params."""
     return Call("core", _WORKER, "time", {"threads": threads}, stage_class="hardware")
+
+
+def golden_call() -> Call:
+    """Inputs: `imported`, `golden` (a folder with reference.npz). Output: `samples.npz` and `outputs.npz`."""
+    return Call("core", _WORKER, "golden")
+
+
+def depart_call(layers: Sequence[str], tolerance: float) -> Call:
+    """Inputs: `ir`, `samples`, `layers` (layers.npz). Value: {"layer": the first of `layers` that the model does not
+    reproduce (None: it reproduces all), "agrees_until", "reproduced", "layers"}. tolerance: of a layer's range."""
+    return Call("core", _WORKER, "depart", {"layers": list(layers), "tolerance": tolerance}, stage_class="hardware")
 
 
 def attach_call() -> Call:

@@ -1,5 +1,6 @@
 """The common IR's operations. Runs in the core toolchain; every input and output is a folder."""
 
+import json
 import shutil
 import time
 from collections import OrderedDict
@@ -8,7 +9,8 @@ from typing import Any
 
 from dlpipe_worker import Request, operation
 
-from .graph import checking, describing, executing, files, generating, importing
+from .graph import checking, departing, describing, executing, files, generating, importing
+from .graph import golden as golden_
 
 _SESSIONS: OrderedDict[str, tuple[Any, dict[str, Any], float]] = OrderedDict()  # of the timing operation
 _OPEN_SESSIONS = 16
@@ -89,6 +91,29 @@ def time_(request: Request) -> object:
         "peak_rss": executing.peak_rss(),
         "tool": executing.TOOL,
     }
+
+
+@operation
+def golden(request: Request) -> object:
+    """imported, golden -> `samples.npz`, `outputs.npz` from the user's reference.npz."""
+    contract = json.loads((Path(request.inputs["imported"]) / "contract.json").read_bytes())
+    samples, outputs = golden_.read(Path(request.inputs["golden"]) / "reference.npz", contract)
+    files.write_npz(Path(request.out) / "samples.npz", samples)
+    files.write_npz(Path(request.out) / "outputs.npz", outputs)
+    return {"count": len(next(iter(outputs.values()))), "labelled": False, "tool": "given outputs"}
+
+
+@operation
+def depart(request: Request) -> object:
+    """ir, samples, layers -> at which layer the model departs. params: layers (their names), tolerance."""
+    return departing.find(
+        Path(request.inputs["ir"]),
+        Path(request.inputs["samples"]) / "samples.npz",
+        Path(request.inputs["layers"]) / "layers.npz",
+        request.params["layers"],
+        request.params["tolerance"],
+        Path(request.out),
+    )
 
 
 @operation

@@ -17,6 +17,7 @@ from dlpipe.pipeline.store import Record
 from dlpipe.report.schema import Artifact, Note, Stage
 
 MAX_CHANGES = 12
+OWN_REFERENCE = "it agrees with dlpipe's own reference interpreter only: no other implementation of the format ran here"
 
 Timings = Mapping[str, Any]  # name -> what measure.timing found
 
@@ -34,7 +35,7 @@ class Assembler:
     def stages(self) -> list[Stage]:
         """The stages that make something; runs and comparisons show as the figures of what they measured."""
         made = [each for each in self._outcomes.values() if each.stage.kind in ("import", "pass", "compile")]
-        first, *others = [self._stage(each) for each in made if each.stage.id != "sniff"]
+        first, *others = [self._stage(each) for each in made if not each.stage.id.startswith("sniff")]
         samples = [self._stage(self._outcomes["samples"])] if "samples" in self._outcomes else []
         return [first, *samples, *self._reference(), *others]
 
@@ -90,11 +91,14 @@ class Assembler:
     def _blocks(self, stage: str) -> dict[str, Any]:
         fidelity, accuracy = self._value(f"fidelity:{stage}"), self._value(f"accuracy:{stage}")
         return {
-            "fidelity": Fidelity.model_validate({"vs": "original", **fidelity}) if fidelity else None,
+            "fidelity": Fidelity.model_validate({"vs": self._kind(), **fidelity}) if fidelity else None,
             "fidelity_reason": None if fidelity else self._why_not(f"fidelity:{stage}"),
             "accuracy": Accuracy.model_validate(accuracy) if accuracy else None,
             "accuracy_reason": None if accuracy else self._no_accuracy() or self._why_not(f"accuracy:{stage}"),
         }
+
+    def _kind(self) -> str:
+        return self._samples.kind if self._samples is not None else "original"
 
     def _no_accuracy(self) -> str | None:
         labelled = self._samples is not None and self._samples.labelled
@@ -167,7 +171,9 @@ class Assembler:
             return "failed", f"its outputs could not be compared: {self._why_not(f'fidelity:{candidate.id}')}"
         if fidelity["passed"] is None:
             return "unverified", fidelity["reason"]
-        return ("passed", None) if fidelity["passed"] else ("failed", f"ran, but wrong: {fidelity['reason']}")
+        if not fidelity["passed"]:
+            return "failed", f"ran, but wrong: {fidelity['reason']}"
+        return ("unverified", OWN_REFERENCE) if self._kind() == "own" else ("passed", None)
 
 
 def _shown(stage: PipelineStage) -> tuple[str, ...]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from dlpipe.errors import GateFailed
 from dlpipe.ir.calls import describe_call, run_call
 from dlpipe.measure import accuracy_call, fidelity_call
 from dlpipe.pipeline.samples import Samples, SampleSet
-from dlpipe.pipeline.stage import Outcome, Stage
+from dlpipe.pipeline.stage import Stage
 
 
 def check_ir(stage: str, variant: str, samples: Samples) -> list[Stage]:
@@ -26,24 +23,3 @@ def judge(stage: str, variant: str, against: SampleSet, *, labelled: bool) -> li
         inputs = {**outputs, "labels": against.samples}
         stages.append(Stage(f"accuracy:{stage}", "measure", accuracy_call(), inputs, required=False))
     return stages
-
-
-def stop_if_import_is_wrong(outcomes: Mapping[str, Outcome], ir: str) -> None:
-    """Nothing is built on an import that could not be run, or departs from the original. Raises what was found."""
-    for name in (f"run:{ir}", f"fidelity:{ir}"):
-        error = outcomes[name].error
-        if error is not None:
-            raise error
-    fidelity = outcomes[f"fidelity:{ir}"].value
-    if fidelity["passed"] is False:
-        outputs = fidelity["outputs"]
-        worst = max(outputs, key=lambda name: outputs[name].get("max_rel") or 0.0, default=None)
-        raise GateFailed(
-            f"the import is wrong: {fidelity['reason']}",
-            hint="nothing was written; `dlpipe inspect` shows the model's operators: please report it with these",
-            stage=ir,
-            output=worst,
-            max_rel=fidelity["max_rel"],
-            tolerance=fidelity["tolerance"],
-            samples=fidelity["samples"],
-        )

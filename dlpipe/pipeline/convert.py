@@ -17,14 +17,14 @@ from dlpipe.ir.calls import time_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.pipeline import gates as gating
 from dlpipe.pipeline.artifacts import Built, Candidate, build, candidates
-from dlpipe.pipeline.assemble import Assembler
-from dlpipe.pipeline.checks import check_ir, stop_if_import_is_wrong
+from dlpipe.pipeline.assemble import OWN_REFERENCE, Assembler
 from dlpipe.pipeline.history import record_lineage
-from dlpipe.pipeline.imported import Imported, import_model
+from dlpipe.pipeline.imported import Imported, sniff
 from dlpipe.pipeline.optimise import Optimised, optimise
 from dlpipe.pipeline.output import check_free, export_artifacts, link_selected, output_folder, write_manifest
+from dlpipe.pipeline.proven import Proven, prove_import
 from dlpipe.pipeline.request import SEED, ConvertRequest
-from dlpipe.pipeline.samples import Samples, make_samples
+from dlpipe.pipeline.samples import Samples
 from dlpipe.pipeline.select import broken_paths, select
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import default_out
@@ -54,16 +54,14 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     wanted = [each for target in targets for each in candidates(target, request)]  # bad names end here, at once
     if request.out is not None:
         check_free(request.out)
-    imported = import_model(session, request.model, request.options)
-    out = request.out or default_out(imported.source)
+    out = request.out or default_out(sniff(session, request.model, factory=request.options.factory).source)
     check_free(out)
-    samples = make_samples(session, request, imported)
-    session.executor.run(check_ir(imported.ir, "fp32", samples))
-    stop_if_import_is_wrong(session.executor.outcomes, imported.ir)
+    proven = prove_import(session, request)
+    imported, samples = proven.imported, proven.samples
     optimised = optimise(session, samples, start=imported.ir)
     tried = _build_all(session, targets, wanted, samples, optimised)
     timings = _time_all(session, imported, samples, optimised, tried)
-    report = _report(session, request, imported, samples, optimised, tried, timings, time.monotonic() - started)
+    report = _report(session, request, proven, optimised, tried, timings, time.monotonic() - started)
     error = _verdict(request, report)
     _write(session, out, report, optimised, tried)
     return Converted(report, out, error)
@@ -118,13 +116,13 @@ def _time_all(
 def _report(
     session: Session,
     request: ConvertRequest,
-    imported: Imported,
-    samples: Samples,
+    proven: Proven,
     optimised: Optimised,
     tried: list[Built],
     timings: Mapping[str, Any],
     seconds: float,
 ) -> Report:
+    samples = proven.samples
     assembler = Assembler(session, samples, timings, optimised.dropped)
     stages = assembler.stages()
     artifacts = [assembler.artifact(each.candidate) for each in tried]
@@ -144,7 +142,7 @@ def _report(
         run=session.id,
         created=datetime.now(UTC).replace(microsecond=0),
         command=request.command,
-        source=_source(session, imported),
+        source=_source(session, proven),
         samples=SamplesBlock(
             count=samples.count,
             source=samples.source,
@@ -156,7 +154,7 @@ def _report(
         artifacts=tuple(artifacts),
         gates=tuple(gates),
         selected=selected,
-        notes=tuple(_notes(imported, samples, optimised, tried)),
+        notes=tuple(_notes(proven, optimised, tried)),
         environment=Environment(
             machine={**fingerprint()},
             python=platform.python_version(),
@@ -170,7 +168,8 @@ def _report(
     return report.model_copy(update={"scorecard": scorecard(report)})
 
 
-def _source(session: Session, imported: Imported) -> SourceBlock:
+def _source(session: Session, proven: Proven) -> SourceBlock:
+    imported = proven.imported
     value = session.executor.outcomes["reference"].value or {}
     return SourceBlock(
         path=str(imported.source.path),
@@ -181,13 +180,19 @@ def _source(session: Session, imported: Imported) -> SourceBlock:
         size_bytes=imported.source.size_bytes,
         inputs=imported.contract.inputs,
         outputs=imported.contract.outputs,
-        reference=Reference(kind="original", tool=value.get("tool")),
+        reference=Reference(kind=proven.samples.kind, tool=value.get("tool")),
         preprocessing=tuple(each.summary for each in imported.contract.preprocessing),
     )
 
 
-def _notes(imported: Imported, samples: Samples, optimised: Optimised, tried: list[Built]) -> list[Note]:
+def _notes(proven: Proven, optimised: Optimised, tried: list[Built]) -> list[Note]:
+    imported, samples = proven.imported, proven.samples
     notes = [Note(message=each.summary) for each in imported.contract.preprocessing]
+    notes += [
+        Note(level="warning", message=f"the route {route} was refused: {why}") for route, why in proven.refused.items()
+    ]
+    if samples.kind == "own":
+        notes.append(Note(level="warning", message=OWN_REFERENCE))
     if not samples.labelled:
         notes.append(Note(level="warning", message="accuracy is unknown: no labelled data was given (--data)"))
     if samples.source == "generated" and any(each.candidate.variant == "int8" for each in tried):

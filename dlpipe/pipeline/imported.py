@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
 from dlpipe.errors import Unsupported
@@ -30,9 +30,15 @@ class Imported:
     ir: str = "import"
 
 
-def sniff(
-    session: Session, spec: str, *, prefix: str = "", factory: str | None = None
-) -> tuple[Source, Sniffed, Frontend]:
+class Opened(NamedTuple):
+    """A file of the user's, and who takes it."""
+
+    source: Source
+    sniffed: Sniffed
+    frontend: Frontend
+
+
+def sniff(session: Session, spec: str, *, prefix: str = "", factory: str | None = None) -> Opened:
     """What `plan` and `inspect` need: no framework is installed or started for it.
 
     prefix: keeps the stages of several models of one session apart. factory: user code that is taken along.
@@ -41,12 +47,31 @@ def sniff(
     source = take(session.store, spec, tuple(frontends()), factory)
     stage = Stage(f"{prefix}sniff", "import", sniff_call(source.entry), {"source": f"tree:{source.tree}"})
     value = session.executor.run([stage])[stage.id].value
+    if value["format"] == "unknown":
+        value = _ask_others(session, source, prefix) or value
     sniffed = Sniffed(**{**value, "risks": tuple(value.get("risks", ()))})
-    return source, sniffed, frontend_for(sniffed, forced=source.framework)
+    return Opened(source, sniffed, frontend_for(sniffed, forced=source.framework))
+
+
+def _ask_others(session: Session, source: Source, prefix: str) -> dict[str, Any] | None:
+    """What the frontends of other packages take the content for."""
+    for name, each in frontends().items():
+        call = each.sniff_call(source.entry)
+        if call is not None:
+            stage = Stage(f"{prefix}sniff:{name}", "import", call, {"source": f"tree:{source.tree}"})
+            value = session.executor.run([stage])[stage.id].value
+            if value:
+                return {"entry": source.entry, **value}
+    return None
 
 
 def import_model(session: Session, spec: str, options: ImportOptions, *, prefix: str = "") -> Imported:
-    source, sniffed, frontend = sniff(session, spec, prefix=prefix, factory=options.factory)
+    return import_opened(session, sniff(session, spec, prefix=prefix, factory=options.factory), options, prefix=prefix)
+
+
+def import_opened(session: Session, opened: Opened, options: ImportOptions, *, prefix: str = "") -> Imported:
+    """By the route of the options (none: the preferred one); compared with nothing yet."""
+    source, sniffed, frontend = opened
     options = replace(options, factory=source.factory)  # as the worker imports it
     tree, name = f"tree:{source.tree}", f"{prefix}import"
     outcomes = session.executor.run(

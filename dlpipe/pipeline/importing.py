@@ -7,30 +7,35 @@ from typing import Any
 
 from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import UserError
-from dlpipe.pipeline.checks import check_ir, stop_if_import_is_wrong
-from dlpipe.pipeline.imported import import_model
+from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
-from dlpipe.pipeline.samples import make_samples
 from dlpipe.pipeline.session import Session
 
 
 def import_verified(
-    session: Session, spec: str, out: Path, *, options: ImportOptions, data: str | None
+    session: Session,
+    spec: str,
+    out: Path,
+    *,
+    options: ImportOptions,
+    data: str | None,
+    reference: Path | None = None,
 ) -> dict[str, Any]:
     """Writes `out` and its companions (contract.json, external data, preprocessing) only when the model is right.
 
     Raises GateFailed when it is not, UserError when `out` cannot be written.
     """
     check_place(out)
-    imported = import_model(session, spec, options)
-    samples = make_samples(session, ConvertRequest(model=spec, targets=(), data=data, options=options), imported)
-    outcomes = session.executor.run(check_ir(imported.ir, "fp32", samples))
-    stop_if_import_is_wrong(outcomes, imported.ir)
+    request = ConvertRequest(model=spec, targets=(), data=data, options=options, reference=reference)
+    proven = prove_import(session, request)
+    imported, outcomes = proven.imported, session.executor.outcomes
     write_ir(session, outcomes[imported.ir].output, out)
     return {
         "path": str(out),
         "fidelity": outcomes[f"fidelity:{imported.ir}"].value,
         "reference": (outcomes["reference"].value or {}).get("tool"),
+        "reference_kind": proven.samples.kind,
+        "refused_routes": dict(proven.refused),
         "preprocessing": [each.summary for each in imported.contract.preprocessing],
         "contract": imported.contract.model_dump(mode="json"),
     }

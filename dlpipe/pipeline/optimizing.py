@@ -8,12 +8,10 @@ from typing import Any
 from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import GateFailed, UserError
 from dlpipe.passes.registry import STANDARD, pass_info
-from dlpipe.pipeline.checks import check_ir, stop_if_import_is_wrong
-from dlpipe.pipeline.imported import import_model
 from dlpipe.pipeline.importing import check_place, write_ir
 from dlpipe.pipeline.optimise import Optimised, optimise
+from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
-from dlpipe.pipeline.samples import make_samples
 from dlpipe.pipeline.session import Session
 
 
@@ -34,11 +32,9 @@ def optimize_verified(
     """
     check_place(out)
     chosen = STANDARD if passes is None else _exact(passes)
-    imported = import_model(session, spec, options)
-    samples = make_samples(session, ConvertRequest(model=spec, targets=(), data=data, options=options), imported)
-    outcomes = session.executor.run(check_ir(imported.ir, "fp32", samples))
-    stop_if_import_is_wrong(outcomes, imported.ir)
-    optimised = optimise(session, samples, start=imported.ir, passes=chosen)
+    proven = prove_import(session, ConvertRequest(model=spec, targets=(), data=data, options=options))
+    imported = proven.imported
+    optimised = optimise(session, proven.samples, start=imported.ir, passes=chosen)
     if passes is not None and optimised.dropped:
         name, why = next(iter(optimised.dropped.items()))
         raise GateFailed(f"the pass {name} broke the model: {why}", hint="leave it out of --passes", stage=name)

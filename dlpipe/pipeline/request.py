@@ -34,6 +34,7 @@ class ConvertRequest:
     require_verified: bool = False
     out: Path | None = None
     command: str | None = None  # the line that reproduces the run, for the report
+    reference: Path | None = None  # golden outputs of the original, where no framework is to run it
     expected: Expected | None = None  # of a zoo model: what the original must reach
 
     def named(self, backend: str, variant: str) -> bool:
@@ -47,10 +48,11 @@ def import_options(
     shapes: list[str] | None,
     unsafe_load: bool = False,
     factory: str | None = None,
+    route: str | None = None,
 ) -> ImportOptions:
     """From the texts of the command line. Raises UserError."""
     ports, dims = parse_ports(inputs or []), parse_dims(shapes or [])
-    return ImportOptions(ports, tuple(outputs or ()), dims, unsafe_load, factory)
+    return ImportOptions(ports, tuple(outputs or ()), dims, unsafe_load, factory, route)
 
 
 def parse_ports(texts: list[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from dlpipe.data import subset_call
-from dlpipe.errors import Unsupported
+from dlpipe.errors import Unsupported, UserError
+from dlpipe.ir.calls import golden_call
 from dlpipe.measure import accuracy_call
 from dlpipe.pipeline.feeding import from_data, generated, read_labels
 from dlpipe.pipeline.imported import Imported
 from dlpipe.pipeline.request import CALIBRATION_SAMPLES, EMULATED_SAMPLES, SEED, ConvertRequest
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
+
+ReferenceKind = Literal["original", "independent", "own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +39,20 @@ class Samples:
     source: str
     count: int
     names: tuple[str, ...]
+    kind: ReferenceKind = "original"  # who made the reference
 
 
 def make_samples(session: Session, request: ConvertRequest, imported: Imported) -> Samples:
     executor = session.executor
-    if request.data:
+    if request.reference is not None:
+        executor.run(_golden(session, request.reference, imported))
+    elif request.data:
         labels = read_labels(request.labels) if request.labels else ()
         executor.run(from_data(session, request.data, imported.contract, imported.ir, labels=labels))
     else:
         executor.run(generated(imported.ir, request.options.dims))
     value = executor.outcomes["samples"].value
-    reference = imported.frontend.reference_call(imported.sniffed, imported.options)
-    if reference is None:
-        raise Unsupported(f"the {imported.frontend.name} frontend cannot run the original here")
-    source = f"tree:{imported.source.tree}"
-    stages = [Stage("reference", "run", reference, {"source": source, "imported": "import", "samples": "samples"})]
+    stages = [] if "reference" in executor.outcomes else [_reference(imported)]
     for name, limit in (("emulated", EMULATED_SAMPLES), ("calibration", CALIBRATION_SAMPLES), ("timing", 1)):
         stages.append(Stage(f"samples:{name}", "data", subset_call(limit, SEED), {"data": "samples"}))
     stages.append(Stage("reference:emulated", "data", subset_call(EMULATED_SAMPLES, SEED), {"data": "reference"}))
@@ -58,13 +62,36 @@ def make_samples(session: Session, request: ConvertRequest, imported: Imported) 
             for name, samples in (("reference", "samples"), ("reference:emulated", "samples:emulated"))
         ]
     executor.run(stages)
+    made = executor.outcomes["reference"].value or {}
     return Samples(
         full=SampleSet("samples", "reference"),
         emulated=SampleSet("samples:emulated", "reference:emulated"),
         calibration="samples:calibration",
         timing="samples:timing",
         labelled=bool(value["labelled"]),
-        source=request.data or "generated",
+        source=str(request.reference or request.data or "generated"),
         count=value["count"],
         names=tuple(value.get("names") or ()),
+        kind=made.get("kind", "original"),
     )
+
+
+def _reference(imported: Imported) -> Stage:
+    """What the original says to the samples. Raises Unsupported where nothing here can execute it."""
+    call = imported.frontend.reference_call(imported.sniffed, imported.options)
+    if call is None:
+        raise Unsupported(
+            f"nothing here can execute a model of {imported.sniffed.format}, so the import cannot be compared",
+            hint="give inputs and outputs of the original: --reference io.npz",
+        )
+    inputs = {"source": f"tree:{imported.source.tree}", "imported": imported.ir, "samples": "samples"}
+    return Stage("reference", "run", call, inputs)
+
+
+def _golden(session: Session, file: Path, imported: Imported) -> list[Stage]:
+    """The stages `samples` and `reference` from the user's own record: one folder holds both."""
+    if not file.is_file():
+        raise UserError(f"there is no {file}", hint="--reference is an .npz of the original's inputs and outputs")
+    golden = f"tree:{session.store.ingest_files({'reference.npz': file}).digest}"
+    inputs = {"imported": imported.ir, "golden": golden}
+    return [Stage("samples", "data", golden_call(), inputs), Stage("reference", "run", golden_call(), inputs)]

@@ -24,16 +24,16 @@ class Shelf:
         self._lock = threading.Lock()
 
     def put(self, worker: Path, libraries: Sequence[Path] = ()) -> Path:
-        """The copy of the file `worker`, its siblings and libraries where it expects them.
+        """The copy of the file `worker`, its siblings beside it, and the libraries beside its folder.
 
-        Raises ValueError for a folder of more than 32 MiB, and for a library that is not beside the worker's folder.
+        Raises ValueError for a folder of more than 32 MiB, and for libraries of the same name.
         """
         home = worker.resolve().parent
         with self._lock:
             files: dict[str, bytes] = {}
             for folder in (home, *(library.resolve() for library in libraries)):
-                if folder.parent != home.parent:
-                    raise ValueError(f"{folder} does not lie beside {home}")
+                if any(name.startswith(f"{folder.name}/") for name in files):
+                    raise ValueError(f"two libraries are called {folder.name}")
                 files.update({f"{folder.name}/{name}": data for name, data in _files(folder, self.folder).items()})
             digest = hashlib.sha256()
             for name, content in files.items():

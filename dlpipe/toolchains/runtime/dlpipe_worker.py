@@ -91,19 +91,30 @@ class _Channel(object):
 def _load(path: str) -> str:
     """Import the worker file as `dlpipe_house_<n>.<room>.<stem>`; the house is the folder that the room stands in.
 
-    Returns the module's name. Both packages are made here, not imported, so no `__init__.py` of theirs is run.
+    Returns the module's name. The packages, those of libraries beside the room too, are made here and not imported,
+    so no `__init__.py` is run: these are the host's.
     """
     folder, filename = os.path.split(os.path.abspath(path))
     above, room = os.path.split(folder)
-    house, room = ("".join(c if c.isalnum() else "_" for c in name) for name in ("dlpipe_house_" + above, room))
-    for package, place in ((house, above), (house + "." + room, folder)):
-        if package not in sys.modules:
-            module = types.ModuleType(package)
-            module.__path__ = [place]  # what makes a module a package
-            sys.modules[package] = module
-    name = house + "." + room + "." + os.path.splitext(filename)[0]
+    house = "dlpipe_house_" + _plain(above)
+    if house not in sys.modules:
+        _make_package(house, above)
+        for entry in os.listdir(above):
+            if os.path.isdir(os.path.join(above, entry)):
+                _make_package(house + "." + _plain(entry), os.path.join(above, entry))
+    name = house + "." + _plain(room) + "." + os.path.splitext(filename)[0]
     importlib.import_module(name)
     return name
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+
+def _make_package(name: str, folder: str) -> None:
+    module = types.ModuleType(name)
+    module.__path__ = [folder]  # what makes a module a package
+    sys.modules[name] = module
 
 
 def _find(worker: str, name: str) -> Callable[[Request], Any]:

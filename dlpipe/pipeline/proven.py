@@ -1,0 +1,127 @@
+"""An import, and the proof that it equals the original: the ground that every command builds on.
+
+Where a frontend has several converters (routes), a wrong one is refused and the next is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dlpipe.contracts.frontend import ImportOptions
+from dlpipe.errors import DlpipeError, GateFailed, StageFailed, Unsupported, UserError
+from dlpipe.ir.calls import depart_call
+from dlpipe.pipeline.checks import check_ir
+from dlpipe.pipeline.events import StageNote
+from dlpipe.pipeline.imported import Imported, Opened, import_opened, sniff
+from dlpipe.pipeline.request import ConvertRequest
+from dlpipe.pipeline.samples import Samples, make_samples
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """`refused`: route -> why it was not taken."""
+
+    imported: Imported
+    samples: Samples
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def prove_import(session: Session, request: ConvertRequest) -> Proven:
+    """Import, feed, run the original, run the import, compare; executes the stages of `check_ir` for the import.
+
+    Raises GateFailed for an import that departs from the original, naming the layer where that can be found; with
+    several routes, what the preferred one raised, once none is left.
+    """
+    opened = sniff(session, request.model, factory=request.options.factory)
+    routes = opened.frontend.routes(opened.sniffed)
+    chosen = _chosen(routes, request.options, opened)
+    refused: dict[str, DlpipeError] = {}
+    for route in chosen:
+        before = set(session.executor.outcomes)
+        try:
+            imported, samples = _attempt(session, request, opened, replace(request.options, route=route))
+        except (Unsupported, StageFailed, GateFailed) as error:
+            if len(chosen) == 1:
+                raise
+            assert route is not None
+            refused[route] = error
+            message = f"the route {route} was refused: {error.message}"
+            session.bus.emit(StageNote(stage="import", level="warning", message=message, where=error.where))
+            session.executor.forget(set(session.executor.outcomes) - before)
+        else:
+            return Proven(imported, samples, {name: _why(error) for name, error in refused.items()})
+    first, *others = refused.items()
+    first[1].where["other_routes"] = {name: _why(error) for name, error in others}
+    raise first[1]
+
+
+def _chosen(routes: tuple[str, ...], options: ImportOptions, opened: Opened) -> tuple[str | None, ...]:
+    if options.route is None:
+        return routes or (None,)
+    if options.route not in routes:
+        what = f"{opened.sniffed.format} has no route {options.route!r}"
+        raise UserError(what, hint=f"there are: {', '.join(routes)}" if routes else "leave --route out")
+    return (options.route,)
+
+
+def _why(error: DlpipeError) -> str:
+    layer = error.where.get("layer") or error.where.get("node")
+    return f"{error.message} (at {layer})" if layer else error.message
+
+
+def _attempt(
+    session: Session, request: ConvertRequest, opened: Opened, options: ImportOptions
+) -> tuple[Imported, Samples]:
+    imported = import_opened(session, opened, options)
+    samples = make_samples(session, request, imported)
+    session.executor.run(check_ir(imported.ir, "fp32", samples))
+    _stop_if_wrong(session, imported, samples)
+    return imported, samples
+
+
+def _stop_if_wrong(session: Session, imported: Imported, samples: Samples) -> None:
+    """Nothing is built on an import that could not be run, or departs from the original. Raises what was found."""
+    outcomes, ir = session.executor.outcomes, imported.ir
+    for name in (f"run:{ir}", f"fidelity:{ir}"):
+        error = outcomes[name].error
+        if error is not None:
+            raise error
+    fidelity = outcomes[f"fidelity:{ir}"].value
+    if fidelity["passed"] is not False:
+        return
+    outputs = fidelity["outputs"]
+    worst = max(outputs, key=lambda name: outputs[name].get("max_rel") or 0.0, default=None)
+    departs = _departs(session, imported, samples, fidelity.get("tolerance"))
+    where = f", from the layer {departs['layer']} on" if departs.get("layer") else ""
+    raise GateFailed(
+        f"the import is wrong{where}: {fidelity['reason']}",
+        hint="nothing was written; `dlpipe inspect` shows the model's operators: please report it with these",
+        stage=ir,
+        output=worst,
+        layer=departs.get("layer"),
+        agrees_until=departs.get("agrees_until"),
+        max_rel=fidelity["max_rel"],
+        tolerance=fidelity["tolerance"],
+        samples=fidelity["samples"],
+    )
+
+
+def _departs(session: Session, imported: Imported, samples: Samples, tolerance: float | None) -> Mapping[str, Any]:
+    """The first layer of the original that the import does not reproduce. Empty where that cannot be found out."""
+    call = imported.frontend.layers_call(imported.sniffed, imported.options)
+    if call is None:
+        return {}
+    given = {"source": f"tree:{imported.source.tree}", "imported": imported.ir, "samples": samples.timing}
+    layers = Stage("layers", "measure", call, given, required=False)
+    session.executor.run([layers])
+    value = session.executor.outcomes["layers"].value
+    if not value:
+        return {}
+    found = depart_call(value["layers"], tolerance or 1e-4)
+    inputs = {"ir": imported.ir, "samples": samples.timing, "layers": "layers"}
+    session.executor.run([Stage("departs", "measure", found, inputs, required=False)])
+    return session.executor.outcomes["departs"].value or {}

@@ -1,0 +1,154 @@
+"""An import is compared with the original; a wrong route is refused, its layer named, and the next one taken."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlpipe.contracts.call import Call
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.errors import GateFailed, Unsupported, UserError
+from dlpipe.frontends import KIT, registry
+from dlpipe.pipeline.proven import prove_import
+from dlpipe.pipeline.request import ConvertRequest
+from dlpipe.pipeline.session import Session
+from dlpipe.toolchains import Toolchains
+
+_HASTY = """
+import json
+from pathlib import Path
+from dlpipe_worker import operation
+from ..dlpipe_plainnet import worker
+
+@operation
+def import_(request):
+    "A converter that does not know the bias of the layer called fc2, and says nothing."
+    source = Path(request.inputs["source"], request.params["entry"])
+    net = json.loads(source.read_bytes())
+    for layer in net["layers"]:
+        if layer["name"] == "fc2":
+            layer["bias"] = [0.0] * len(layer["bias"])
+    worker._read = lambda request: net
+    return worker.import_(request)
+"""
+
+
+@pytest.fixture
+def session(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "toolchains").symlink_to(toolchains.root)
+    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
+    with Session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def plainnet(repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The example's frontend class, with a wrong converter as its preferred route."""
+    monkeypatch.syspath_prepend(str(repo_root / "examples" / "dlpipe-plainnet"))
+    import dlpipe_plainnet
+
+    hasty = tmp_path / "hasty" / "worker.py"
+    hasty.parent.mkdir()
+    hasty.write_text(_HASTY)
+
+    class Plainnet(dlpipe_plainnet.PlainnetFrontend):
+        order = ("hasty", "own")
+
+        def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
+            return self.order
+
+        def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+            if options.route != "hasty":
+                return super().import_call(sniffed, options)
+            params = {"entry": sniffed.entry, "dims": {}}
+            return Call("core", hasty, "import", params, libraries=(KIT, dlpipe_plainnet.WORKER.parent))
+
+    made = Plainnet()
+    monkeypatch.setattr(registry, "frontends", lambda: {"plainnet": made})
+    monkeypatch.setattr("dlpipe.pipeline.imported.frontends", lambda: {"plainnet": made})
+    yield made
+    sys.modules.pop("dlpipe_plainnet", None)
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    random = np.random.default_rng(1)
+    layers = [
+        {
+            "name": f"fc{number}",
+            "weights": random.standard_normal((8, 8)).round(3).tolist(),
+            "bias": random.standard_normal(8).round(3).tolist(),
+            "relu": number < 3,
+        }
+        for number in (1, 2, 3)
+    ]
+    path = tmp_path / "net.plain"
+    path.write_text(json.dumps({"plainnet": 1, "input": 8, "layers": layers}))
+    return path
+
+
+def _request(net: Path, **more: Any) -> ConvertRequest:
+    return ConvertRequest(model=str(net), targets=(), **more)
+
+
+def test_the_wrong_route_is_refused_and_the_next_one_taken(session: Session, plainnet: Any, net: Path) -> None:
+    proven = prove_import(session, _request(net))
+    assert proven.imported.options.route == "own"
+    assert list(proven.refused) == ["hasty"]
+    assert "(at fc2)" in proven.refused["hasty"]
+    assert session.executor.outcomes["fidelity:import"].value["passed"]
+
+
+def test_insisting_on_a_wrong_route_fails_and_names_the_layer(session: Session, plainnet: Any, net: Path) -> None:
+    with pytest.raises(GateFailed, match="from the layer fc2 on") as caught:
+        prove_import(session, _request(net, options=ImportOptions(route="hasty")))
+    assert caught.value.where["layer"] == "fc2"
+    assert caught.value.where["agrees_until"] == "fc1"
+
+
+def test_no_route_is_right(session: Session, plainnet: Any, net: Path) -> None:
+    plainnet.order = ("hasty", "none")
+    plainnet.import_call = lambda sniffed, options: (
+        type(plainnet).import_call(plainnet, sniffed, options) if options.route == "hasty" else _refuse()
+    )
+    with pytest.raises(GateFailed, match="fc2") as caught:
+        prove_import(session, _request(net))
+    assert caught.value.where["other_routes"] == {"none": "not today"}
+
+
+def _refuse() -> Call:
+    raise Unsupported("not today")
+
+
+def test_an_unknown_route(session: Session, plainnet: Any, net: Path) -> None:
+    with pytest.raises(UserError, match="no route 'fast'") as caught:
+        prove_import(session, _request(net, options=ImportOptions(route="fast")))
+    assert caught.value.hint == "there are: hasty, own"
+
+
+def test_golden_outputs_stand_for_the_original(session: Session, plainnet: Any, net: Path, tmp_path: Path) -> None:
+    plainnet.order, plainnet.reference_call = (), lambda sniffed, options: None
+    with pytest.raises(Unsupported, match="nothing here can execute") as caught:
+        prove_import(session, _request(net))
+    assert "--reference" in (caught.value.hint or "")
+    session.executor.forget(list(session.executor.outcomes))
+    x = np.random.default_rng(2).standard_normal((5, 8)).astype(np.float32)
+    y = x
+    for layer in json.loads(net.read_text())["layers"]:
+        y = y @ np.array(layer["weights"], np.float32) + np.array(layer["bias"], np.float32)
+        y = np.maximum(y, 0) if layer["relu"] else y
+    np.savez(tmp_path / "io.npz", x=x, y=y)
+    proven = prove_import(session, _request(net, reference=tmp_path / "io.npz"))
+    assert (proven.samples.kind, proven.samples.count) == ("original", 1)
+    session.executor.forget(list(session.executor.outcomes))
+    np.savez(tmp_path / "io.npz", x=x, y=y + 1)
+    with pytest.raises(GateFailed, match="the import is wrong"):
+        prove_import(session, _request(net, reference=tmp_path / "io.npz"))
