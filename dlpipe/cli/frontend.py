@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import typer
 
 from dlpipe.cli import options as opt
@@ -32,16 +34,60 @@ def list_(as_json: opt.AsJson = False) -> None:
 
 
 @frontend.command()
-def show(name: str, as_json: opt.AsJson = False) -> None:
-    """Show one frontend: formats, and the locked versions of its tools."""
+def show(
+    name: str,
+    zoo: Annotated[bool, typer.Option(help="Also convert the zoo's models of this framework.")] = True,
+    offline: opt.Offline = False,
+    as_json: opt.AsJson = False,
+    verbose: opt.Verbose = False,
+) -> None:
+    """Show one frontend: versions, the operators it covers, and how the zoo's models come through it.
+
+    Nothing of this is written down anywhere: the running converter is asked, so its toolchain is installed if need be.
+
+    \b
+    Example:
+      dlpipe frontend show caffe
+    """
     from dlpipe.cli.output import print_json, print_table
+    from dlpipe.cli.progress import Progress
     from dlpipe.frontends.registry import find_frontend
-    from dlpipe.toolchains.manager import Toolchains
+    from dlpipe.pipeline.coverage import operators, zoo_results
+    from dlpipe.pipeline.session import Session
 
     found = find_frontend(name)
-    versions = Toolchains().locked_versions(found.toolchain)
+    with (
+        Progress(quiet=as_json, verbose=verbose) as progress,
+        Session(offline=offline, listeners=[progress]) as session,
+    ):
+        versions = session.toolchains.locked_versions(found.toolchain)
+        covered = operators(session, found)
+        results = zoo_results(session, found) if zoo else []
     if as_json:
-        print_json({"name": name, "formats": list(found.formats), "toolchain": found.toolchain, "versions": versions})
-    else:
-        print_table(("", ""), [("formats", ", ".join(found.formats)), ("toolchain", found.toolchain)])
-        print_table(("package", "version"), sorted(versions.items()))
+        shown = {"name": name, "formats": list(found.formats), "toolchain": found.toolchain, "versions": versions}
+        print_json({**shown, "operators": covered, "zoo": results})
+        return
+    print_table(("", ""), [("formats", ", ".join(found.formats)), ("toolchain", found.toolchain)])
+    if covered:
+        print_table(("operators", ""), _operator_rows(covered))
+    if results:
+        print_table(("zoo", "reference", "result"), [_zoo_row(each) for each in results])
+    print_table(("package", "version"), sorted(versions.items()))
+
+
+def _operator_rows(covered: dict[str, Any]) -> list[tuple[str, str]]:
+    """One row for each degree of support; what is partly covered says what is missing."""
+    partial = (f"{name} ({note})" if note else name for name, note in covered["partial"].items())
+    return [
+        ("list", covered["source"]),
+        (f"covered: {len(covered['full'])}", ", ".join(covered["full"])),
+        (f"partly: {len(covered['partial'])}", ", ".join(partial)),
+        (f"not: {len(covered['none'])}", ", ".join(covered["none"])),
+    ]
+
+
+def _zoo_row(result: dict[str, Any]) -> tuple[str, str, str]:
+    if not result["converted"]:
+        return result["model"], "-", result["reason"]
+    near = "equal" if result["max_rel"] is None else f"within {result['max_rel']:.2g} of the range"
+    return result["model"], f"{result['reference']} ({result['kind']})", near
