@@ -18,6 +18,7 @@ ENTRY_POINTS = "dlpipe.frontends"
 FRONTENDS = {
     "tensorflow": "dlpipe.frontends.tensorflow:TensorFlowFrontend",
     "onnx": "dlpipe.frontends.onnx:OnnxFrontend",
+    "caffe": "dlpipe.frontends.caffe:CaffeFrontend",
 }
 
 

@@ -1,0 +1,98 @@
+"""Caffe originals executed: by OpenCV, and by dlpipe's own interpreter what OpenCV cannot. In the opencv toolchain."""
+
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional
+
+from dlpipe_worker import Refused, Request, operation
+
+from ..kit import executing
+from .boundary import find_boundary
+from .caffemodel import read_weights
+from .files import find_weights
+from .net import read_net
+from .opencv_net import OTHERWISE, OpenCv
+from .own import interpreter
+from .plain import plain_text
+
+OWN = "dlpipe's interpreter of Caffe nets"
+
+
+@operation
+def reference(request: Request) -> Dict[str, Any]:
+    """source, imported, samples -> outputs.npz. params: entry."""
+    try:
+        return executing.reference(request, _open_cv, kind="independent")
+    except Refused as refused:
+        if refused.event["kind"] != "unsupported":
+            raise
+        request.note("the reference is dlpipe's own: " + refused.event["message"])
+        return executing.reference(request, _open_own, kind="own")
+
+
+@operation
+def layers(request: Request) -> Dict[str, Any]:
+    """source, imported, samples -> layers.npz. params: entry."""
+    try:
+        return executing.layers(request, _open_cv)
+    except Refused as refused:
+        if refused.event["kind"] != "unsupported":
+            raise
+        return executing.layers(request, _open_own)
+
+
+@operation
+def time(request: Request) -> Dict[str, Any]:
+    """source, imported, samples -> seconds per run. params: entry, handle, warmup, runs, threads."""
+    try:
+        return executing.time(request, _open_cv)
+    except Refused as refused:
+        if refused.event["kind"] != "unsupported":
+            raise
+        return executing.time(request, _open_own)
+
+
+def _open_cv(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> OpenCv:
+    """Raises Refused ("unsupported") for a net that OpenCV cannot be trusted with."""
+    source, entry = Path(request.inputs["source"]), request.params["entry"]
+    net, found = _read(source, entry, contract)
+    for each in found.layers:
+        if each.type in OTHERWISE:
+            raise Refused("OpenCV " + OTHERWISE[each.type], kind="unsupported", node=each.name, op=each.type)
+    weights = find_weights(source, entry)
+    if not net.upgraded and len(net.layers) == len(found.layers) + sum(each.type == "Input" for each in net.layers):
+        return OpenCv(source / entry, weights, found.layers, contract, threads)
+    text = plain_text(dict(found.inputs), found.layers)  # data layers and losses are nothing OpenCV knows
+    return OpenCv(text, weights, found.layers, contract, threads)
+
+
+def _open_own(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> "Own":
+    del threads
+    source, entry = Path(request.inputs["source"]), request.params["entry"]
+    _, found = _read(source, entry, contract)
+    return Own(found.layers, read_weights(find_weights(source, entry)), contract)
+
+
+def _read(source: Path, entry: str, contract: Mapping[str, Any]) -> Any:
+    net = read_net(source / entry)
+    asked = {each["source"]: {"shape": each["shape"]} for each in contract["inputs"]}
+    return net, find_boundary(net, read_weights(find_weights(source, entry)), asked, {})
+
+
+class Own(executing.Model):
+    """See own/."""
+
+    tool = OWN
+
+    def __init__(self, layers: Any, weights: Mapping[str, Any], contract: Mapping[str, Any]) -> None:
+        self._layers, self._weights, self._contract = layers, weights, contract
+
+    def run(self, feeds: Dict[str, Any]) -> Dict[str, Any]:
+        found = self._run(feeds)
+        return {each["name"]: found["/" + each["source"]] for each in self._contract["outputs"]}
+
+    def layers(self, feeds: Dict[str, Any]) -> Dict[str, Any]:
+        return {name: value for name, value in self._run(feeds).items() if not name.startswith("/")}
+
+    def _run(self, feeds: Dict[str, Any]) -> Dict[str, Any]:
+        sources = {each["source"]: feeds[each["name"]] for each in self._contract["inputs"]}
+        return interpreter.run(self._layers, self._weights, sources)
