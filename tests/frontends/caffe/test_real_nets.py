@@ -1,4 +1,4 @@
-"""Trained nets of public projects: the import equals OpenCV's run of the original, and what it was trained for holds."""
+"""Trained nets of public projects: the import equals OpenCV's run of the original, and still does what it is for."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_layer_can_be_seen(caffe: Any, shared: Path, work: Any) -> None:
     np.savez(samples / "samples.npz", data=np.random.default_rng(1).standard_normal([1, 1, 3, 33, 33]))
     call = caffe.frontend.layers_call(caffe.sniffed, ImportOptions())
     out, value = work(call, {"source": source, "imported": ir, "samples": samples})
-    names = "c1 bn1 sc1 pr1 dw el pool ave lrn up sig pw gap fc prob".split()
+    names = ["c1", "bn1", "sc1", "pr1", "dw", "el", "pool", "ave", "lrn", "up", "sig", "pw", "gap", "fc", "prob"]
     assert value["layers"] == names
     with np.load(out / "layers.npz") as file:
         found = {name: file[str(index)] for index, name in enumerate(names)}
