@@ -9,7 +9,7 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -102,8 +102,7 @@ def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
 def _timer(worker: Any, each: Timed, place: Any) -> Callable[[int, int], Mapping[str, Any]]:
     def run(warmup: int, runs: int) -> Mapping[str, Any]:
         params = {**each.call.params, "handle": each.name, "warmup": warmup, "runs": runs}
-        call = Call(each.call.toolchain, each.call.worker, each.call.operation, params, each.call.resources)
-        value: Mapping[str, Any] = worker.call(call, place, _ignore)
+        value: Mapping[str, Any] = worker.call(replace(each.call, params=params), place, _ignore)
         return value
 
     return run
