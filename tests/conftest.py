@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +47,21 @@ class Bench:
 
     def run(self, call: Call, **inputs: Path) -> tuple[Any, Path]:
         """(the operation's value, its output folder)."""
-        out = self._folder / str(next(self._numbers))
+        out = self.folder()
         return self.pool.run(call, inputs, out), out
+
+    def folder(self) -> Path:
+        """A new place, which does not exist yet."""
+        return self._folder / str(next(self._numbers))
 
     def build(self, text: str, **params: Any) -> Path:
         """A folder with `model.onnx`; the parameters are those of tests/graphs/worker.py."""
+        return self.tool("build", text=text, **params)[1]
+
+    def tool(self, operation: str, *, inputs: Mapping[str, Path] | None = None, **params: Any) -> tuple[Any, Path]:
+        """An operation of tests/graphs/worker.py."""
         worker = Path(__file__).parent / "graphs" / "worker.py"
-        return self.run(Call("core", worker, "build", {"text": text, **params}))[1]
+        return self.run(Call("core", worker, operation, params), **(inputs or {}))
 
     def make_ir(self, source: Path, entry: str = "model.onnx") -> Path:
         return self.run(ir_calls.import_call(entry), source=source)[1]

@@ -15,6 +15,11 @@ def import_call(entry: str) -> Call:
     return Call("core", _WORKER, "import_onnx", {"entry": entry})
 
 
+def import_ort_call(entry: str) -> Call:
+    """Input: `source`. Output: an IR folder, made from a file in ONNX Runtime's own format. Value: the contract."""
+    return Call("core", _WORKER, "import_ort", {"entry": entry})
+
+
 def check_call() -> Call:
     """Input: `ir`. Raises BadModel or Unsupported where the model is at fault."""
     return Call("core", _WORKER, "check")

@@ -22,7 +22,15 @@ def import_onnx(request: Request) -> object:
 
     Returns the contract. Raises Refused for anything that is not a valid ONNX model whose files are all there.
     """
-    return importing.import_model(Path(request.inputs["source"]), request.params.get("entry", "."), Path(request.out))
+    entry = request.params.get("entry", ".")
+    return importing.import_model(Path(request.inputs["source"]), entry, Path(request.out), request.note)
+
+
+@operation
+def import_ort(request: Request) -> object:
+    """The same, from a file in ONNX Runtime's own format."""
+    source, entry = Path(request.inputs["source"]), request.params["entry"]
+    return importing.import_ort(source, entry, Path(request.out), request.note)
 
 
 @operation
@@ -49,7 +57,8 @@ def generate(request: Request) -> object:
         Path(request.inputs["ir"]), count=params["count"], seed=params["seed"], dims=params.get("dims", {})
     )
     files.write_npz(Path(request.out) / "samples.npz", arrays)
-    return {"count": params["count"], "labelled": False, "dims": dims}
+    count = len(next(iter(arrays.values()))) if arrays else params["count"]
+    return {"count": count, "labelled": False, "dims": dims}
 
 
 @operation

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from dlpipe_worker import Request, operation
 
 
@@ -27,4 +28,24 @@ def build(request: Request) -> object:
             onnx.external_data_helper.set_external_data(tensor, location, offset=0, length=len(tensor.raw_data))
             tensor.ClearField("raw_data")
     (Path(request.out) / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    return None
+
+
+@operation
+def metadata(request: Request) -> object:
+    """ir -> the model's metadata_props."""
+    model = onnx.load_model(str(Path(request.inputs["ir"]) / "model.onnx"), load_external_data=False)
+    return {each.key: each.value for each in model.metadata_props}
+
+
+@operation
+def to_ort(request: Request) -> object:
+    """source -> `model.ort`, written by ONNX Runtime. params: entry, level (ORT_ENABLE_ALL ...)."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, request.params["level"])
+    options.optimized_model_filepath = str(Path(request.out) / "model.ort")
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    path = Path(request.inputs["source"]) / request.params["entry"]
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return None

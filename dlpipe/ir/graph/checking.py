@@ -11,13 +11,13 @@ from . import files, walk
 
 MAX_TENSOR_BYTES = 4 << 30  # of any tensor whose size is known before the model runs
 _NODE_NAME = re.compile(r"node name: ([^)\s]*)\)|Bad node spec for node\. Name: (\S+)")
-_OP_TYPE = re.compile(r"op_type:\s?([\w.:]+)|OpType: (\w+)")
+_OP_TYPE = re.compile(r"op_type:\s?([\w.:]+)|OpType: (\w+)|No Op registered for (\w+)|No Adapter .* for (\w+)")
 
 
 def check(path: Path) -> Any:
     """Returns the ModelProto with inferred shapes (weights in external files stay there). Raises Refused."""
     model = files.read(path)
-    _refuse_cycles(model.graph)
+    refuse_cycles(model.graph)
     try:
         onnx.checker.check_model(str(path), full_check=False)
     except onnx.checker.ValidationError as error:
@@ -47,7 +47,7 @@ def complaint(error: Exception) -> Refused:
     )
 
 
-def _refuse_cycles(graph: Any) -> None:
+def refuse_cycles(graph: Any) -> None:
     """Kahn's algorithm over the main graph; what is left over when nothing more can be computed lies on a cycle
     or behind one."""
     producer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}

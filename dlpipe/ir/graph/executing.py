@@ -31,7 +31,7 @@ def open_session(path: Path, *, threads: int = 1, optimisation: str = "all") -> 
     options.graph_optimization_level = LEVELS[optimisation]
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would disturb what runs beside it
-    with _refusing("does not take the model"):
+    with refusing("does not take the model"):
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
@@ -46,7 +46,7 @@ def run(
     results: list[list[Any]] = []
     count = min((len(array) for array in feeds.values()), default=1)
     for index in range(count):
-        with _refusing("failed to run the model"):
+        with refusing("failed to run the model"):
             results.append(session.run(names, one(feeds, index)))
         progress((index + 1) / count)
     arrays = {name: [np.asarray(result[i]) for result in results] for i, name in enumerate(names)}
@@ -87,8 +87,8 @@ def peak_rss() -> int:
 
 
 @contextmanager
-def _refusing(what: str) -> Iterator[None]:
-    """ONNX Runtime has no common base class for what it finds wrong with a model."""
+def refusing(what: str) -> Iterator[None]:
+    """Raises Refused for what ONNX Runtime finds wrong with a model: it has no common base class for that."""
     state = ort.capi.onnxruntime_pybind11_state
     kinds = (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail)
     try:

@@ -10,11 +10,12 @@ from dlpipe_worker import Refused
 from . import checking, describing, files, walk
 
 _PLAIN = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
+_BUDGET = 128 << 20  # bytes of one input, over all samples: beyond it there are fewer of them, and never none
 _SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anything
 
 
 def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]]:
-    """Returns (input name -> [count, *shape], the symbolic dims and what they became).
+    """Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
     index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else 1.
@@ -22,24 +23,33 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     model = files.read(folder / files.MODEL)
     bounds = _index_bounds(model.graph)
     chosen: dict[str, int] = {}
+    ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in describing.ports(model.graph, "input")]
+    sizes = [walk.elements(port["shape"]) * _item_bytes(port) for port in ports]
+    for port, size in zip(ports, sizes, strict=True):
+        if size > checking.MAX_TENSOR_BYTES:
+            raise Refused(f"input {port['name']!r} of shape {port['shape']} is too large", hint="give smaller shapes")
+    count = max(1, min(count, _BUDGET // max(1, *sizes, 1)))
     arrays = {}
-    for port in describing.ports(model.graph, "input"):
-        if port["shape"] == ["*"]:
-            raise Refused(
-                f"input {port['name']!r} has no shape", kind="unsupported", hint="give it: --input name:shape"
-            )
-        shape = []
-        for size in port["shape"]:
-            if isinstance(size, str):
-                size = chosen.setdefault(size, int(dims.get(size, 1)))
-            shape.append(size)
-        bits = np.dtype(port["dtype"] if port["dtype"] != "str" else "U1").itemsize * 8
-        if count * walk.elements(shape) * bits // 8 > checking.MAX_TENSOR_BYTES:
-            raise Refused(f"input {port['name']!r} of shape {shape} is too large", hint="give smaller shapes")
+    for port in ports:
         # A stream of its own for each input: one more input changes nothing for the others.
         random = np.random.default_rng([seed, zlib.crc32(port["name"].encode())])
-        arrays[port["name"]] = _values(random, port, (count, *shape), bounds.get(port["name"], _SMALL))
+        arrays[port["name"]] = _values(random, port, (count, *port["shape"]), bounds.get(port["name"], _SMALL))
     return arrays, chosen
+
+
+def _fixed(port: dict[str, Any], dims: dict[str, int], chosen: dict[str, int]) -> list[int]:
+    if port["shape"] == ["*"]:
+        raise Refused(f"input {port['name']!r} has no shape", kind="unsupported", hint="give it: --input name:shape")
+    return [
+        chosen.setdefault(size, int(dims.get(size, 1))) if isinstance(size, str) else size for size in port["shape"]
+    ]
+
+
+def _item_bytes(port: dict[str, Any]) -> int:
+    try:
+        return np.dtype(port["dtype"]).itemsize or 4  # strings have none of their own
+    except TypeError:  # bfloat16 and its like, of which nothing is made up
+        return 2
 
 
 def _values(random: np.random.Generator, port: dict[str, Any], shape: tuple[int, ...], bound: int) -> Any:

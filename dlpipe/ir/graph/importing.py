@@ -1,7 +1,7 @@
 """An ONNX file that the user gives becomes an IR folder."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,28 +10,46 @@ from typing import Any
 import onnx
 from dlpipe_worker import Refused
 
-from . import checking, describing, files
+from . import checking, describing, files, ortformat, standardising
 
 NEWEST_IR = 10  # the file format's version that every consumer reads; newer ones only add element types
 INLINE_LIMIT = 1 << 30  # bytes of weights from which they go to a file of their own
 
 
-def import_model(source: Path, entry: str, out: Path) -> dict[str, Any]:
+def import_model(source: Path, entry: str, out: Path, note: Callable[[str], None]) -> dict[str, Any]:
     """Checks the file and writes `model.onnx` (+ `model.onnx.data`) and `contract.json` into `out`.
 
     Old files list their weights among the inputs; these are taken off, since nobody feeds them. Nodes get names,
-    so that every message can name one.
+    so that every message can name one. What is not standard becomes so; `note` is told of it.
     """
-    main = _main_file(source, entry)
-    with _apart(main, out) as path:
+    main = main_file(source, entry)
+    found = files.read(main)  # refuses what is no model or reaches outside, before anything is copied
+    change = standardising.is_needed(found)
+    with apart(main, out, always=change) as path:
+        if change:
+            for line in _standardise(path):
+                note(line)
         inferred = checking.check(path)
         model = onnx.load_model(str(path))
+    return _write_folder(model, inferred, out)
+
+
+def import_ort(source: Path, entry: str, out: Path, note: Callable[[str], None]) -> dict[str, Any]:
+    """The same for a model in ONNX Runtime's own format."""
+    with TemporaryDirectory(dir=out) as folder:
+        path = Path(folder) / files.MODEL
+        for line in ortformat.read_back(source / entry, path):
+            note(line)
+        inferred = checking.check(path)
+        model = onnx.load_model(str(path))
+    return _write_folder(model, inferred, out)
+
+
+def _write_folder(model: Any, inferred: Any, out: Path) -> dict[str, Any]:
     _take_weights_off_inputs(model)
     _name_nodes(model.graph)
     model.ir_version = min(model.ir_version, NEWEST_IR)
-    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
-    large = size > INLINE_LIMIT
-    onnx.save_model(model, str(out / files.MODEL), save_as_external_data=large, location=files.DATA if large else None)
+    _save(model, out / files.MODEL, files.DATA)
     contract: dict[str, Any] = {
         "version": "dlpipe.io/1",
         "inputs": describing.ports(inferred.graph, "input"),
@@ -50,25 +68,43 @@ def import_model(source: Path, entry: str, out: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _apart(main: Path, out: Path) -> Iterator[Path]:
+def apart(main: Path, out: Path, *, always: bool = False) -> Iterator[Path]:
     """The file, in a copy of its folder where weights lie beside it: onnx takes a file with a further hard link, as
-    the store's have, for an attack. The copy is gone when the block ends."""
-    files.read(main)  # refuses what is no model or reaches outside, before anything is copied
-    if not any(each != main for each in main.parent.iterdir()):
+    the store's have, for an attack. The copy may be changed, and is gone when the block ends."""
+    if not always and not any(each != main for each in main.parent.iterdir()):
         yield main
         return
     with TemporaryDirectory(dir=out) as folder:
         copy = Path(shutil.copytree(main.parent, Path(folder) / "source"))
+        for path in copy.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         yield copy / main.name
 
 
-def _main_file(source: Path, entry: str) -> Path:
+def main_file(source: Path, entry: str) -> Path:
     if entry != ".":
         return source / entry
     found = sorted(source.glob("*.onnx"))
     if len(found) != 1:
         raise Refused(f"one .onnx file is wanted, and there are {len(found)}: {[path.name for path in found]}")
     return found[0]
+
+
+def _standardise(path: Path) -> list[str]:
+    """Changes the file; returns what was done."""
+    checking.refuse_cycles(files.read(path).graph)
+    model = onnx.load_model(str(path))
+    _take_weights_off_inputs(model)
+    _name_nodes(model.graph)
+    model, notes = standardising.standardise(model)
+    _save(model, path, f"{path.name}.standard")
+    return notes
+
+
+def _save(model: Any, path: Path, data: str) -> None:
+    size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
+    large = size > INLINE_LIMIT
+    onnx.save_model(model, str(path), save_as_external_data=large, location=data if large else None)
 
 
 def _take_weights_off_inputs(model: Any) -> None:

@@ -74,6 +74,16 @@ def dims(value_info: Any) -> list[int | str | None] | None:
     return [dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or None) for dim in kind.shape.dim]
 
 
+def ranks(graph: Any) -> dict[str, int]:
+    """Name -> rank of all values of the main graph where it is known."""
+    found = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        shape = dims(value)
+        if shape is not None:
+            found[value.name] = len(shape)
+    return found
+
+
 def elements(shape: Any) -> int:
     return math.prod(int(size) for size in shape)
 

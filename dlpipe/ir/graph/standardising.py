@@ -1,0 +1,69 @@
+"""A model as some exporter wrote it becomes one of standard operators, of a set that ONNX Runtime executes."""
+
+from typing import Any
+
+import onnx
+from dlpipe_worker import Refused
+
+from . import checking, legacy, opsets, quantisers, walk, writing
+
+_KNOWN = {"ai.onnx.ml": 1, "com.microsoft": 1, "ai.onnx.preview.training": 1}  # a domain, its set where none is given
+
+
+def is_needed(model: Any) -> bool:
+    opset = writing.version(model)
+    return (
+        opsets.is_foreign(model)
+        or bool(_without_import(model))
+        or any(node.domain in quantisers.DOMAINS or legacy.is_legacy(node, opset) for node in walk.nodes(model))
+    )
+
+
+def standardise(model: Any) -> tuple[Any, list[str]]:
+    """The model and what was done to it, for the user to read. Nodes have names and weights are no inputs.
+
+    Raises Refused for what has no standard counterpart, with the node where one is to blame.
+    """
+    notes, opset = _import_domains(model), writing.version(model)
+    lowered = [node for node in walk.nodes(model) if node.domain in quantisers.DOMAINS or legacy.is_legacy(node, opset)]
+    if lowered and model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    for node in walk.nodes(model):
+        if legacy.is_legacy(node, opset):
+            node.domain = legacy.DOMAIN
+    if any(node.domain == legacy.DOMAIN for node in walk.nodes(model)):
+        model.opset_import.add(domain=legacy.DOMAIN, version=1)
+    model, said = opsets.bring(model, least=opsets.MODERN if lowered else opsets.OLDEST)
+    notes += [said] if said else []
+    notes += legacy.lower(model)
+    notes += quantisers.lower(model, walk.ranks(checking.infer(model, strict=False).graph))
+    used = {node.domain for node in walk.nodes(model)}
+    ours = (*quantisers.DOMAINS, legacy.DOMAIN)
+    writing.keep_imports(model, lambda domain: domain not in ours or domain in used)
+    return model, notes
+
+
+def _without_import(model: Any) -> dict[str, Any]:
+    """Domain -> the first node of it; domains that the file uses and does not declare."""
+    declared = {entry.domain for entry in model.opset_import} | {"", "ai.onnx"}
+    found: dict[str, Any] = {}
+    for node in walk.nodes(model):
+        if node.domain not in declared:
+            found.setdefault(node.domain, node)
+    return found
+
+
+def _import_domains(model: Any) -> list[str]:
+    notes = []
+    for domain, node in _without_import(model).items():
+        if domain not in _KNOWN and domain not in quantisers.DOMAINS:
+            raise Refused(
+                f"the operators of {domain!r} are not standard, and the file does not declare where they come from",
+                kind="unsupported",
+                node=node.name,
+                op=walk.qualified(node),
+            )
+        model.opset_import.add(domain=domain, version=_KNOWN.get(domain, 1))
+        if domain in _KNOWN:
+            notes.append(f"the file uses {domain} without declaring its operator set: taken for {_KNOWN[domain]}")
+    return notes
