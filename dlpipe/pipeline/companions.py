@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dlpipe.errors import UserError
 
-ALWAYS = ("labels.txt", "{name}.data", "{name}_data", "{stem}.data")  # the last three: weights of an ONNX file
+ALWAYS = ("labels.txt", "frame_subsampling_factor")  # the second: how Kaldi's chain models skip frames
+_ONNX_DATA = ("{name}.data", "{name}_data", "{stem}.data")
 
 # Name of the file -> for each thing that it wants, where that may be: the first pattern that matches counts. The
 # groups of the expression stand as {0}, {1} in the patterns.
@@ -51,7 +52,7 @@ def companions(path: Path) -> list[Path]:
 
 
 def _certain(path: Path) -> Iterator[Path]:
-    for pattern in ALWAYS:
+    for pattern in (*ALWAYS, *_ONNX_DATA):
         beside = path.parent / pattern.format(name=path.name, stem=path.stem)
         if beside.is_file():
             yield beside
