@@ -17,6 +17,7 @@ from dlpipe.errors import BadModel, Unsupported, UserError
 ENTRY_POINTS = "dlpipe.frontends"
 FRONTENDS = {
     "tensorflow": "dlpipe.frontends.tensorflow:TensorFlowFrontend",
+    "caffe2": "dlpipe.frontends.caffe2:Caffe2Frontend",
     "onnx": "dlpipe.frontends.onnx:OnnxFrontend",
     "kaldi": "dlpipe.frontends.kaldi:KaldiFrontend",
     "caffe": "dlpipe.frontends.caffe:CaffeFrontend",

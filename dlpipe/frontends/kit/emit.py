@@ -46,7 +46,7 @@ class Graph:
     def constant(self, array: Any, name: str) -> str:
         """An initializer. Returns its name: `name`, or a fresh one where that is taken."""
         name = self.fresh(name)
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(np.shape(array)), name)
+        self._constants[name] = np.asarray(array)
         return name
 
     def node(
@@ -79,7 +79,8 @@ class Graph:
     def build(self, opsets: Mapping[str, int] | None = None) -> Any:
         """The ModelProto. Nodes must have been added in an order in which they can be computed."""
         inputs, outputs = ([_value_info(each) for each in side] for side in (self.inputs, self.outputs))
-        graph = helper.make_graph(self._nodes, self.name, inputs, outputs, list(self._constants.values()))
+        weights = [_initializer(name, array) for name, array in self._constants.items()]
+        graph = helper.make_graph(self._nodes, self.name, inputs, outputs, weights)
         domains = {"": self.opset, **(opsets or {})}
         return helper.make_model(
             graph,
@@ -111,8 +112,12 @@ class Graph:
                 kept.append(node)
                 needed.update(name for name in node.input if name)
         self._nodes = kept[::-1]
-        self._constants = {name: tensor for name, tensor in self._constants.items() if name in needed}
+        self._constants = {name: array for name, array in self._constants.items() if name in needed}
         self.inputs = [each for each in self.inputs if each["name"] in needed]
+
+
+def _initializer(name: str, array: Any) -> Any:
+    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
 
 
 def _free(name: str, taken: set[str]) -> str:
