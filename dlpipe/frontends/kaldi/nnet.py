@@ -87,7 +87,7 @@ def load(path: Path) -> Net:
 def _settings(text: str) -> dict[str, str]:
     """`name=x input=Append(a, b) dim=3` -> its parts: a value goes on to the next `word=`."""
     marks = list(re.finditer(r"(?:^|\s)([a-z-]+)=", text))
-    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    ends = [*(mark.start() for mark in marks[1:]), len(text)][: len(marks)]
     return {mark[1]: text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
 
 

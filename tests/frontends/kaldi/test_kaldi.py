@@ -234,7 +234,8 @@ output-node name=output input=after
 <InputDim> 12 <InputPeriod> 1 <OutputPeriod> 1 <IncludeVarinance> T
 </StatisticsExtractionComponent>
 <ComponentName> pooling <StatisticsPoolingComponent>
-<InputDim> 25 <InputPeriod> 1 <LeftContext> 0 <RightContext> 10000 <NumLogCountFeatures> 0 <OutputStddevs> T <VarianceFloor> 1e-10
+<InputDim> 25 <InputPeriod> 1 <LeftContext> 0 <RightContext> 10000 <NumLogCountFeatures> 0 <OutputStddevs> T
+<VarianceFloor> 1e-10
 </StatisticsPoolingComponent>
 <ComponentName> after <NoOpComponent> <Dim> 24 </NoOpComponent>
 </Nnet3>
