@@ -18,6 +18,7 @@ ENTRY_POINTS = "dlpipe.frontends"
 FRONTENDS = {
     "tensorflow": "dlpipe.frontends.tensorflow:TensorFlowFrontend",
     "caffe2": "dlpipe.frontends.caffe2:Caffe2Frontend",
+    "tflite": "dlpipe.frontends.tflite:TFLiteFrontend",
     "onnx": "dlpipe.frontends.onnx:OnnxFrontend",
     "kaldi": "dlpipe.frontends.kaldi:KaldiFrontend",
     "caffe": "dlpipe.frontends.caffe:CaffeFrontend",

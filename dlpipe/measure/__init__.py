@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dlpipe.contracts.call import Call
@@ -10,12 +11,14 @@ from dlpipe.measure.tolerances import tolerance_of
 _WORKER = Path(__file__).with_name("worker.py")
 
 
-def fidelity_call(variant: str) -> Call:
+def fidelity_call(variant: str, resolution: Mapping[str, Mapping[str, float]] | None = None) -> Call:
     """Inputs: `reference`, `candidate` (folders with outputs.npz). Value: `Fidelity` without `vs`.
 
     variant: the precision the candidate computes in ("fp32", "fp16", "int8" ...); it settles the tolerance.
+    resolution: output -> how finely the original itself resolves it (see `tolerances.py`).
     """
-    return Call("core", _WORKER, "fidelity", tolerance_of(variant).params())
+    params = tolerance_of(variant).params()
+    return Call("core", _WORKER, "fidelity", {**params, "resolution": resolution} if resolution else params)
 
 
 def accuracy_call(output: str | None = None) -> Call:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from .npz import Array, Member
 
+MOST_STEPS = 3  # of a quantised output, see tolerances.py; a wrong operator moves it by far more
+
 
 @dataclass
 class Tally:
@@ -86,7 +88,9 @@ def cosine(dot: float, square_a: float, square_b: float) -> float:
     return max(-1.0, min(1.0, dot / (math.sqrt(square_a) * math.sqrt(square_b))))
 
 
-def compare(reference: Member, candidate: Member, limits: dict[str, Any]) -> dict[str, Any]:
+def compare(
+    reference: Member, candidate: Member, limits: dict[str, Any], resolution: dict[str, float] | None = None
+) -> dict[str, Any]:
     """One entry of `fidelity["outputs"]` (contracts/measurement.py, OutputFidelity)."""
     for what in ("shape", "dtype"):
         ours, theirs = getattr(candidate, what), getattr(reference, what)
@@ -97,14 +101,14 @@ def compare(reference: Member, candidate: Member, limits: dict[str, Any]) -> dic
     with np.errstate(all="ignore"):  # what overflows shows in the figures, and is reported there
         for a, b in zip(reference.chunks(rows), candidate.chunks(rows), strict=True):
             tally.add(a, b)
-    return _judged(tally, reference.dtype.kind in "iub", limits)
+    return _judged(tally, reference.dtype.kind in "iub", limits, resolution or {})
 
 
 def _say(value: Any) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
-def _judged(tally: Tally, integer: bool, limits: dict[str, Any]) -> dict[str, Any]:
+def _judged(tally: Tally, integer: bool, limits: dict[str, Any], resolution: dict[str, float]) -> dict[str, Any]:
     figures: dict[str, Any] = {"nan": tally.nan, "inf": tally.inf}
     if tally.places:
         figures["argmax_agreement"] = tally.agreeing / tally.places
@@ -125,7 +129,7 @@ def _judged(tally: Tally, integer: bool, limits: dict[str, Any]) -> dict[str, An
             if not math.isfinite(figures[name]):
                 figures[name] = None
                 reasons.append(f"{name} overflows")
-    broken = _broken(figures, integer, limits)
+    broken = _broken(figures, integer, {} if _within(figures, resolution) else limits)
     if tally.nan_lost:
         reasons.append(f"the reference has {tally.nan_lost} NaN that are numbers here; these were left out")
     if not tally.compared:
@@ -143,6 +147,16 @@ def _sqnr(tally: Tally) -> tuple[float | None, str | None]:
         return None, "the reference is all zero, so there is no signal to relate the noise to"
     value = 10 * math.log10(tally.square_reference / tally.square_error) if math.isfinite(tally.square_error) else None
     return (value, None) if value is not None and math.isfinite(value) else (None, "sqnr_db overflows")
+
+
+def _within(figures: dict[str, Any], resolution: dict[str, float]) -> bool:
+    """Whether an output is as near as the original itself resolves it (see tolerances.py)."""
+    if figures.get("max_abs") is None or figures.get("scale") is None:
+        return False
+    most = max(MOST_STEPS * resolution.get("step", 0.0), resolution.get("range", 0.0) * figures["scale"])
+    agreement = resolution.get("agreement")
+    agrees = agreement is not None and figures.get("argmax_agreement", 0.0) >= agreement
+    return agrees or bool(figures["max_abs"] <= most * (1 + 1e-5))  # a step is a float32
 
 
 def _broken(figures: dict[str, Any], integer: bool, limits: dict[str, Any]) -> list[str]:

@@ -3,6 +3,12 @@
 `max_rel` limits the largest error relative to the range of the reference output. `min_cosine` limits the cosine of
 all elements together. `min_agreement` is for integer outputs (class indices, say), which have no rounding error: the
 share of elements that are equal.
+
+An original that is quantised rounds inside: where a sum lies between two steps, the last bit of it decides, and another
+order of summation decides otherwise. Its contract says in `metadata["resolution"]` how finely each output is resolved:
+{"step": what one step is worth}, {"range": a share of the output's range} or {"agreement": a share of equal elements}.
+An output within that passes; MOST_STEPS are allowed, since roundings of several layers add up. What goes beyond it is
+judged by the limits above.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ _WORST = {"max_abs": max, "max_rel": max, "cosine": min, "sqnr_db": min, "argmax
 
 @operation
 def fidelity(request: Request) -> dict[str, Any]:
-    """Inputs `reference` and `candidate`: folders with `outputs.npz`. Params: the limits (`Tolerance.params`).
+    """Inputs `reference` and `candidate`: folders with `outputs.npz`. Params: the limits (`Tolerance.params`),
+    resolution.
 
     Returns contracts/measurement.py's Fidelity without `vs`.
     """
@@ -34,7 +35,8 @@ def fidelity(request: Request) -> dict[str, Any]:
         elif name not in reference:
             outputs[name] = {"passed": False, "reason": "the reference does not have this output"}
         else:
-            outputs[name] = compare(reference[name], candidate[name], limits)
+            resolution = limits.get("resolution", {}).get(name)
+            outputs[name] = compare(reference[name], candidate[name], limits, resolution)
     return _overall(outputs, reference, limits)
 
 

@@ -18,7 +18,9 @@ def check_ir(stage: str, variant: str, samples: Samples) -> list[Stage]:
 def judge(stage: str, variant: str, against: SampleSet, *, labelled: bool) -> list[Stage]:
     """Compare what `run:X` gave with the reference."""
     outputs = {"reference": against.reference, "candidate": f"run:{stage}"}
-    stages = [Stage(f"fidelity:{stage}", "measure", fidelity_call(variant), outputs, required=False)]
+    stages = [
+        Stage(f"fidelity:{stage}", "measure", fidelity_call(variant, against.resolution), outputs, required=False)
+    ]
     if labelled:
         inputs = {**outputs, "labels": against.samples}
         stages.append(Stage(f"accuracy:{stage}", "measure", accuracy_call(), inputs, required=False))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,10 +22,14 @@ ReferenceKind = Literal["original", "independent", "own"]
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """Ids of the stages that hold the inputs, and the original's outputs for just these inputs."""
+    """Ids of the stages that hold the inputs, and the original's outputs for just these inputs.
+
+    resolution: how finely the original resolves its outputs, where it is quantised (`measure/tolerances.py`).
+    """
 
     samples: str
     reference: str
+    resolution: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +68,10 @@ def make_samples(session: Session, request: ConvertRequest, imported: Imported) 
         ]
     executor.run(stages)
     made = executor.outcomes["reference"].value or {}
+    resolution = imported.contract.metadata.get("resolution", {})
     return Samples(
-        full=SampleSet("samples", "reference"),
-        emulated=SampleSet("samples:emulated", "reference:emulated"),
+        full=SampleSet("samples", "reference", resolution),
+        emulated=SampleSet("samples:emulated", "reference:emulated", resolution),
         calibration="samples:calibration",
         timing="samples:timing",
         labelled=bool(value["labelled"]),

@@ -18,9 +18,11 @@ Compare = Callable[..., Fidelity]
 
 @pytest.fixture
 def compare(serve: Any, outputs: Any) -> Compare:
-    def run(reference: dict[str, Any], candidate: dict[str, Any], variant: str = "fp32") -> Fidelity:
+    def run(
+        reference: dict[str, Any], candidate: dict[str, Any], variant: str = "fp32", resolution: Any = None
+    ) -> Fidelity:
         folders = {"reference": outputs("reference", **reference), "candidate": outputs("candidate", **candidate)}
-        event = serve(fidelity_call(variant), **folders)
+        event = serve(fidelity_call(variant, resolution), **folders)
         return Fidelity.model_validate({"vs": "original", **event["value"]})
 
     return run
@@ -143,6 +145,23 @@ def test_integer_outputs_must_agree(compare: Compare) -> None:
     found = compare({"y": y}, {"y": other})
     assert found.outputs["y"].argmax_agreement == 0.9
     assert found.passed is False
+
+
+@pytest.mark.parametrize(
+    ("off", "resolution", "passed"),
+    [(3, {"step": 1.0}, True), (4, {"step": 1.0}, False), (1, None, False), (40, {"agreement": 0.9}, True)],
+)
+def test_what_a_quantised_original_resolves(compare: Compare, off: int, resolution: Any, passed: bool) -> None:
+    y = np.arange(200, dtype=np.uint8).reshape(2, 100)
+    other = y.copy()
+    other[1, 7] -= off
+    assert compare({"y": y}, {"y": other}, resolution={"y": resolution} if resolution else None).passed is passed
+
+
+@pytest.mark.parametrize(("off", "passed"), [(0.04, True), (0.06, False), (math.nan, False)])
+def test_a_share_of_the_range_and_never_a_nan(compare: Compare, off: float, passed: bool) -> None:
+    y = np.linspace(0, 10, 100, dtype=np.float32)[None]
+    assert compare({"y": y}, {"y": y + np.float32(off)}, resolution={"y": {"range": 5e-3}}).passed is passed
 
 
 def test_fortran_order_and_many_chunks(compare: Compare) -> None:

@@ -76,14 +76,23 @@ class Graph:
         self._taken.add(found)
         return found
 
-    def build(self, opsets: Mapping[str, int] | None = None) -> Any:
-        """The ModelProto. Nodes must have been added in an order in which they can be computed."""
+    def nested(self, name: str) -> Graph:
+        """A graph for an attribute of a node of this one (see `proto`): a name of either means one value."""
+        inner = Graph(name, self.opset)
+        inner._taken = self._taken
+        return inner
+
+    def proto(self) -> Any:
+        """The GraphProto. A nested one may read values of the graphs around it."""
         inputs, outputs = ([_value_info(each) for each in side] for side in (self.inputs, self.outputs))
         weights = [_initializer(name, array) for name, array in self._constants.items()]
-        graph = helper.make_graph(self._nodes, self.name, inputs, outputs, weights)
+        return helper.make_graph(self._nodes, self.name, inputs, outputs, weights)
+
+    def build(self, opsets: Mapping[str, int] | None = None) -> Any:
+        """The ModelProto. Nodes must have been added in an order in which they can be computed."""
         domains = {"": self.opset, **(opsets or {})}
         return helper.make_model(
-            graph,
+            self.proto(),
             producer_name="dlpipe",
             ir_version=IR_VERSION,
             opset_imports=[helper.make_opsetid(domain, version) for domain, version in domains.items()],
@@ -110,7 +119,7 @@ class Graph:
         for node in reversed(self._nodes):
             if needed & set(node.output):
                 kept.append(node)
-                needed.update(name for name in node.input if name)
+                needed.update(_reads(node))
         self._nodes = kept[::-1]
         self._constants = {name: array for name, array in self._constants.items() if name in needed}
         self.inputs = [each for each in self.inputs if each["name"] in needed]
@@ -124,6 +133,15 @@ def _free(name: str, taken: set[str]) -> str:
     found, number = name, 1
     while found in taken:
         found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def _reads(node: Any) -> set[str]:
+    """What a node reads, the graphs within it included."""
+    found = {name for name in node.input if name}
+    for attribute in node.attribute:
+        for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+            found.update(*(_reads(each) for each in inner.node), (each.name for each in inner.output))
     return found
 
 
