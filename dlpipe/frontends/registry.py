@@ -22,6 +22,7 @@ FRONTENDS = {
     "onnx": "dlpipe.frontends.onnx:OnnxFrontend",
     "kaldi": "dlpipe.frontends.kaldi:KaldiFrontend",
     "caffe": "dlpipe.frontends.caffe:CaffeFrontend",
+    "mxnet": "dlpipe.frontends.mxnet:MxnetFrontend",
 }
 
 
