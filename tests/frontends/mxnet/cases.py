@@ -118,20 +118,69 @@ def activations():
 
 
 def arithmetic():
-    for name in (
-        "abs arctan arcsinh cbrt ceil cos cosh degrees erf exp expm1 fix floor negative radians relu rint round sigmoid "
-        "sign sin sinh softsign square tan tanh trunc zeros_like ones_like"
-    ).split():
+    for name in [
+        "abs",
+        "arctan",
+        "arcsinh",
+        "cbrt",
+        "ceil",
+        "cos",
+        "cosh",
+        "degrees",
+        "erf",
+        "exp",
+        "expm1",
+        "fix",
+        "floor",
+        "negative",
+        "radians",
+        "relu",
+        "rint",
+        "round",
+        "sigmoid",
+        "sign",
+        "sin",
+        "sinh",
+        "softsign",
+        "square",
+        "tan",
+        "tanh",
+        "trunc",
+        "zeros_like",
+        "ones_like",
+    ]:
         case("f-" + name, getattr(S, name)(x), x=2 * normal(3, 4))
-    for name in "arccos arcsin arctanh log log10 log1p log2 rcbrt reciprocal rsqrt sqrt".split():
+    for name in [
+        "arccos",
+        "arcsin",
+        "arctanh",
+        "log",
+        "log10",
+        "log1p",
+        "log2",
+        "rcbrt",
+        "reciprocal",
+        "rsqrt",
+        "sqrt",
+    ]:
         case("f-" + name, getattr(S, name)(x), x=positive(3, 4))
     case("f-arccosh", S.arccosh(x), x=1 + positive(3, 4))
     case("f-rounding", S.Group([S.rint(x), S.round(x)]), x=np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], np.float32))
     case("f-not", S.logical_not(x), x=whole(0, 2, 3, 4))
-    for word in "add sub mul div power maximum minimum mod hypot".split():
+    for word in ["add", "sub", "mul", "div", "power", "maximum", "minimum", "mod", "hypot"]:
         case("two-" + word, getattr(S, "broadcast_" + word)(x, y), x=positive(2, 3, 4), y=positive(1, 3, 1))
     case("two-mod-signs", S.broadcast_mod(x, y), x=normal(3, 4), y=normal(3, 4))
-    for word in "equal not_equal greater greater_equal lesser lesser_equal logical_and logical_or logical_xor".split():
+    for word in [
+        "equal",
+        "not_equal",
+        "greater",
+        "greater_equal",
+        "lesser",
+        "lesser_equal",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+    ]:
         case("two-" + word, getattr(S, "broadcast_" + word)(x, y), x=whole(0, 3, 3, 4), y=whole(0, 3, 3, 4))
     case("elementwise", (x + y) * (x - y) / (y * y + 1), x=FLAT, y=FLAT)
     case("numbers", (2 - (x + 1.5)) * 3 / 4 - 1, x=FLAT)
@@ -191,7 +240,12 @@ def shapes():
     case("broadcast-like", S.broadcast_like(x, y), x=(2, 1, 4), y=(2, 3, 4))
     case("broadcast-like-axes", S.broadcast_like(x, y, lhs_axes=(1,), rhs_axes=(0,)), x=(2, 1, 4), y=(3, 2))
     case("reshape-like", S.reshape_like(x, y), x=(2, 12), y=(2, 3, 4))
-    case("reshape-like-part", S.reshape_like(x, y, lhs_begin=1, lhs_end=2, rhs_begin=1, rhs_end=3), x=(2, 12), y=(5, 3, 4))
+    case(
+        "reshape-like-part",
+        S.reshape_like(x, y, lhs_begin=1, lhs_end=2, rhs_begin=1, rhs_end=3),
+        x=(2, 12),
+        y=(5, 3, 4),
+    )
     case("shape-size", S.Group([S.shape_array(x), S.size_array(x)]), x=cube)
     case("diag", S.diag(x, k=1), x=(4, 5))
     case("diag-made", S.diag(x, k=-1), x=(4,))
@@ -228,8 +282,8 @@ def lookups():
     lengths = np.array([1, 4, 3], np.float32)
     for axis, shape in ((0, (5, 3, 2)), (1, (3, 5, 2))):
         mask = S.SequenceMask(x, y, use_sequence_length=True, value=-1, axis=axis)
-        case("mask-%d" % axis, mask, x=shape, y=lengths)
-        case("last-%d" % axis, S.SequenceLast(x, y, use_sequence_length=True, axis=axis), x=shape, y=lengths)
+        case(f"mask-{axis}", mask, x=shape, y=lengths)
+        case(f"last-{axis}", S.SequenceLast(x, y, use_sequence_length=True, axis=axis), x=shape, y=lengths)
     case("last-plain", S.SequenceLast(x), x=(5, 3, 2))
     case("sequence-reverse", S.SequenceReverse(x, y, use_sequence_length=True), x=(5, 3, 2), y=lengths)
     case("filled", x + S.broadcast_add(S.ones((2, 1)) + S.full((2, 1), 0.5), S.zeros((2, 6))), x=FLAT)
@@ -263,9 +317,17 @@ def recurrent():
             more = {"state_cell": V("c")} if mode == "lstm" else {}
             feeds = {"c": states} if mode == "lstm" else {}
             made = S.RNN(
-                x, V("w"), V("h"), state_size=4, num_layers=layers, bidirectional=both, mode=mode, state_outputs=True, **more
+                x,
+                V("w"),
+                V("h"),
+                state_size=4,
+                num_layers=layers,
+                bidirectional=both,
+                mode=mode,
+                state_outputs=True,
+                **more,
             )
-            case("rnn-%s-%d" % (mode, layers), made, x=(5, 2, 3), h=states, **feeds)
+            case(f"rnn-{mode}-{layers}", made, x=(5, 2, 3), h=states, **feeds)
 
 
 def sampling():
@@ -284,7 +346,7 @@ def sampling():
     case("roi-pool", S.ROIPooling(x, y, pooled_size=(3, 3), spatial_scale=0.5), x=(2, 3, 9, 9), y=rois)
     for aligned in (False, True):
         align = S.contrib.ROIAlign(x, y, pooled_size=(3, 2), spatial_scale=0.5, sample_ratio=2, aligned=aligned)
-        case("roi-align-%d" % aligned, align, x=(2, 3, 9, 9), y=rois)
+        case(f"roi-align-{int(aligned)}", align, x=(2, 3, 9, 9), y=rois)
 
 
 def detection():
@@ -331,21 +393,21 @@ def write(out, name, symbol, feeds):
     auxiliary = {key: made["aux:" + key] for key in symbol.list_auxiliary_states()}
     outputs = symbol.bind(mx.cpu(), args=bound, aux_states=auxiliary, grad_req="null").forward(is_train=False)
     arrays = {"in_" + key: value for key, value in feeds.items()}
-    arrays.update({"out_%d" % index: value.asnumpy() for index, value in enumerate(outputs)})
+    arrays.update({f"out_{index}": value.asnumpy() for index, value in enumerate(outputs)})
     np.savez(str(folder / "x.npz"), **arrays)
 
 
 if __name__ == "__main__":
     for group in (
-        convolutions, normalisations, activations, arithmetic, shapes, reductions, lookups, products, recurrent, sampling,
-        detection,
-    ):  # fmt: skip
+        *(convolutions, normalisations, activations, arithmetic, shapes, reductions),
+        *(lookups, products, recurrent, sampling, detection),
+    ):
         group()
     failed = []
     for name, (symbol, feeds) in CASES.items():
         try:
             write(Path(sys.argv[1]), name, symbol, feeds)
-        except Exception as error:  # told together, so that one run shows all
-            failed.append("%s: %s" % (name, error))
+        except Exception as error:  # noqa: BLE001  told together, so that one run shows all
+            failed.append(f"{name}: {error}")
     if failed:
         sys.exit("\n".join(failed))
