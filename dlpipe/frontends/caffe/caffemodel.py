@@ -35,8 +35,8 @@ def read_weights(path: Path) -> dict[str, Blobs]:
             f"{path.name} is not a caffemodel, or is damaged or cut off: {error}",
             hint="is the download or copy complete?",
         ) from None
-    if not any(found.values()):
-        raise Refused(f"{path.name} holds no weights, so it is not a trained caffemodel")
+    if not found:
+        raise Refused(f"{path.name} holds no layers, so it is not a caffemodel")
     return found
 
 

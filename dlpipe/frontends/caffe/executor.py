@@ -10,7 +10,8 @@ from .boundary import find_boundary
 from .caffemodel import read_weights
 from .files import find_weights
 from .net import read_net
-from .opencv_net import OTHERWISE, OpenCv
+from .opencv_limits import departs
+from .opencv_net import OpenCv
 from .own import interpreter
 from .plain import plain_text
 
@@ -27,6 +28,12 @@ def reference(request: Request) -> Dict[str, Any]:
             raise
         request.note("the reference is dlpipe's own: " + refused.event["message"])
         return executing.reference(request, _open_own, kind="own")
+
+
+@operation
+def interpreted(request: Request) -> Dict[str, Any]:
+    """The same by dlpipe's interpreter alone, so that the two can be held against each other. params: entry."""
+    return executing.reference(request, _open_own, kind="own")
 
 
 @operation
@@ -56,20 +63,21 @@ def _open_cv(request: Request, contract: Mapping[str, Any], threads: Optional[in
     source, entry = Path(request.inputs["source"]), request.params["entry"]
     net, found = _read(source, entry, contract)
     for each in found.layers:
-        if each.type in OTHERWISE:
-            raise Refused("OpenCV " + OTHERWISE[each.type], kind="unsupported", node=each.name, op=each.type)
+        reason = departs(each)
+        if reason is not None:
+            raise Refused("OpenCV " + reason, kind="unsupported", node=each.name, op=each.type)
     weights = find_weights(source, entry)
     if not net.upgraded and len(net.layers) == len(found.layers) + sum(each.type == "Input" for each in net.layers):
-        return OpenCv(source / entry, weights, found.layers, contract, threads)
+        return OpenCv(source / entry, weights, found.layers, contract, threads, unused(found, contract))
     text = plain_text(dict(found.inputs), found.layers)  # data layers and losses are nothing OpenCV knows
-    return OpenCv(text, weights, found.layers, contract, threads)
+    return OpenCv(text, weights, found.layers, contract, threads, unused(found, contract))
 
 
 def _open_own(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> "Own":
     del threads
     source, entry = Path(request.inputs["source"]), request.params["entry"]
     _, found = _read(source, entry, contract)
-    return Own(found.layers, read_weights(find_weights(source, entry)), contract)
+    return Own(found.layers, read_weights(find_weights(source, entry)), contract, unused(found, contract))
 
 
 def _read(source: Path, entry: str, contract: Mapping[str, Any]) -> Any:
@@ -78,13 +86,21 @@ def _read(source: Path, entry: str, contract: Mapping[str, Any]) -> Any:
     return net, find_boundary(net, read_weights(find_weights(source, entry)), asked, {})
 
 
+def unused(found: Any, contract: Mapping[str, Any]) -> Dict[str, Any]:
+    """Inputs that the imported model no longer has, because only their shapes mattered: zeros of that shape."""
+    import numpy as np
+
+    known = {each["source"] for each in contract["inputs"]}
+    return {name: np.zeros(shape, np.float32) for name, shape in found.inputs if name not in known}
+
+
 class Own(executing.Model):
     """See own/."""
 
     tool = OWN
 
-    def __init__(self, layers: Any, weights: Mapping[str, Any], contract: Mapping[str, Any]) -> None:
-        self._layers, self._weights, self._contract = layers, weights, contract
+    def __init__(self, layers: Any, weights: Mapping[str, Any], contract: Mapping[str, Any], unused: Any) -> None:
+        self._layers, self._weights, self._contract, self._unused = layers, weights, contract, unused
 
     def run(self, feeds: Dict[str, Any]) -> Dict[str, Any]:
         found = self._run(feeds)
@@ -95,4 +111,4 @@ class Own(executing.Model):
 
     def _run(self, feeds: Dict[str, Any]) -> Dict[str, Any]:
         sources = {each["source"]: feeds[each["name"]] for each in self._contract["inputs"]}
-        return interpreter.run(self._layers, self._weights, sources)
+        return interpreter.run(self._layers, self._weights, {**self._unused, **sources})

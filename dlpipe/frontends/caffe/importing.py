@@ -30,7 +30,9 @@ def import_model(request: Request) -> dict[str, Any]:
     boundary = find_boundary(net, weights, params.get("inputs") or {}, params.get("dims") or {})
     try:
         build = _Build(net, weights, boundary, fixed=boundary.fixed)
-    except FixedBatch:
+    except (FixedBatch, Refused):  # something counts on the batch; what else is wrong shows again
+        if boundary.fixed:
+            raise
         build = _Build(net, weights, boundary, fixed=True)
     build.declare_outputs(params.get("outputs") or [])
     for note in boundary.notes:

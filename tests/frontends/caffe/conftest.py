@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,21 @@ class Ran:
     outputs: dict[str, Any]
     kind: str
     tool: str
+    interpreted: dict[str, Any]
+    note: str
 
     def difference(self) -> float:
-        """The largest one, as a part of the output's range."""
+        """The import against the reference: the largest one, as a part of the output's range."""
+        return self._between(self.outputs, self.reference)
+
+    def to_interpreter(self) -> float:
+        """The import against dlpipe's interpreter."""
+        return self._between(self.outputs, self.interpreted)
+
+    def _between(self, one: dict[str, Any], other: dict[str, Any]) -> float:
         worst = 0.0
-        for name, wanted in self.reference.items():
-            found = self.outputs[name]
+        for name, wanted in other.items():
+            found = one[name]
             assert found.shape == wanted.shape, (name, found.shape, wanted.shape)
             assert np.isfinite(wanted).all()
             worst = max(worst, float(np.abs(found - wanted).max() / (np.ptp(wanted) or 1)))
@@ -116,9 +125,12 @@ class Caffe:
         np.savez(samples / "samples.npz", **{**arrays, **(feeds or {})})
         given = {"source": source, "imported": ir, "samples": samples}
         folder, value = self.work(self.frontend.reference_call(self.sniffed, ImportOptions(**options)), given)
+        notes = list(self.work.notes)
         out, _ = self.work(calls.run_call(), {"ir": ir, "samples": samples})
-        reference, outputs = (dict(np.load(each / "outputs.npz")) for each in (folder, out))
-        return Ran(ir, contract, reference, outputs, value["kind"], value["tool"])
+        call = self.frontend.reference_call(self.sniffed, ImportOptions(**options))
+        own, _ = self.work(replace(call, operation="interpreted"), given)
+        reference, outputs, interpreted = (dict(np.load(each / "outputs.npz")) for each in (folder, out, own))
+        return Ran(ir, contract, reference, outputs, value["kind"], value["tool"], interpreted, "; ".join(notes))
 
 
 @pytest.fixture
