@@ -23,6 +23,7 @@ FRONTENDS = {
     "kaldi": "dlpipe.frontends.kaldi:KaldiFrontend",
     "caffe": "dlpipe.frontends.caffe:CaffeFrontend",
     "mxnet": "dlpipe.frontends.mxnet:MxnetFrontend",
+    "pytorch": "dlpipe.frontends.pytorch:PyTorchFrontend",
 }
 
 
