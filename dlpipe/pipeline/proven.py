@@ -45,7 +45,7 @@ def prove_import(session: Session, request: ConvertRequest) -> Proven:
         try:
             imported, samples = _attempt(session, request, opened, replace(request.options, route=route))
         except (Unsupported, StageFailed, GateFailed) as error:
-            if len(chosen) == 1:
+            if len(chosen) == 1 or _why(error) in map(_why, refused.values()):  # the file's fault, not the route's
                 raise
             assert route is not None
             refused[route] = error

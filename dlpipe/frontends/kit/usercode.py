@@ -32,14 +32,8 @@ def load(folder: str, factory: str) -> Any:
 
 
 def load_module(folder: str, name: str) -> ModuleType:
-    """The module of that name in the folder. A worker serves many requests: what others imported is forgotten."""
-    importlib.invalidate_caches()
-    for other, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and any(file.startswith(place + "/") for place in _PLACES):
-            del sys.modules[other]
-    sys.path[:] = [folder, *(place for place in sys.path if place not in _PLACES)]
-    _PLACES.add(folder)
+    """The module of that name in the folder."""
+    begin(folder)
     top = sys.modules.get(name.partition(".")[0])
     if top is not None:
         raise Refused(f"the module {name} has the name of one that the toolchain uses", hint="rename the file")
@@ -47,6 +41,17 @@ def load_module(folder: str, name: str) -> ModuleType:
         return importlib.import_module(name)
     except Exception as error:
         raise failed(f"importing {name}", folder, error) from error
+
+
+def begin(folder: str) -> None:
+    """Modules are found in this folder and in no other request's: a worker serves many, and forgets what was theirs."""
+    importlib.invalidate_caches()
+    for other, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and any(file.startswith(place + "/") for place in _PLACES):
+            del sys.modules[other]
+    sys.path[:] = [folder, *(place for place in sys.path if place not in _PLACES)]
+    _PLACES.add(folder)
 
 
 def call(function: Any, folder: str, what: str) -> Any:

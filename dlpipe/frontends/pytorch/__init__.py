@@ -1,4 +1,4 @@
-"""PyTorch: ExportedProgram (.pt2), TorchScript, weights (state dicts) with the code that builds the network, and pickled
+"""PyTorch: ExportedProgram (.pt2), TorchScript, weights (state dicts) with the code that builds the network, pickled
 modules.
 
 - `.pt2` and TorchScript hold the whole network. What a file does not record (TorchScript: the shapes of its inputs) is
@@ -42,12 +42,8 @@ class PyTorchFrontend(Frontend):
         return _ROUTES.get(sniffed.format, _OF_MODULES)
 
     def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        more: dict[str, Any] = {
-            "outputs": list(options.outputs),
-            "route": options.route,
-            "routes": list(self.routes(sniffed)),
-        }
-        return self._call("import", sniffed, options, **more)
+        route = options.route or self.routes(sniffed)[0]
+        return self._call("import", sniffed, options, outputs=list(options.outputs), route=route)
 
     def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         return self._call("reference", sniffed, options)
@@ -57,6 +53,9 @@ class PyTorchFrontend(Frontend):
 
     def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         return self._call("time", sniffed, options, "hardware", threads=1)
+
+    def operators_call(self) -> Call:
+        return Call(self.toolchain, WORKER, "operators", libraries=(KIT,))
 
     def _call(
         self,

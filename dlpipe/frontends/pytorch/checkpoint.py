@@ -1,4 +1,4 @@
-"""Files that torch.save wrote: weights are read without executing anything; a pickled module only on the user's word."""
+"""Files that torch.save wrote: weights are read without executing anything, a pickled module on the user's word."""
 
 from __future__ import annotations
 
@@ -54,14 +54,12 @@ def _damaged(path: Path, error: Exception) -> Refused:
 
 def _execute(path: Path, folder: str, factory: str | None) -> Any:
     """Only on the user's word."""
+    usercode.begin(folder)
+    main, added = vars(sys.modules["__main__"]), []
     if factory is not None:  # the classes that the pickle names: of that module, perhaps run as a script when saved
         module = usercode.load_module(folder, factory.partition(":")[0])
-        main = sys.modules["__main__"]
-        for name, value in vars(module).items():
-            if not hasattr(main, name):
-                setattr(main, name, value)
-    elif folder not in sys.path:
-        sys.path.insert(0, folder)
+        added = [name for name in vars(module) if name not in main]
+        main.update({name: vars(module)[name] for name in added})
     try:
         return torch.load(path, map_location="cpu", weights_only=False)
     except (AttributeError, ModuleNotFoundError, ImportError) as error:
@@ -72,6 +70,9 @@ def _execute(path: Path, folder: str, factory: str | None) -> Any:
         ) from error
     except Exception as error:
         raise _damaged(path, error) from error
+    finally:
+        for name in added:
+            del main[name]
 
 
 def find_module(value: Any) -> torch.nn.Module | None:

@@ -60,7 +60,8 @@ def _trace(program: Program, path: Path, free_batch: bool) -> None:
         raise Refused("a trace holds for one batch size", kind="unsupported")
     # Without oneDNN a recurrent layer is seen as the operators that it is made of, not as one of oneDNN's own.
     with torch.jit.optimized_execution(False), torch.backends.mkldnn.flags(enabled=False):
-        graph = make_fx(program, {torch.ops.aten._convolution.default: _convolution})(*program.examples())
+        traced = {torch.ops.aten._convolution.default: _convolution}  # noqa: SLF001 - an operator's name
+        graph = make_fx(program, traced)(*program.examples())
     _write(torch.export.export(graph, program.examples(), strict=False), program, path)
 
 

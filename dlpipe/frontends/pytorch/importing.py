@@ -21,7 +21,7 @@ def import_model(request: Request) -> dict[str, Any]:
     program = open_program(folder, params, lambda text: request.note(text))
     request.progress("exporting")
     dims = dict(params.get("dims") or {})
-    route = params.get("route") or params["routes"][0]
+    route = params["route"]
     model = _export(request, program, route, dims)
     if params.get("outputs"):
         canonical.keep_outputs(model, params["outputs"])
@@ -84,7 +84,7 @@ def _cleaned(program: Program, route: str, path: Path, *, free_batch: bool) -> A
 
 
 def _recorded_dims(request: Request, program: Program, model: Any, dims: dict[str, int]) -> dict[str, int | str]:
-    """What becomes of the free dims that an ExportedProgram records: a number where the user or the program needs one."""
+    """What becomes of the free dims that an ExportedProgram records: a number where user or program need one."""
     chosen: dict[str, int | str] = {}
     leaves = {leaf.name: leaf for leaf in program.arguments.inputs}
     ones = [

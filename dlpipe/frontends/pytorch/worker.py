@@ -8,7 +8,7 @@ from dlpipe_worker import Request, operation
 @operation
 def import_(request: Request) -> dict[str, Any]:
     """source -> model.onnx, contract.json. params: entry, format, inputs, outputs, dims, route,
-    routes, unsafe_load, factory."""
+    unsafe_load, factory."""
     from .importing import import_model
 
     return import_model(request)
@@ -39,3 +39,12 @@ def time(request: Request) -> dict[str, Any]:
     from .original import open_model
 
     return executing.time(request, open_model)
+
+
+@operation
+def operators(request: Request) -> dict[str, Any]:
+    """nothing -> what the exporter covers of PyTorch's core operators."""
+    from .operators import coverage
+
+    del request
+    return coverage()
