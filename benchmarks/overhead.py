@@ -5,7 +5,11 @@ zoo's MLPerf Tiny keyword net with its data, for arm64.
 
 "Bare" replays every stage that the cold run computed: the same operation on the same inputs, in a plain process of the
 same toolchain's interpreter; no jail, no store, no hashing, one warm process per toolchain, one stage after the other.
-What is timed by choice and not by need (the timing stage) is left out on both sides. Rounds are interleaved.
+Every round starts new processes with a new temporary folder: what a tool keeps there (a compiler's cache) would else be
+made in the first round only, and in every cold run. What is timed by choice and not by need (the timing stage) is left
+out on both sides. dlpipe may use several processors where the bare run uses what one tool at a time does: it is the sum
+that a script of these tools would take, and the goal counts what a user waits for. Rounds are interleaved; each is
+printed with the machine's load, since a ratio on a busy machine is worth little.
 Goals: cold at most 1.10 of the bare sum, warm (all from the cache) at most 2 s, host memory under 150 MB.
 """
 
@@ -64,7 +68,7 @@ def stages(cache: Path) -> tuple[list[Record], float]:
 class Bare:
     """One plain process of a toolchain."""
 
-    def __init__(self, toolchains: Toolchains, name: str) -> None:
+    def __init__(self, toolchains: Toolchains, name: str, scratch: Path) -> None:
         environment = toolchains.ensure(name)
         ours, theirs = socket.socketpair()
         self.process = subprocess.Popen(
@@ -72,7 +76,7 @@ class Bare:
             pass_fds=[theirs.fileno()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONHASHSEED": "0"},
+            env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONHASHSEED": "0", "TMPDIR": str(scratch)},
         )
         theirs.close()
         self.channel = ours.makefile("rw", encoding="utf-8")
@@ -94,6 +98,8 @@ def bare(cache: Path, records: list[Record]) -> float:
     toolchains, store = Toolchains(), Store(cache / "store")
     total, processes = 0.0, {}
     with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder, "tmp")
+        scratch.mkdir()
         for number, record in enumerate(sorted(records, key=lambda each: each.created)):
             name = next(iter(record.parts["toolchain"]))
             place = Path(folder) / str(number)
@@ -106,7 +112,7 @@ def bare(cache: Path, records: list[Record]) -> float:
             worker = next(PACKAGE.rglob(record.parts["worker"]))
             started = time.perf_counter()
             if name not in processes:
-                processes[name] = Bare(toolchains, name)
+                processes[name] = Bare(toolchains, name, scratch)
             processes[name].run(
                 {
                     "id": number,
@@ -127,7 +133,7 @@ def bare(cache: Path, records: list[Record]) -> float:
 
 def main(model: str, options: list[str], rounds: int) -> None:
     cold, warm, tools, memory = [], [], [], []
-    for _ in range(rounds):
+    for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory() as folder:
             cache, work = Path(folder) / "cache", Path(folder) / "work"
             cache.mkdir()
@@ -139,6 +145,8 @@ def main(model: str, options: list[str], rounds: int) -> None:
             memory.append(used)
             warm.append(convert(cache, work, model, options)[0])
             tools.append(bare(cache, records))
+        figures = f"cold {cold[-1]:.2f} s, bare {tools[-1]:.2f} s, ratio {cold[-1] / tools[-1]:.2f}, warm {warm[-1]:.2f} s"
+        print(f"round {number}: {figures}, load {os.getloadavg()[0]:.1f}", flush=True)
     ratio = statistics.median(c / t for c, t in zip(cold, tools, strict=True))
     print(f"stages replayed       {len(records)}")
     print(f"bare sum of the tools {statistics.median(tools):.2f} s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Spec(BaseModel):
     requirements: list[str] = Field(default_factory=list)
     no_deps: list[str] = Field(default_factory=list)  # installed without what their metadata asks for
     platform: str | None = None  # a foreign one, as uv names it (aarch64-manylinux_2_28): wheels in a folder
+    prepare: list[str] = Field(default_factory=list)  # a script beside this file, and its arguments: see install/python
 
     suite: str | None = None
     architecture: str | None = None
@@ -66,18 +68,27 @@ class Spec(BaseModel):
     def what_matters(self) -> dict[str, Any]:
         """The fields that decide what is installed, as JSON values: they are part of the digest.
 
-        Those that stand at their default are left out, so that a field that is added later changes no digest.
+        Those that stand at their default are left out, so that a field that is added later changes no digest. Of the
+        script that prepares the environment the content counts.
         """
-        return self.model_dump(mode="json", exclude=set(_DESCRIPTIVE), exclude_defaults=True)
+        fields = self.model_dump(mode="json", exclude=set(_DESCRIPTIVE), exclude_defaults=True)
+        if self.prepare:
+            try:
+                fields["prepare"][0] = hashlib.sha256(self.source.with_name(self.prepare[0]).read_bytes()).hexdigest()
+            except OSError as error:
+                raise UserError(f"{self.source}: prepare: {self.prepare[0]}: {error.strerror}") from error
+        return fields
 
     @model_validator(mode="after")
     def _complete(self) -> Spec:
-        python = {"python", "requirements", "no_deps", "platform", "imports"}
+        python = {"python", "requirements", "no_deps", "platform", "prepare", "imports"}
         debian = {"suite", "architecture", "packages"}
         choices = {"omit", "keep", "drop", "files"}
         foreign = debian | choices if self.kind == "python" else python
         if wrong := sorted(foreign & self.model_fields_set):
             raise ValueError(f'kind = "{self.kind}" has no {", ".join(wrong)}')
+        if self.platform and self.prepare:
+            raise ValueError("nothing of a foreign platform can run here: it has no prepare")
         needed = {"python"} if self.kind == "python" else debian
         if missing := sorted(needed - self.model_fields_set):
             raise ValueError(f'kind = "{self.kind}" needs {", ".join(missing)}')

@@ -54,6 +54,28 @@ def test_byte_code_is_there_before_a_jail_makes_the_folder_read_only(make, write
     assert list(make().ensure("tiny").root.rglob("six.cpython-311.pyc"))
 
 
+def test_a_script_prepares_the_environment_and_counts_as_part_of_it(make, write):
+    folder = write(more='prepare = ["prepare.py", "one", "two"]\n')
+    script = folder / "prepare.py"
+    text = "import pathlib, six, sys\npathlib.Path(sys.argv[1], 'made').write_text(f'{six.__version__} {sys.argv[2:]}')"
+    script.write_text(text)
+    environment = make().ensure("tiny")
+    assert (environment.root / "prepared" / "made").read_text() == "1.17.0 ['one', 'two']"
+    script.write_text(text + "\n")
+    assert make().digest("tiny") != environment.digest
+
+
+def test_a_preparation_that_fails_leaves_no_environment(make, write, cache):
+    folder = write(more='prepare = ["prepare.py"]\n')
+    with pytest.raises(UserError, match=r"prepare\.py: No such file"):
+        make().ensure("tiny")
+    (folder / "prepare.py").write_text("raise SystemExit('the compiler does not start')")
+    with pytest.raises(ToolMissing, match="the compiler does not start"):
+        make().ensure("tiny")
+    assert not debris(cache)
+    assert make().find("tiny") is None
+
+
 def test_two_processes_at_once_install_one(start, write, make, cache):
     write()
     processes = [start("environment = toolchains.ensure('tiny'); print(environment.root)") for _ in range(2)]

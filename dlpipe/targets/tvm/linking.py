@@ -1,6 +1,8 @@
 """Object files and C++ -> libraries and programs of the target, with the C compiler that is in the toolchain (zig)."""
 
+import functools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,10 +46,18 @@ def runner(zig: str, output: Path, libraries: Path) -> None:
 
 def _cc(zig: str, arguments: Sequence[str]) -> None:
     """Raises RuntimeError with the compiler's output."""
-    # zig builds the start-up files of a target once and keeps them; the user's own cache is out of reach in the jail.
-    cache = str(Path(tempfile.gettempdir()) / "dlpipe-zig")
+    cache = str(_cache())
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
     command = [sys.executable, "-m", "ziglang", "cc", "-target", zig, *_REPRODUCIBLE, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         raise RuntimeError(f"zig cc ended with status {done.returncode}: {done.stderr.strip()}")
+
+
+@functools.cache
+def _cache() -> Path:
+    """zig wants a cache that it can write to: this process has its own, begun as a copy of what was prepared at
+    installation (3 MB for each target). Nothing that one model leaves there is seen by another run."""
+    folder = Path(tempfile.mkdtemp(prefix="dlpipe-zig-"))
+    shutil.copytree(Path(sys.prefix) / "prepared" / "zig", folder, dirs_exist_ok=True)
+    return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -50,6 +51,7 @@ def install(spec: Spec, lock: str, folder: Path, say: Say) -> Installed:
             )
             _fill(spec, versions, locked, ["--python", str(folder / "bin" / "python")], say)
     _verify(spec, versions, folder)
+    _prepare(spec, folder, say)
     return Installed(versions, "bin/python", _borrowed(folder / "bin" / "python"))
 
 
@@ -152,6 +154,23 @@ def _verify(spec: Spec, versions: Mapping[str, str], folder: Path) -> None:
             f"the {spec.name} toolchain got {name} {found or 'not at all'}, but {locked} is locked",
             hint="report it: the lock cannot be installed as it stands",
         )
+
+
+def _prepare(spec: Spec, folder: Path, say: Say) -> None:
+    """Let the toolchain's own script make, once and for all, what its tools would make again in every run.
+
+    It is given the folder `prepared` of the environment to write to, and then the arguments that the .toml names.
+    """
+    if not spec.prepare:
+        return
+    script, *arguments = spec.prepare
+    made = folder / "prepared"
+    made.mkdir()
+    say(f"preparing the {spec.name} toolchain")
+    with tempfile.TemporaryDirectory(prefix="dlpipe-prepare-") as scratch:
+        environ = {"PATH": os.defpath, "HOME": scratch, "TMPDIR": scratch, "LANG": "C.UTF-8"}
+        command = [str(folder / "bin" / "python"), "-I", str(spec.source.with_name(script)), str(made), *arguments]
+        run(command, environ, what=f"preparing the {spec.name} toolchain", say=say)
 
 
 def _borrowed(python: Path) -> tuple[str, ...]:

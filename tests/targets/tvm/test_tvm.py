@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -160,3 +161,17 @@ def test_a_loop_is_refused_by_name(work, made, models):
 def test_the_operator_list_is_what_the_locked_tool_says(work):
     _, said = work(Call("tvm", Path(room.__file__).with_name("worker.py"), "coverage"), {})
     assert said == json.loads(Path(room.__file__).with_name("operators.json").read_text())
+
+
+@pytest.mark.parametrize("zig_target", sorted(zig for zig, _ in room._PLATFORMS.values()))
+def test_the_compilers_own_pieces_are_made_at_installation(toolchains, tmp_path, zig_target):
+    """zig parses its own sources only where it has to build something of them."""
+    environment = toolchains.ensure("tvm")
+    cache = shutil.copytree(environment.root / "prepared" / "zig", tmp_path / "cache")
+    source = tmp_path / "some.cc"
+    source.write_text("extern int some(); int main() { return 7; }\n")
+    zig = [environment.python, "-m", "ziglang", "cc", "-target", zig_target, "-s", "-Wl,--build-id=none"]
+    for rest in (["-shared", "-lm", "-o", "some.so"], ["-O2", "-std=c++17", "-fno-exceptions", "-o", "some"]):
+        environ = {"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache), "HOME": str(tmp_path)}
+        subprocess.run([*zig, str(source), *rest], cwd=tmp_path, env=environ, check=True)
+    assert not list((cache / "z").iterdir())
