@@ -145,8 +145,8 @@ def main(model: str, options: list[str], rounds: int) -> None:
             memory.append(used)
             warm.append(convert(cache, work, model, options)[0])
             tools.append(bare(cache, records))
-        figures = f"cold {cold[-1]:.2f} s, bare {tools[-1]:.2f} s, ratio {cold[-1] / tools[-1]:.2f}, warm {warm[-1]:.2f} s"
-        print(f"round {number}: {figures}, load {os.getloadavg()[0]:.1f}", flush=True)
+        found = f"cold {cold[-1]:.2f} s, bare {tools[-1]:.2f} s, ratio {cold[-1] / tools[-1]:.2f}"
+        print(f"round {number}: {found}, warm {warm[-1]:.2f} s, load {os.getloadavg()[0]:.1f}", flush=True)
     ratio = statistics.median(c / t for c, t in zip(cold, tools, strict=True))
     print(f"stages replayed       {len(records)}")
     print(f"bare sum of the tools {statistics.median(tools):.2f} s")
