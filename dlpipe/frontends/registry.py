@@ -19,6 +19,7 @@ FRONTENDS = {
     "tensorflow": "dlpipe.frontends.tensorflow:TensorFlowFrontend",
     "caffe2": "dlpipe.frontends.caffe2:Caffe2Frontend",
     "tflite": "dlpipe.frontends.tflite:TFLiteFrontend",
+    "keras": "dlpipe.frontends.keras:KerasFrontend",
     "onnx": "dlpipe.frontends.onnx:OnnxFrontend",
     "kaldi": "dlpipe.frontends.kaldi:KaldiFrontend",
     "caffe": "dlpipe.frontends.caffe:CaffeFrontend",

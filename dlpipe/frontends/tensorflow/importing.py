@@ -22,10 +22,16 @@ SECONDS_PER_TRIAL = 20
 
 
 def import_model(request: Request) -> dict[str, Any]:
-    """Writes model.onnx, contract.json and, when something was cut, preprocess.pb. Returns a summary of the ports."""
-    params, out = request.params, Path(request.out)
     request.progress("reading the graph")
-    loaded = load(request.inputs["source"], params)
+    return import_loaded(request, load(request.inputs["source"], request.params))
+
+
+def import_loaded(request: Request, loaded: Loaded) -> dict[str, Any]:
+    """Writes model.onnx, contract.json and, when something was cut, preprocess.pb. Returns a summary of the ports.
+
+    For every frontend whose models become a TensorFlow graph. params: entry, inputs, dims, opset.
+    """
+    params, out = request.params, Path(request.out)
     if not loaded.outputs:
         raise Refused("the graph has no output: nothing in it depends on an input", hint="name one with --output")
     graph = _fold_settings(loaded, request)

@@ -1,0 +1,80 @@
+"""Keras 1, 2 and 3: `.h5`, `.keras`, and an architecture (JSON, YAML) with its weights (HDF5) beside it.
+
+A file is loaded by the Keras that it was written for: Keras 3, or tf_keras (the last Keras 2) for files of Keras 2, and
+of Keras 1 after its configuration was translated. That matters: Keras 3 loads many files of Keras 2 and gives other
+numbers for some (its hard_sigmoid is another function). Files written on the Theano backend get their convolution
+kernels turned round, and Theano's own padding. The other loaders are there as routes ("keras-3", "tf-keras").
+
+Such a file is executed by Keras 2.3 on Theano itself, where the sniffer saw what it is.
+
+Limits: Lambda layers and other code in the file only with `--unsafe-load`; classes of the author's own cannot be
+loaded at all (their code is not in the file); lookups of strings are refused; a stateful recurrent net starts every
+sample from zero state.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dlpipe.contracts.call import Call, StageClass
+from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
+from dlpipe.frontends import KIT
+
+WORKER = Path(__file__).with_name("worker.py")
+EXECUTOR = Path(__file__).with_name("executor.py")
+TENSORFLOW = Path(__file__).parents[1] / "tensorflow"
+OPSET = 18  # tf2onnx refuses a newer one
+ROUTES = ("matched", "tf-keras", "keras-3")
+
+
+class KerasFrontend(Frontend):
+    """See `worker.py` for what each operation reads and writes."""
+
+    name = "keras"
+    formats = ("keras/hdf5", "keras/zip", "keras/json")
+    toolchain = "keras"
+
+    def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
+        """ "matched": the Keras that the file was written for, with corrections for the backend it was written on."""
+        del sniffed
+        return ROUTES
+
+    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        return self._call(
+            "import",
+            sniffed,
+            options,
+            outputs=list(options.outputs),
+            dims=dict(options.dims),
+            opset=OPSET,
+            route=options.route or ROUTES[0],
+        )
+
+    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        return self._call("reference", sniffed, options)
+
+    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        return self._call("layers", sniffed, options)
+
+    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        return self._call("time", sniffed, options, "hardware", threads=1)
+
+    def _call(
+        self,
+        operation: str,
+        sniffed: Sniffed,
+        options: ImportOptions,
+        stage_class: StageClass = "deterministic",
+        **params: Any,
+    ) -> Call:
+        common = {
+            "entry": sniffed.entry,
+            "inputs": {name: dict(each) for name, each in options.inputs.items()},
+            "unsafe_load": options.unsafe_load,
+        }
+        params = {**common, **params}
+        if operation != "import" and "theano" in (sniffed.version or ""):
+            return Call("theano", EXECUTOR, operation, params, libraries=(KIT,), stage_class=stage_class)
+        libraries = (KIT, TENSORFLOW)
+        return Call(self.toolchain, WORKER, operation, params, libraries=libraries, stage_class=stage_class)

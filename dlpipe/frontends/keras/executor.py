@@ -1,0 +1,136 @@
+"""Files that Keras wrote on the Theano backend, executed by Keras 2 on Theano. Runs in the theano toolchain."""
+
+import json
+import os
+import shutil
+import tempfile
+from typing import Any, Dict, List, Mapping, Optional
+
+from dlpipe_worker import Refused, Request, operation
+
+from ..kit import executing
+
+
+@operation
+def reference(request: Request) -> Dict[str, Any]:
+    """source, imported, samples -> outputs.npz. params: entry, unsafe_load."""
+    return executing.reference(request, open_model)
+
+
+@operation
+def layers(request: Request) -> Dict[str, Any]:
+    """source, imported, samples -> layers.npz. params: entry, unsafe_load."""
+    return executing.layers(request, open_model)
+
+
+@operation
+def time(request: Request) -> Dict[str, Any]:
+    """source, imported, samples -> seconds per run. params: entry, unsafe_load, handle, warmup, runs, threads."""
+    return executing.time(request, open_model)
+
+
+def open_model(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> executing.Model:
+    del threads  # Theano's operators run on one
+    return _Original(request, contract)
+
+
+class _Original(executing.Model):
+    def __init__(self, request: Request, contract: Mapping[str, Any]) -> None:
+        _configure()
+        import keras
+        import theano
+
+        self.tool = "keras {} on theano {}".format(keras.__version__, theano.__version__)
+        self._model = _load(os.path.join(request.inputs["source"], request.params["entry"]), request)
+        self._inputs = {each["source"]: each["name"] for each in contract["inputs"]}
+        self._outputs = {each["source"]: each["name"] for each in contract["outputs"]}
+        self._all = None  # type: Any
+
+    def run(self, feeds: executing.Arrays) -> executing.Arrays:
+        made = _listed(self._model.predict_on_batch(self._fed(feeds)))
+        named = dict(zip(_unique(self._model.output_names), made))
+        return {name: named[source] for source, name in self._outputs.items()}
+
+    def layers(self, feeds: executing.Arrays) -> executing.Arrays:
+        from keras.models import Model
+
+        names, tensors = [], []
+        for layer in self._model.layers:
+            if type(layer).__name__ == "InputLayer":
+                continue
+            for node in range(len(layer._inbound_nodes)):
+                for tensor in _listed(layer.get_output_at(node)):
+                    names.append(layer.name)
+                    tensors.append(tensor)
+        if self._all is None:
+            self._all = Model(self._model.inputs, tensors)
+        return dict(zip(_unique(names), _listed(self._all.predict_on_batch(self._fed(feeds)))))
+
+    def _fed(self, feeds: executing.Arrays) -> List[Any]:
+        return [feeds[self._inputs[name]] for name in self._model.input_names]
+
+
+def _configure() -> None:
+    """Compiled operators where there is a compiler; else Theano's own in Python."""
+    if "THEANO_FLAGS" in os.environ:
+        return
+    compiler = shutil.which("g++")
+    folder = tempfile.mkdtemp(prefix="theano-")
+    flags = ["device=cpu", "floatX=float32", "base_compiledir=" + folder, "cxx=" + (compiler or "")]
+    if compiler is None:
+        flags.append("optimizer=fast_compile")
+    os.environ["THEANO_FLAGS"] = ",".join(flags)
+    os.environ["KERAS_BACKEND"] = "theano"
+    os.environ["HOME"] = os.environ["KERAS_HOME"] = folder  # both write settings there
+
+
+def _load(path: str, request: Request) -> Any:
+    import keras
+
+    if path.endswith((".json", ".yaml", ".yml")):
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+        _refuse_code(config, request)
+        model = keras.models.model_from_json(json.dumps(config))
+        folder = os.path.dirname(path)
+        weights = [name for name in sorted(os.listdir(folder)) if name.endswith((".h5", ".hdf5"))]
+        model.load_weights(os.path.join(folder, weights[0]))
+        return model
+    import h5py
+
+    with h5py.File(path, "r") as opened:
+        value = opened.attrs["model_config"]
+    _refuse_code(json.loads(value.decode("utf-8") if isinstance(value, bytes) else value), request)
+    return keras.models.load_model(path, compile=False)
+
+
+def _refuse_code(config: Any, request: Request) -> None:
+    """A Lambda holds Python code, which loading would make callable."""
+    if request.params.get("unsafe_load"):
+        return
+    if isinstance(config, dict):
+        if config.get("class_name") == "Lambda":
+            raise Refused(
+                "the model has a Lambda layer: it runs Python code that is in the file",
+                kind="unsupported",
+                hint="if you trust the file, say --unsafe-load",
+                op="Lambda",
+            )
+        config = list(config.values())
+    if isinstance(config, list):
+        for each in config:
+            _refuse_code(each, request)
+
+
+def _listed(value: Any) -> List[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _unique(names: List[str]) -> List[str]:
+    """A second output of `x` is `x.1`."""
+    seen = {}  # type: Dict[str, int]
+    found = []
+    for name in names:
+        found.append("{}.{}".format(name, seen[name]) if name in seen else name)
+        seen[name] = seen.get(name, 0) + 1
+    return found
