@@ -53,6 +53,11 @@ class Frontend(Protocol):
         del sniffed
         return ()
 
+    def asked_routes(self, sniffed: Sniffed) -> tuple[str, ...]:
+        """Further routes, taken only on the user's word: they rest on what the file does not say."""
+        del sniffed
+        return ()
+
     def sniff_call(self, entry: str) -> Call | None:
         """source -> value: the fields of `Sniffed` that are known, or None where it is not this format. For frontends
         of other packages: asked for what dlpipe itself does not know."""

@@ -62,9 +62,10 @@ def prove_import(session: Session, request: ConvertRequest) -> Proven:
 def _chosen(routes: tuple[str, ...], options: ImportOptions, opened: Opened) -> tuple[str | None, ...]:
     if options.route is None:
         return routes or (None,)
-    if options.route not in routes:
+    known = (*routes, *opened.frontend.asked_routes(opened.sniffed))
+    if options.route not in known:
         what = f"{opened.sniffed.format} has no route {options.route!r}"
-        raise UserError(what, hint=f"there are: {', '.join(routes)}" if routes else "leave --route out")
+        raise UserError(what, hint=f"there are: {', '.join(known)}" if known else "leave --route out")
     return (options.route,)
 
 

@@ -26,6 +26,7 @@ EXECUTOR = Path(__file__).with_name("executor.py")
 TENSORFLOW = Path(__file__).parents[1] / "tensorflow"
 OPSET = 18  # tf2onnx refuses a newer one
 ROUTES = ("matched", "tf-keras", "keras-3")
+KERNELS = ("theano-kernels", "tensorflow-kernels")  # the user says what a file of Keras 1 does not
 
 
 class KerasFrontend(Frontend):
@@ -39,6 +40,11 @@ class KerasFrontend(Frontend):
         """ "matched": the Keras that the file was written for, with corrections for the backend it was written on."""
         del sniffed
         return ROUTES
+
+    def asked_routes(self, sniffed: Sniffed) -> tuple[str, ...]:
+        """For a file of Keras 1, which does not say on which backend its kernels were trained."""
+        del sniffed
+        return KERNELS
 
     def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         return self._call(
@@ -72,6 +78,7 @@ class KerasFrontend(Frontend):
             "entry": sniffed.entry,
             "inputs": {name: dict(each) for name, each in options.inputs.items()},
             "unsafe_load": options.unsafe_load,
+            "route": options.route if options.route in KERNELS else ROUTES[0],  # of the original; an import has its own
         }
         params = {**common, **params}
         if operation != "import" and "theano" in (sniffed.version or ""):

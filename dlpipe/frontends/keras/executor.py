@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from dlpipe_worker import Refused, Request, operation
 
 from ..kit import executing
+
+SMALL = 300_000  # weights; below it Theano's operators in Python answer sooner than a compiler could make others
 
 
 @operation
@@ -30,18 +33,21 @@ def time(request: Request) -> Dict[str, Any]:
 
 
 def open_model(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> executing.Model:
-    del threads  # Theano's operators run on one
-    return _Original(request, contract)
+    return _Original(request, contract, compiled=threads is not None)
 
 
 class _Original(executing.Model):
-    def __init__(self, request: Request, contract: Mapping[str, Any]) -> None:
+    def __init__(self, request: Request, contract: Mapping[str, Any], compiled: bool) -> None:
         _configure()
         import keras
         import theano
 
         self.tool = "keras {} on theano {}".format(keras.__version__, theano.__version__)
-        self._model = _load(os.path.join(request.inputs["source"], request.params["entry"]), request)
+        self._model = _load(Path(request.inputs["source"], request.params["entry"]), request)
+        self._options = {}  # type: Dict[str, Any]
+        if theano.config.cxx and (compiled or self._model.count_params() > SMALL):
+            self._options = {"mode": theano.compile.mode.Mode("cvm", "fast_run")}
+        self._model._function_kwargs = self._options  # noqa: SLF001 - else only `compile`, for training, sets them
         self._inputs = {each["source"]: each["name"] for each in contract["inputs"]}
         self._outputs = {each["source"]: each["name"] for each in contract["outputs"]}
         self._all = None  # type: Any
@@ -58,12 +64,13 @@ class _Original(executing.Model):
         for layer in self._model.layers:
             if type(layer).__name__ == "InputLayer":
                 continue
-            for node in range(len(layer._inbound_nodes)):
+            for node in range(len(layer._inbound_nodes)):  # noqa: SLF001 - there is no public way
                 for tensor in _listed(layer.get_output_at(node)):
                     names.append(layer.name)
                     tensors.append(tensor)
         if self._all is None:
             self._all = Model(self._model.inputs, tensors)
+            self._all._function_kwargs = self._options  # noqa: SLF001 - as above
         return dict(zip(_unique(names), _listed(self._all.predict_on_batch(self._fed(feeds)))))
 
     def _fed(self, feeds: executing.Arrays) -> List[Any]:
@@ -71,37 +78,32 @@ class _Original(executing.Model):
 
 
 def _configure() -> None:
-    """Compiled operators where there is a compiler; else Theano's own in Python."""
+    """Operators in Python unless asked for otherwise. Theano reads this when it is imported."""
     if "THEANO_FLAGS" in os.environ:
         return
-    compiler = shutil.which("g++")
     folder = tempfile.mkdtemp(prefix="theano-")
-    flags = ["device=cpu", "floatX=float32", "base_compiledir=" + folder, "cxx=" + (compiler or "")]
-    if compiler is None:
-        flags.append("optimizer=fast_compile")
+    flags = ["device=cpu", "floatX=float32", "linker=py", "optimizer=None"]
+    flags += ["base_compiledir=" + folder, "cxx=" + (shutil.which("g++") or "")]
     os.environ["THEANO_FLAGS"] = ",".join(flags)
     os.environ["KERAS_BACKEND"] = "theano"
     os.environ["HOME"] = os.environ["KERAS_HOME"] = folder  # both write settings there
 
 
-def _load(path: str, request: Request) -> Any:
+def _load(path: Path, request: Request) -> Any:
+    import h5py
     import keras
 
-    if path.endswith((".json", ".yaml", ".yml")):
-        with open(path, encoding="utf-8") as file:
-            config = json.load(file)
+    if path.suffix == ".json":
+        config = json.loads(path.read_text(encoding="utf-8"))
         _refuse_code(config, request)
         model = keras.models.model_from_json(json.dumps(config))
-        folder = os.path.dirname(path)
-        weights = [name for name in sorted(os.listdir(folder)) if name.endswith((".h5", ".hdf5"))]
-        model.load_weights(os.path.join(folder, weights[0]))
+        (weights,) = [each for each in sorted(path.parent.iterdir()) if each.suffix in (".h5", ".hdf5")]
+        model.load_weights(str(weights))
         return model
-    import h5py
-
-    with h5py.File(path, "r") as opened:
+    with h5py.File(str(path), "r") as opened:
         value = opened.attrs["model_config"]
     _refuse_code(json.loads(value.decode("utf-8") if isinstance(value, bytes) else value), request)
-    return keras.models.load_model(path, compile=False)
+    return keras.models.load_model(str(path), compile=False)
 
 
 def _refuse_code(config: Any, request: Request) -> None:

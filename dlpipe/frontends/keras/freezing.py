@@ -50,7 +50,8 @@ def _freeze(network: Network, asked: Mapping[str, Mapping[str, Any]]) -> tuple[G
         function = tf.function(infer, autograph=False).get_concrete_function(*specs)
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     except (tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
-        raise Refused(f"TensorFlow cannot make one graph of the model: {first_line(error)}", kind="unsupported") from None
+        message = f"TensorFlow cannot make one graph of the model: {first_line(error)}"
+        raise Refused(message, kind="unsupported") from None
     fed = [tensor.name for tensor in frozen.inputs if tensor.dtype != tf.resource]
     if len(fed) != len(specs) or len(fed) != len(frozen.inputs):
         raise Refused(

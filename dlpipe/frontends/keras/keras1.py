@@ -45,7 +45,8 @@ ORDERINGS = {"th": "channels_first", "tf": "channels_last"}
 SILENT = frozenset(f"{kind}{rank}D" for kind in ("Cropping", "UpSampling", "ZeroPadding") for rank in (2, 3))
 DECONVOLUTIONS = frozenset({"Deconvolution2D", "Deconv2D"})
 MERGES = {"sum": "Add", "mul": "Multiply", "concat": "Concatenate", "ave": "Average", "max": "Maximum", "dot": "Dot"}
-TRAINING_ONLY = frozenset({"init", "inner_init", "forget_bias_init", "dropout_W", "dropout_U", "consume_less", "weights"})
+TRAINING_ONLY = frozenset({"init", "inner_init", "forget_bias_init", "dropout_W", "dropout_U", "weights"})
+TRAINING_ONLY |= {"consume_less"}
 TRAINING_ONLY |= {"alpha_init", "beta_init", "gamma_init", "t_left_init", "a_left_init", "t_right_init", "a_right_init"}
 TRAINING_SUFFIXES = ("_regularizer", "_constraint")
 COUNTS_UNITS = frozenset({"Dense", "MaxoutDense", "SimpleRNN", "GRU", "LSTM"})  # their output_dim is units
@@ -69,7 +70,7 @@ def _say_orderings(config: Config) -> None:
                     f"nothing says which axis of the layer {layer} are the channels",
                     kind="unsupported",
                     node=layer,
-                    op=item["class_name"],
+                    op=str(item["class_name"]),
                 )
             item["config"]["dim_ordering"] = next(iter(said))
 
@@ -150,13 +151,13 @@ def _layer(item: Config) -> Config:
         if key in TRAINING_ONLY or key.endswith(TRAINING_SUFFIXES):
             continue
         if key == "dim_ordering":
-            if value not in ORDERINGS:
+            if str(value) not in ORDERINGS:
                 raise Refused(f"the layer {configs.name_of(item)} has the unknown dim_ordering {value!r}", op=old)
             made["data_format"] = ORDERINGS[value]
         elif key == "layer" and isinstance(value, dict):
             made["layer"] = _upgrade(value)
         else:
-            made[ARGUMENTS.get(key, key)] = value
+            made[ARGUMENTS.get(str(key), str(key))] = value
     _gather_kernel(made)
     _settle_input(made, kind)
     dtype = made.pop("input_dtype", None)
@@ -164,7 +165,8 @@ def _layer(item: Config) -> Config:
         made["dtype"] = dtype
     if kind in COUNTS_UNITS and "output_dim" in made:
         made["units"] = made.pop("output_dim")
-    _OTHERS.get(kind, lambda layer: None)(made)
+    if kind in _OTHERS:
+        _OTHERS[kind](made)
     return {**item, "class_name": _renamed(kind, made), "config": made}
 
 
@@ -187,7 +189,7 @@ def _settle_input(made: Config, kind: str) -> None:
 
 
 def _merge(inner: Config) -> Config:
-    name, mode = inner.get("name"), inner.get("mode")
+    name, mode = inner.get("name"), str(inner.get("mode"))
     if inner.get("mode_type", "raw") != "raw" or mode not in MERGES:
         raise Refused(
             f"the layer {name} merges by {'code of its own' if inner.get('mode_type', 'raw') != 'raw' else mode}, "
@@ -216,8 +218,8 @@ def _gru(made: Config) -> None:
 def _padding(made: Config) -> None:
     padding = made.get("padding")
     if isinstance(padding, dict):
-        keys = ("top_pad", "bottom_pad", "left_pad", "right_pad")
-        padding = [padding.get(key, 0) for key in (keys if "top_pad" in padding or "bottom_pad" in padding else keys[2:])]
+        keys = ["top_pad", "bottom_pad", "left_pad", "right_pad"]
+        padding = [padding.get(key, 0) for key in (keys if set(keys[:2]) & set(padding) else keys[2:])]
     if isinstance(padding, list) and len(padding) == WITHOUT_AXES:
         padding = [padding[:2], padding[2:]]
     made["padding"] = padding
@@ -245,7 +247,6 @@ def _renamed(kind: str, made: Config) -> str:
 _OTHERS: dict[str, Callable[[Config], Any]] = {
     "GRU": _gru,
     "LSTM": _recurrent,
-    "SimpleRNN": lambda made: None,
     "ZeroPadding1D": _padding,
     "ZeroPadding2D": _padding,
     "BatchNormalization": _normalization,

@@ -23,7 +23,7 @@ class MaxoutDense:
         self.kernel = self.add_weight("W", (self.features, shape[-1], self.units))
         if self.use_bias:
             self.bias = self.add_weight("b", (self.features, self.units))
-        super().build(shape)
+        self.built = True
 
     def call(self: Any, inputs: Any) -> Any:
         import tensorflow as tf
@@ -45,7 +45,7 @@ class Highway:
         self.kernel, self.carry = (self.add_weight(name, (shape[-1], shape[-1])) for name in ("W", "W_carry"))
         if self.use_bias:
             self.bias, self.carry_bias = (self.add_weight(name, (shape[-1],)) for name in ("b", "b_carry"))
-        super().build(shape)
+        self.built = True
 
     def call(self: Any, inputs: Any) -> Any:
         import tensorflow as tf
@@ -69,7 +69,7 @@ class _PerElement:
     def build(self: Any, shape: Any) -> None:
         sizes = [1 if axis in self.shared else size for axis, size in enumerate(shape)][1:]
         self.parameters = [self.add_weight(name, sizes) for name in self.names]
-        super().build(shape)
+        self.built = True
 
 
 class ParametricSoftplus(_PerElement):
@@ -109,7 +109,7 @@ class SampleNormalization:
     def build(self: Any, shape: Any) -> None:
         names = ("gamma", "beta", "running_mean", "running_std")
         self.gamma, self.beta, *_ = (self.add_weight(name, (shape[-1],)) for name in names)
-        super().build(shape)
+        self.built = True
 
     def call(self: Any, inputs: Any) -> Any:
         import tensorflow as tf

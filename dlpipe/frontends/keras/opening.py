@@ -81,7 +81,8 @@ def _load_with_care(library: Any, saved: Saved, unsafe: bool, backend: str | Non
     backend = backend or saved.backend
     if saved.generation == 1:
         backend = backend or _guessed(saved, notes)
-        config = keras1.upgrade(config)
+        with _errors(saved):
+            config = keras1.upgrade(config)
         custom |= keras1_layers.layer_classes()
     keras2.complete(config)
     safety.check(config, [*dir(library.layers), *custom], unsafe=unsafe)
@@ -126,7 +127,7 @@ def _errors(saved: Saved) -> Iterator[None]:
         yield
     except (Refused, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - there is no telling what Keras raises
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise Refused(f"Keras cannot load {saved.path.name}: {lines[0][:500]}", kind="unsupported") from None
 

@@ -8,6 +8,7 @@ from dlpipe_worker import Refused, Request
 from ..kit.executing import Arrays, Model
 from ..tensorflow.graphs import first_line
 from ..tensorflow.original import open_graph
+from . import reading
 from .freezing import freeze
 from .network import Network
 from .opening import MATCHED, open_saved
@@ -21,6 +22,12 @@ def open_model(request: Request, contract: Mapping[str, Any], threads: int | Non
     if threads:
         return _Timed(network, contract, params.get("inputs", {}), threads)
     return _Original(network, contract)
+
+
+def kind(request: Request) -> str:
+    """Keras 1, and Keras 2 on Theano, are executed by tf_keras here: another implementation of the same net."""
+    saved = reading.read(request.inputs["source"], request.params["entry"])
+    return "independent" if saved.generation == 1 or saved.backend == "theano" else "original"
 
 
 class _Original(Model):

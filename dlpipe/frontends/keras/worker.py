@@ -20,16 +20,16 @@ def import_(request: Request) -> dict[str, Any]:
 
 @operation
 def reference(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: entry, inputs, unsafe_load."""
+    """source, imported, samples -> outputs.npz. params: entry, inputs, unsafe_load, route."""
     from ..kit import executing
-    from .original import open_model
+    from .original import kind, open_model
 
-    return executing.reference(request, open_model)
+    return executing.reference(request, open_model, kind(request))
 
 
 @operation
 def layers(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> layers.npz. params: entry, inputs, unsafe_load."""
+    """source, imported, samples -> layers.npz. params: as `reference`."""
     from ..kit import executing
     from .original import open_model
 
@@ -38,7 +38,7 @@ def layers(request: Request) -> dict[str, Any]:
 
 @operation
 def time(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: entry, inputs, unsafe_load, handle, warmup, runs, threads."""
+    """source, imported, samples -> seconds per run. params: as `reference`, and handle, warmup, runs, threads."""
     from ..kit import executing
     from .original import open_model
 

@@ -6,11 +6,11 @@ import struct
 from pathlib import Path
 
 from .found import Found
+from .keras_files import HDF5, in_hdf5
 from .packed import in_gzip, in_tar, in_zip
 from .pickles import PICKLE_HEADS, pickled
 
 _MAGIC = (
-    (0, b"\x89HDF\r\n\x1a\n", "keras/hdf5", "an HDF5 file, such as Keras writes"),
     (4, b"TFL3", "tflite/model", "a TFLite model"),
     (4, b"ORTM", "onnx/ort", "a model in ONNX Runtime's own format"),
     (0, struct.pack("<Q", 0x112), "mxnet/params", "an MXNet list of arrays"),
@@ -30,6 +30,8 @@ def by_magic(path: Path, head: bytes) -> Found | None:
     for offset, magic, form, title in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
             return Found(form, title)
+    if head[: len(HDF5)] == HDF5:
+        return in_hdf5(path)
     if head[:4] == b"PK\x03\x04":
         return in_zip(path)
     if head[:2] == b"\x1f\x8b":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .found import Found
+from .keras_files import written_by
 
 _COMMENTS = rb"\A\s*(#[^\n]*\n\s*)*"
 _TEXTS = (
@@ -79,8 +80,7 @@ def _by_keys(value: dict[str, Any]) -> Found | None:
     if "learner" in keys:
         return Found("xgboost/json", "an XGBoost model", version=".".join(map(str, value.get("version") or [])) or None)
     if {"class_name", "config"} <= keys:
-        version = value.get("keras_version")
-        return Found("keras/json", "a Keras architecture", version=version if isinstance(version, str) else None)
+        return Found("keras/json", "a Keras architecture", version=written_by(value))
     if "base_code" in keys and "program" in keys:
         return Found("paddle/json", "a PaddlePaddle program (PIR)")
     return None

@@ -13,8 +13,12 @@ from dlpipe.errors import UserError
 from .conftest import FRONTEND, Import, load
 
 TOLERANCE = 1e-5  # of the output's range
-MADE = [f"{version}/keras_{net}.{suffix}" for version in ("tf215", "tf221") for net in ("cnn", "rnn", "trf")
-        for suffix in ("h5", "keras")]
+MADE = [
+    f"{version}/keras_{net}.{suffix}"
+    for version in ("tf215", "tf221")
+    for net in ("cnn", "rnn", "trf")
+    for suffix in ("h5", "keras")
+]
 REAL = {
     "face_classification/fer2013_mini_XCEPTION.102-0.66.hdf5": (),
     "keras_v3_mnist/mnist.keras": (),
