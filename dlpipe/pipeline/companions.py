@@ -30,6 +30,7 @@ _WANTED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         r"(.+)\.json",
         (("{0}.pdiparams",), ("{0}_weights.h5", "{0}.weights.h5", "{0}-weights.h5", "{0}.h5", "{0}*.h5", "*.h5")),
     ),
+    (r"(.+?)[_.-]?weights\.(?:h5|hdf5)", (("{0}.json", "*.json"),)),
     (r"(.*)predict(.*)\.pb(?:txt)?", (("{0}init{1}.pb", "{0}init{1}.pbtxt"),)),
     (r"(.*)init(.*)\.pb(?:txt)?", (("{0}predict{1}.pb", "{0}predict{1}.pbtxt"),)),
     (r"(.+)\.meta", (("{0}.index",),)),

@@ -23,6 +23,7 @@ PAIRS = {
     "x.pdmodel": "x.pdiparams",
     "x.pdiparams": "x.json",
     "x.json": "x_weights.h5",
+    "x_weights.h5": "x.json",
     "predict_net.pb": "init_net.pb",
     "crayon_init.pb": "crayon_predict.pb",
     "a[1].cfg": "a[1].weights",

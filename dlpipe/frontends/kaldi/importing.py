@@ -20,6 +20,7 @@ from .nnet import Expression, Net, Node, load
 from .schedule import Schedule, plan
 
 FRAMES = "T"
+_TYPICAL_FRAMES = 50  # half a second: enough for loops and contexts to show
 _SUBSAMPLING = "frame_subsampling_factor"
 _END = np.iinfo(np.int64).max
 
@@ -37,7 +38,8 @@ def import_model(request: Request) -> dict[str, Any]:
             writer.write(group)
     for node in net.outputs:
         writer.finish(node, factor)
-    return writer.graph.save(request.out, metadata={"kaldi": {_SUBSAMPLING: factor, "edges": writer.edges}})
+    told = {_SUBSAMPLING: factor, "edges": writer.edges}
+    return writer.graph.save(request.out, metadata={"kaldi": told, "example_dims": {FRAMES: _TYPICAL_FRAMES}})
 
 
 def subsampling(folder: Path) -> int:

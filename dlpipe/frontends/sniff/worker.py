@@ -22,6 +22,7 @@ _WEIGHTS = {
     "caffe/caffemodel": ("caffe/prototxt",),
     "caffe2/init-net": ("caffe2/netdef", "caffe2/netdef-text"),
     "mxnet/params": ("mxnet/symbol",),
+    "keras/hdf5": ("keras/json",),  # brought along only where the name says that there are weights alone
     "unknown": ("darknet/cfg", "ncnn/param", "paddle/program", "paddle/json", "tensorflow/metagraph"),
 }
 _MOST_BESIDE = 64  # files of a folder that are looked at

@@ -1,5 +1,6 @@
 """Inputs made up from dtype and shape, the same every time: for when nobody gave data."""
 
+import json
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     """Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
-    index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else 1.
+    index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else what the frontend found to be typical
+    (`example_dims` in the contract's metadata), else 1.
     """
     model = files.read(folder / files.MODEL)
+    dims = {**_typical(folder), **dims}
     bounds = _index_bounds(model.graph)
     chosen: dict[str, int] = {}
     ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in describing.ports(model.graph, "input")]
@@ -35,6 +38,14 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
         random = np.random.default_rng([seed, zlib.crc32(port["name"].encode())])
         arrays[port["name"]] = _values(random, port, (count, *port["shape"]), bounds.get(port["name"], _SMALL))
     return arrays, chosen
+
+
+def _typical(folder: Path) -> dict[str, int]:
+    contract = folder / "contract.json"
+    if not contract.is_file():
+        return {}
+    found = json.loads(contract.read_bytes()).get("metadata", {}).get("example_dims", {})
+    return {str(name): int(size) for name, size in found.items()}
 
 
 def _fixed(port: dict[str, Any], dims: dict[str, int], chosen: dict[str, int]) -> list[int]:

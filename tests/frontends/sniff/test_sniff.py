@@ -112,6 +112,7 @@ WEIGHTS = {  # the file that is named, what lies beside it -> the file that the 
     ("models/mtcnn_paddle2/PNet.pdiparams", "models/mtcnn_paddle2/PNet.pdmodel"): "paddle/program",
     ("made/paddle331/txt.pdiparams", "made/paddle331/txt.json"): "paddle/json",
 }
+WEIGHTS["models/hls4ml_examples/KERAS_3layer_weights.h5", "models/hls4ml_examples/KERAS_3layer.json"] = "keras/json"
 WEIGHTS["models/yolo_fastest/yolo-fastest-1.1.weights", "models/yolo_fastest/yolo-fastest-1.1.cfg"] = "darknet/cfg"
 
 
