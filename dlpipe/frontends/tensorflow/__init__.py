@@ -1,4 +1,4 @@
-"""TensorFlow: frozen GraphDefs of TensorFlow 1 and SavedModels of 1 and 2."""
+"""TensorFlow: frozen GraphDefs and checkpoints (with their `.meta`) of TensorFlow 1, and SavedModels of 1 and 2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TensorFlowFrontend(Frontend):
     """See `worker.py` for what each operation reads and writes."""
 
     name = "tensorflow"
-    formats = ("tensorflow/graphdef", "tensorflow/graphdef-text", "tensorflow/saved-model")
+    formats = ("tensorflow/graphdef", "tensorflow/graphdef-text", "tensorflow/saved-model", "tensorflow/metagraph")
     toolchain = "tensorflow"
 
     def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dlpipe_worker import Refused
 
-from . import guard, interface, saved_model
+from . import checkpoint, guard, interface, saved_model
 from .graphs import Graph, Index, split
 from .original import import_graph, read_checked
 from .ports import simple_names
@@ -27,7 +27,14 @@ def load(folder: str, params: Mapping[str, Any]) -> Loaded:
     """Read, check and freeze. The user's choice of inputs and outputs is applied."""
     if params["format"] == "tensorflow/saved-model":
         return _load_saved_model(folder, params)
-    graph = read_checked(folder, params["entry"])
+    if params["format"] == "tensorflow/metagraph":
+        path = checkpoint.prefix(folder, params["entry"])
+        graph, outputs = checkpoint.freeze(path, list(params.get("outputs", ())))
+        return _load_graph(graph, {**params, "outputs": outputs})
+    return _load_graph(read_checked(folder, params["entry"]), params)
+
+
+def _load_graph(graph: Graph, params: Mapping[str, Any]) -> Loaded:
     inferred, index = import_graph(graph), Index(graph)
     chosen = [interface.named_tensor(name, index, "output") for name in params.get("outputs", ())]
     outputs = chosen or interface.find_outputs(graph, index, inferred)

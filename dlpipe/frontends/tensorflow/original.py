@@ -49,13 +49,20 @@ class Original:
 
 @contextmanager
 def open_original(folder: str, entry: str, form: str, threads: int | None = None) -> Iterator[Original]:
-    """`form`: "tensorflow/graphdef" (also text) or "tensorflow/saved-model". Nothing is converted."""
+    """`form`: "tensorflow/graphdef" (also text), "tensorflow/saved-model" or "tensorflow/metagraph". Nothing is
+    converted."""
+    from . import checkpoint
+
     if form == "tensorflow/saved-model":
         path = saved_model.locate(folder, entry)
         meta = saved_model.read_meta_graph(path)
         guard.check(meta.graph_def, frozen=False)
         with saved_model.open_session(path, meta, session_config(threads)) as (session, graph):
             yield Original(session, graph)
+    elif form == "tensorflow/metagraph":
+        prefix = checkpoint.prefix(folder, entry)
+        with checkpoint.open_session(prefix, checkpoint.read_meta_graph(prefix), session_config(threads)) as opened:
+            yield Original(*opened)
     else:
         with open_graph(read_checked(folder, entry), threads) as original:
             yield original

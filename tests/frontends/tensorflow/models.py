@@ -221,3 +221,36 @@ class Module(tf.Module):
 
 module = Module()
 tf.saved_model.save(module, str(OUT / "saved_png"), signatures=module.classify)
+
+
+def checkpoint(name, build):
+    made = tf.Graph()
+    with made.as_default(), tf1.Session() as session:
+        build()
+        session.run(tf1.global_variables_initializer())
+        (OUT / name).mkdir()
+        tf1.train.Saver().save(session, str(OUT / name / "net"))
+
+
+def _net():
+    tf1.disable_resource_variables()
+    x = tf1.placeholder(tf.float32, [None, 6], "x")
+    labels = tf1.placeholder(tf.int32, [None], "labels")
+    keep = tf1.placeholder(tf.float32, [], "keep_prob")
+    first = tf1.get_variable("first", initializer=RANDOM.standard_normal((6, 5)).astype(np.float32))
+    second = tf1.get_variable("second", initializer=RANDOM.standard_normal((5, 3)).astype(np.float32))
+    hidden = tf1.nn.dropout(tf.nn.relu(x @ first), keep_prob=keep)
+    logits = tf.matmul(hidden, second, name="logits")
+    errors = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits, name="errors")
+    return logits, tf.reduce_mean(errors, name="loss")
+
+
+def training():
+    logits, loss = _net()
+    tf.nn.softmax(logits, name="probability")
+    tf1.train.AdamOptimizer().minimize(loss, name="train")
+    tf1.summary.scalar("summaries/loss", loss)
+
+
+checkpoint("training", training)
+checkpoint("only_loss", _net)
