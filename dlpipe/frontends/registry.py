@@ -26,6 +26,7 @@ FRONTENDS = {
     "lightgbm": "dlpipe.frontends.sklearn:LightgbmFrontend",
     "kaldi": "dlpipe.frontends.kaldi:KaldiFrontend",
     "caffe": "dlpipe.frontends.caffe:CaffeFrontend",
+    "darknet": "dlpipe.frontends.darknet:DarknetFrontend",
     "mxnet": "dlpipe.frontends.mxnet:MxnetFrontend",
     "pytorch": "dlpipe.frontends.pytorch:PyTorchFrontend",
 }

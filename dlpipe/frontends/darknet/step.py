@@ -1,0 +1,173 @@
+"""One layer on its way into the graph: what its handler reads, and how it writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from dlpipe_worker import Refused
+
+from ..kit import emit
+from .cfg import MAX_INT, Section
+from .weights import Weights
+
+Shape = list[Any]  # without the batch: [channels, height, width] or [numbers]
+Handler = Callable[["Step"], None]
+HANDLERS: dict[str, Handler] = {}
+LIMITS: dict[str, str] = {}
+# Options that only training, drawing or the choice of an implementation has a use for.
+TRAINING = {
+    "learning_rate",
+    "momentum",
+    "decay",
+    "burn_in",
+    "jitter",
+    "random",
+    "learning_rate_scale",
+    "dontload",
+    "dontloadscales",
+    "dontsave",
+    "onlyforward",
+    "stopbackward",
+    "train_only_bn",
+    "batch",
+    "subdivisions",
+    "probability",
+    "bias_match",
+    "rescore",
+    "ignore_thresh",
+    "truth_thresh",
+    "absolute",
+    "thresh",
+    "object_scale",
+    "noobject_scale",
+    "class_scale",
+    "coord_scale",
+    "iou_normalizer",
+    "cls_normalizer",
+    "obj_normalizer",
+    "delta_normalizer",
+    "max_delta",
+    "iou_loss",
+    "iou_thresh",
+    "iou_thresh_kind",
+    "nms_kind",
+    "beta_nms",
+    "focal_loss",
+    "counters_per_class",
+    "label_smooth_eps",
+    "resize",
+    "map",
+    "map_thresh",
+    "objectness_smooth",
+    "uc_normalizer",
+    "new_lr",
+    "equidistant_point",
+    "type",
+    "mosaic_bound",
+    "max",
+    "noloss",
+    "noadjust_train",
+    "sqrt_max",
+    "forced",
+    "jitters",
+    "reverse_train",
+    "show_details",
+    "embedding_layer",
+    "cost_type",
+    "smooth",
+    "ignore",
+    "seperate",
+    "ratio",
+    "scale_wh",
+    "clip",
+    "contrastive",
+    "xnor_train",
+    "burnin_update",
+    "save_track",
+    "weights_train",
+}
+
+
+def layer(*kinds: str, limits: str | None = None) -> Callable[[Handler], Handler]:
+    """Register a handler. limits: what of the layer it refuses, in words."""
+
+    def register(handler: Handler) -> Handler:
+        for each in kinds:
+            HANDLERS[each] = handler
+            if limits:
+                LIMITS[each] = limits
+        return handler
+
+    return register
+
+
+class Step:
+    """`value`, `shape`: what the layer before gave; `made`: all layers' (value, shape) so far; `head`: see heads."""
+
+    def __init__(
+        self,
+        graph: emit.Graph,
+        section: Section,
+        weights: Weights,
+        made: list[tuple[str, Shape]],
+        before: tuple[str, Shape],
+    ) -> None:
+        self.graph = graph
+        self.section = section
+        self.weights = weights
+        self.made = made
+        self.value, self.shape = before
+        self.net_size: tuple[int, int] = (0, 0)
+        self.head: dict[str, Any] | None = None
+        self.result: tuple[str, Shape] | None = None
+
+    def fail(self, reason: str, kind: str = "bad-model") -> NoReturn:
+        name = self.section.name
+        raise Refused(
+            f"layer {self.section.index} [{self.section.kind}]: {reason}", kind, node=name, op=self.section.kind
+        )
+
+    def weight(self, *shape: int) -> Any:
+        if min(shape, default=1) < 1:
+            self.fail(f"weights of the shape {list(shape)}")
+        return self.weights.take(shape, f"layer {self.section.index} [{self.section.kind}]")
+
+    def constant(self, array: Any, name: str) -> str:
+        return self.graph.constant(np.asarray(array), f"{self.section.name}.{name}")
+
+    def number(self, value: float, name: str = "value") -> str:
+        return self.constant(np.float32(value), name)
+
+    def ints(self, values: Sequence[int], name: str = "dims") -> str:
+        return self.constant(np.asarray(values, np.int64), name)
+
+    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """An intermediate value."""
+        return self.graph.node(
+            op, inputs, self.graph.fresh(f"{self.section.name}.{op}"), self.section.name, **attributes
+        )
+
+    def reshape(self, value: str, shape: Sequence[int]) -> str:
+        """The batch stays as it is."""
+        return self.node("Reshape", [value, self.ints([0, *shape], "shape")])
+
+    def image(self) -> tuple[int, int, int]:
+        """Channels, height, width of what came before. Raises Refused where that is no image."""
+        if len(self.shape) != 3:
+            self.fail("the layer before gives no image")
+        return self.shape[0], self.shape[1], self.shape[2]
+
+    def done(self, value: str, shape: Shape) -> None:
+        """Write the layer's result under the layer's own name."""
+        if not shape or any(not 0 < dim < MAX_INT for dim in shape) or math.prod(shape) > 1 << 40:
+            self.fail(f"its result would have the shape {shape}: what came before is too small")
+        self.result = (self.graph.node("Identity", [value], self.section.name, self.section.name), list(shape))
+
+    def refuse_options(self, **plain: str) -> None:
+        """Raises Refused for an option that is given with another value than one that changes nothing."""
+        for key, harmless in plain.items():
+            if self.section.text(key, harmless) != harmless:
+                self.fail(f"{key}={self.section.text(key)[:40]} is not converted", "unsupported")
