@@ -164,4 +164,4 @@ def test_mutated_networks(darknet: Any, seed: int, how: str) -> None:
     try:
         darknet.ir(source)
     except (BadModel, Unsupported) as error:
-        assert error.message  # noqa: PT017
+        assert error.message
