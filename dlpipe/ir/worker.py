@@ -45,7 +45,8 @@ def check(request: Request) -> object:
 def describe(request: Request) -> object:
     """ir -> {inputs, outputs: [{name, dtype, shape}], opset, opsets: {domain: version}, ir_version, producer,
     operators: {"Conv" or "domain::Op": count, nested graphs included}, node_count, nodes: [{name, op, inputs,
-    outputs, attributes}] (the first 2000), parameters, size_bytes, macs (None with macs_reason), risks: [str]}."""
+    outputs, attributes}] (the first 2000), parameters, size_bytes, macs (None with macs_reason), risks: [str], bounded:
+    [names of outputs that are an activation's between -1 and 1]}."""
     return describing.describe(Path(request.inputs["ir"]))
 
 

@@ -9,12 +9,17 @@ order of summation decides otherwise. Its contract says in `metadata["resolution
 {"step": what one step is worth}, {"range": a share of the output's range} or {"agreement": a share of equal elements}.
 An output within that passes; MOST_STEPS are allowed, since roundings of several layers add up. What goes beyond it is
 judged by the limits above.
+
+An output that is a sigmoid's, softmax's or tanh's is BOUNDED: runtimes compute these by polynomials that are good to a
+float32 step of 1, so that values of 1e-5 carry three digits, whatever their own range is.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
+
+BOUNDED = {"step": 2.0**-23}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dlpipe.data import subset_call
 from dlpipe.errors import Unsupported, UserError
 from dlpipe.ir.calls import golden_call
 from dlpipe.measure import accuracy_call
+from dlpipe.measure.tolerances import BOUNDED
 from dlpipe.pipeline.feeding import from_data, generated, read_labels
 from dlpipe.pipeline.imported import Imported
 from dlpipe.pipeline.request import CALIBRATION_SAMPLES, EMULATED_SAMPLES, SEED, ConvertRequest
@@ -24,7 +25,7 @@ ReferenceKind = Literal["original", "independent", "own"]
 class SampleSet:
     """Ids of the stages that hold the inputs, and the original's outputs for just these inputs.
 
-    resolution: how finely the original resolves its outputs, where it is quantised (`measure/tolerances.py`).
+    resolution: how finely the original resolves an output, where a rule speaks of it (`measure/tolerances.py`).
     """
 
     samples: str
@@ -68,7 +69,8 @@ def make_samples(session: Session, request: ConvertRequest, imported: Imported) 
         ]
     executor.run(stages)
     made = executor.outcomes["reference"].value or {}
-    resolution = imported.contract.metadata.get("resolution", {})
+    bounded = dict.fromkeys(imported.description.get("bounded", ()), BOUNDED)
+    resolution = {**bounded, **imported.contract.metadata.get("resolution", {})}
     return Samples(
         full=SampleSet("samples", "reference", resolution),
         emulated=SampleSet("samples:emulated", "reference:emulated", resolution),

@@ -52,3 +52,15 @@ def test_control_flow_of_a_real_model(bench, shared):
     found = bench.run(describe_call(), ir=ir)[0]
     assert found["operators"]["LSTM"] >= 1  # inside the branches of If
     assert found["macs"] is None
+
+
+def test_outputs_that_are_an_activations(bench):
+    text = """<ir_version: 8, opset_import: ["" : 18]>
+    g (float[1,4] x) => (float[4] a, float[1,8] b, float[1,4] c) {
+        s = Sigmoid(x)
+        t = Tanh(x)
+        a = Squeeze(s)
+        b = Concat<axis=1>(s, t)
+        c = Add(s, t)
+    }"""
+    assert describe(bench, text)["bounded"] == ["a", "b"]

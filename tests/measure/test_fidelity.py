@@ -12,6 +12,7 @@ import pytest
 
 from dlpipe.contracts.measurement import Fidelity
 from dlpipe.measure import fidelity_call
+from dlpipe.measure.tolerances import BOUNDED
 
 Compare = Callable[..., Fidelity]
 
@@ -203,3 +204,12 @@ def test_a_pickle_is_refused(serve: Any, outputs: Any) -> None:
 def test_an_unknown_precision_has_no_guessed_tolerance() -> None:
     with pytest.raises(KeyError):
         fidelity_call("int3")
+
+
+def test_a_bounded_output_is_good_to_a_step_of_one(serve: Any, outputs: Any) -> None:
+    y = np.linspace(1e-6, 2e-5, 64, dtype=np.float32)[None]  # a sigmoid's, far from 1
+    reference, near, far = (outputs(name, y=y + np.float32(off)) for name, off in (("r", 0), ("n", 2e-7), ("f", 1e-5)))
+    for candidate, passed in ((near, True), (far, False)):
+        call = fidelity_call("fp32", {"y": BOUNDED})
+        assert serve(call, reference=reference, candidate=candidate)["value"]["passed"] is passed
+    assert serve(fidelity_call("fp32"), reference=reference, candidate=near)["value"]["passed"] is False

@@ -20,7 +20,7 @@ from .nnet import Expression, Net, Node, load
 from .schedule import Schedule, plan
 
 FRAMES = "T"
-_TYPICAL_FRAMES = 50  # half a second: enough for loops and contexts to show
+_TYPICAL_FRAMES = 12  # loops and contexts show; over many more, a loop of untrained weights multiplies rounding
 _SUBSAMPLING = "frame_subsampling_factor"
 _END = np.iinfo(np.int64).max
 

@@ -31,11 +31,34 @@ def describe(folder: Path) -> dict[str, Any]:
         "parameters": sum(walk.elements(tensor.dims) for tensor, _ in walk.tensors(model) if _is_weight(tensor)),
         "size_bytes": sum((folder / name).stat().st_size for name in _files(model)),
         "risks": _risks(model, opsets),
+        "bounded": _bounded(model.graph),
     }
     try:
         return {**result, "macs": macs.count(model), "macs_reason": None}
     except macs.Unknown as reason:
         return {**result, "macs": None, "macs_reason": str(reason)}
+
+
+def _bounded(graph: Any) -> list[str]:
+    """The outputs whose values are those of an activation between -1 and 1, however they were moved about."""
+    makers = {name: node for node in graph.node for name in node.output}
+    return [value.name for value in graph.output if _ends_in_bounded(value.name, makers)]
+
+
+def _ends_in_bounded(name: str, makers: dict[str, Any]) -> bool:
+    waiting, seen = [name], {name}
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is None or node.domain not in ("", "ai.onnx"):
+            return False
+        if node.op_type in _BOUNDED:
+            continue
+        if node.op_type not in _MOVING:
+            return False
+        sources = node.input if node.op_type == "Concat" else node.input[:1]
+        waiting += [each for each in sources if each not in seen]
+        seen.update(sources)
+    return True
 
 
 def ports(graph: Any, side: str) -> list[dict[str, Any]]:
@@ -104,4 +127,6 @@ def _risks(model: Any, opsets: dict[str, int]) -> list[str]:
     return sorted(found)
 
 
+_BOUNDED = ("Sigmoid", "HardSigmoid", "Softmax", "Tanh", "Softsign")
+_MOVING = ("Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Concat", "Expand")
 _STANDARD = ("ai.onnx", "ai.onnx.ml")
