@@ -5,7 +5,7 @@ needed to run the original. What users should know:
 
 - Caffe2's files do not tell the shape of the input. It is found from the weights of the first layer and from the fully
   connected ones; `value_info.json` beside the nets (as in Caffe2's model zoo) or `--input name:1x3x224x224` settles it.
-- A fully convolutional net keeps free height and width.
+- A fully convolutional net takes any size: 224x224, where `--shape H=480 --shape W=640` says no other.
 - Blobs that are written several times become one value each: the last keeps the name, `conv1@1` is the first value.
 - 8-bit operators become QuantizeLinear and DequantizeLinear, equal within one step of the output's scale; an 8-bit
   output is given dequantised.

@@ -14,7 +14,7 @@ from .converter import Converter, FixedBatch, Mismatch
 from .inputs import Input, describe_input, find_inputs
 from .nets import Net, Operator, read_net
 from .platform import cut_platform
-from .sizes import fitting_size
+from .sizes import fitting_size, free_size
 from .table import OPERATORS
 
 
@@ -93,7 +93,11 @@ def _sized(request: Request, net: Net, kept: Sequence[Operator], inputs: list[In
     """The net converted, with the size of the images and the batch found where the files leave no choice."""
     for _ in range(3):
         try:
-            return _convert(net, kept, inputs), inputs
+            converter = _convert(net, kept, inputs)
+            if any(each.guessed and {"D", "H", "W"} & set(each.shape) for each in inputs):
+                inputs = free_size(request, inputs)
+                converter = _convert(net, kept, inputs)
+            return converter, inputs
         except FixedBatch as fixed:
             inputs = [each.with_dims({BATCH: fixed.size}) for each in inputs]
         except Mismatch:

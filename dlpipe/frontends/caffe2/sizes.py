@@ -60,6 +60,18 @@ def fitting_size(request: Request, inputs: Sequence[Input], convert: Try) -> int
     return usual[0]
 
 
+def free_size(request: Request, inputs: Sequence[Input]) -> list[Input]:
+    """The inputs of a net that takes images of any size, at the most common one, and said so."""
+    size = _USUAL[0]
+    names = ", ".join(repr(each.name) for each in inputs if each.guessed)
+    request.note(
+        f"the size of the input {names} is not in the file and the net takes any: {size}x{size} is taken. Say another "
+        "with --shape H=480 --shape W=640",
+        "warning",
+    )
+    return [each.with_dims(dict.fromkeys("DHW", size)) if each.guessed else each for each in inputs]
+
+
 def _first(holds: Callable[[int], bool]) -> int:
     """The smallest size for which it holds, of a test that holds from some size on."""
     low, high = 1, _LARGEST

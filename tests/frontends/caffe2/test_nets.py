@@ -52,10 +52,13 @@ def _original(work: Any, source: Path, entry: str, ir: Path, samples: Path) -> d
 def test_a_made_net(work: Any, shared: Path, entry: str) -> None:
     made = shared / "made" / "caffe2"
     source = work.source(made / entry, made / "init_net.pb")
-    ir, contract = _import(work, source, entry)
+    ir, contract = _import(work, source, entry, dims={"H": 16, "W": 16})
     assert contract["inputs"][0] | {"source": None} == {
-        "name": "data", "dtype": "float32", "shape": ["N", 3, "H", "W"], "layout": "NCHW", "source": None,
+        "name": "data", "dtype": "float32", "shape": ["N", 3, 16, 16], "layout": "NCHW", "source": None,
     }  # fmt: skip
+    _, contract = _import(work, source, entry)
+    assert contract["inputs"][0]["shape"] == ["N", 3, 224, 224]
+    assert any("the net takes any: 224x224 is taken" in note for note in work.notes)
     with np.load(made / "ref.npz") as reference:
         _, found = _run(work, ir, data=reference["x"][None])
         np.testing.assert_allclose(found["prob"][0], reference["y"], atol=1e-6)
@@ -95,7 +98,7 @@ def test_lenet_reads_digits(work: Any, shared: Path) -> None:
 @pytest.mark.slow
 def test_operators_of_a_phone_are_cut_off_and_named(work: Any, shared: Path) -> None:
     source = work.source(shared / "models" / "caffe2_crayon")
-    ir, contract = _import(work, source, "crayon_predict.pb")
+    ir, contract = _import(work, source, "crayon_predict.pb", dims={"H": 64, "W": 48})
     first, last = (next(note for note in work.notes if word in note) for word in ("Preprocess", "Deprocess"))
     assert "subtracts the mean" in first
     assert "The model ends before it" in last
