@@ -18,6 +18,7 @@ ENTRY_POINTS = "dlpipe.frontends"
 FRONTENDS = {
     "tensorflow": "dlpipe.frontends.tensorflow:TensorFlowFrontend",
     "caffe2": "dlpipe.frontends.caffe2:Caffe2Frontend",
+    "cntk": "dlpipe.frontends.cntk:CntkFrontend",
     "tflite": "dlpipe.frontends.tflite:TFLiteFrontend",
     "keras": "dlpipe.frontends.keras:KerasFrontend",
     "onnx": "dlpipe.frontends.onnx:OnnxFrontend",

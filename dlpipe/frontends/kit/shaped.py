@@ -55,18 +55,40 @@ class ShapedGraph(Graph):
         if domain:
             return made
         schema = onnx.defs.get_schema(op, self.opset, domain)
-        types = {each: self._types[each] for each in inputs if each in self._types}
+        holds = any(isinstance(each, onnx.GraphProto) for each in attributes.values())  # it sees all values from within
+        types = {each: self._types[each] for each in (self._types if holds else inputs) if each in self._types}
         small = {each: self._arrays[each] for each in inputs if each in self._arrays and self._arrays[each].size <= 64}
         data = {each: numpy_helper.from_array(np.ascontiguousarray(array), each) for each, array in small.items()}
         opsets = [helper.make_opsetid("", self.opset)]
         try:
             found = onnx.shape_inference.infer_node_outputs(schema, self._nodes[-1], types, data, opset_imports=opsets)
-        except (onnx.shape_inference.InferenceError, RuntimeError, TypeError, ValueError, KeyError) as error:
+        except (
+            onnx.shape_inference.InferenceError,
+            onnx.checker.ValidationError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+            KeyError,
+        ) as error:
             layer, kind = self.where
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise Refused(f"what the operator is given does not fit it: {reason}", node=layer, op=kind) from error
         self._types.update(found)
         return made
+
+    def inner(self, name: str) -> ShapedGraph:
+        """The graph inside a loop, empty yet: it knows the values of this one and names none of its own like them."""
+        graph = ShapedGraph(name, self.opset)
+        graph.where = self.where
+        graph._types = dict(self._types)
+        graph._arrays = dict(self._arrays)
+        graph._taken = self._taken
+        graph._labels = self._labels
+        return graph
+
+    def as_body(self) -> onnx.GraphProto:
+        """What was written into an inner graph, for the loop's attribute."""
+        return self.build().graph
 
     def shape(self, value: str) -> tuple[Dim, ...] | None:
         """None: not even the rank is known."""

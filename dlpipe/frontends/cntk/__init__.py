@@ -1,0 +1,65 @@
+"""CNTK version 2 models (`.model`, a protocol buffers dictionary).
+
+The file is read and converted by our own code (core toolchain); CNTK 2.7 itself (Python 3.6) is only needed to run the
+original. What users should know:
+
+- Static axes come in numpy's order, as in CNTK's Python API: images are [N, C, H, W]. A sequence is [N, T, ...]: all
+  samples of one batch have one length.
+- Recurrences (`PastValue`, `FutureValue`, in any arrangement: LSTM, GRU, layers of the user's own) become ONNX `Scan`;
+  backends without loops have them written out by the pass `unroll`.
+- Outputs are named after the function's name, else by CNTK's uid. `--output NAME` takes any function of the model, such
+  as the one before a loss.
+- Not converted: steps picked by what is in the sequence, convolution along a sequence, sparse weights, functions that
+  are Python code.
+- CNTK is linked against OpenMPI 1.x, which no package carries any more; `mpi.py` writes what its loader asks for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dlpipe.contracts.call import Call, StageClass
+from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
+from dlpipe.frontends import KIT
+
+WORKER = Path(__file__).with_name("worker.py")
+EXECUTOR = Path(__file__).with_name("executor.py")
+
+
+class CntkFrontend(Frontend):
+    """See `worker.py` and `executor.py` for what each operation reads and writes."""
+
+    name = "cntk"
+    formats = ("cntk/model",)
+    toolchain = "cntk"
+
+    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        params = {
+            "entry": sniffed.entry,
+            "inputs": {name: dict(each) for name, each in options.inputs.items()},
+            "outputs": list(options.outputs),
+            "dims": dict(options.dims),
+        }
+        return Call("core", WORKER, "import", params, libraries=(KIT,))
+
+    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del options
+        return self._original("reference", sniffed)
+
+    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del options
+        return self._original("layers", sniffed)
+
+    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del options
+        return self._original("time", sniffed, "hardware", threads=1)
+
+    def operators_call(self) -> Call:
+        return Call("core", WORKER, "operators", libraries=(KIT,))
+
+    def _original(
+        self, operation: str, sniffed: Sniffed, stage_class: StageClass = "deterministic", **params: Any
+    ) -> Call:
+        params = {"entry": sniffed.entry, **params}
+        return Call(self.toolchain, EXECUTOR, operation, params, libraries=(KIT,), stage_class=stage_class)
