@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dlpipe.contracts.backend import Backend, Refusal, Target
+from dlpipe.contracts.call import Call
 from dlpipe.errors import UserError
 from dlpipe.ir.calls import attach_call
 from dlpipe.pipeline.checks import judge
@@ -68,6 +70,20 @@ def candidates(target: Target, request: ConvertRequest) -> list[Candidate]:
     return found
 
 
+_NO_MODEL: Mapping[str, Any] = {"operators": {}, "nodes": []}
+
+
+def calls(found: Iterable[Candidate]) -> list[Call]:
+    """What compiling and executing them will call, whatever the model turns out to be. None for candidates whose
+    target alone is reason enough to refuse them."""
+    made: list[Call | None] = []
+    for each in found:
+        if not each.backend.refusals(each.target, each.variant, _NO_MODEL):
+            made.append(each.backend.compile_call(each.target, each.variant))
+            made.append(each.backend.run_call(each.target, each.variant))
+    return [call for call in made if call is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """One candidate, and the id of the stage that holds the IR it was, or would have been, compiled from."""
@@ -76,9 +92,15 @@ class Built:
     ir: str
 
 
-def build(session: Session, found: list[Candidate], samples: Samples, irs: Mapping[str, str]) -> list[Built]:
+def build(
+    session: Session,
+    found: list[Candidate],
+    samples: Samples,
+    irs: Mapping[str, str],
+    meanwhile: Iterable[Stage] = (),
+) -> list[Built]:
     """Compile, execute and compare every candidate that pre-flight lets pass. Returns all, with their refusals.
-    `irs` maps a precision to the id of the stage that holds its IR."""
+    `irs` maps a precision to the id of the stage that holds its IR; `meanwhile` are executed beside."""
     executor = session.executor
     lowered = {}
     for each in found:
@@ -99,7 +121,7 @@ def build(session: Session, found: list[Candidate], samples: Samples, irs: Mappi
         result.append(Built(replace(candidate, refusals=refusals), ir))
         if not refusals:
             stages += _stages(candidate, ir, samples)
-    executor.run(stages)
+    executor.run([*stages, *meanwhile])
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ from typing import Any
 from dlpipe import __version__
 from dlpipe.contracts.backend import Target
 from dlpipe.errors import DlpipeError, GateFailed
-from dlpipe.ir.calls import time_call
+from dlpipe.ir.calls import describe_call, run_call, time_call
 from dlpipe.measure.machine import fingerprint
+from dlpipe.passes.registry import STANDARD, pass_call
 from dlpipe.pipeline import gates as gating
-from dlpipe.pipeline.artifacts import Built, Candidate, build, candidates
+from dlpipe.pipeline.artifacts import Built, Candidate, build, calls, candidates
 from dlpipe.pipeline.assemble import OWN_REFERENCE, Assembler
-from dlpipe.pipeline.history import record_lineage
 from dlpipe.pipeline.imported import Imported, sniff
-from dlpipe.pipeline.optimise import Optimised, optimise
+from dlpipe.pipeline.optimise import Optimised, optimise, pass_chain
 from dlpipe.pipeline.output import check_free, export_artifacts, link_selected, output_folder, write_manifest
 from dlpipe.pipeline.proven import Proven, prove_import
 from dlpipe.pipeline.request import SEED, ConvertRequest
@@ -30,7 +31,6 @@ from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import default_out
 from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, measure_timing
 from dlpipe.pipeline.variants import make_variants
-from dlpipe.report.html import render_html
 from dlpipe.report.schema import Environment, Gate, Note, Reference, Report, Selected
 from dlpipe.report.schema import Samples as SamplesBlock
 from dlpipe.report.schema import Source as SourceBlock
@@ -56,7 +56,9 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
         check_free(request.out)
     out = request.out or default_out(sniff(session, request.model, factory=request.options.factory).source)
     check_free(out)
-    proven = prove_import(session, request)
+    session.executor.look_ahead([describe_call(), run_call(), pass_call(STANDARD[0]), *calls(wanted)])
+    threading.Thread(target=_load_what_writes_reports, name="report").start()
+    proven = prove_import(session, request, pass_chain("import"))
     imported, samples = proven.imported, proven.samples
     optimised = optimise(session, samples, start=imported.ir)
     tried = _build_all(session, targets, wanted, samples, optimised)
@@ -67,6 +69,14 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     return Converted(report, out, error)
 
 
+def _load_what_writes_reports() -> None:
+    """Most of a second, for the end of the run only, while this process has nothing to do but wait for workers."""
+    from dlpipe.pipeline import history  # noqa: F401 - SQLAlchemy, that is
+    from dlpipe.report import html
+
+    html.load()
+
+
 def _build_all(
     session: Session,
     targets: list[Target],
@@ -74,15 +84,17 @@ def _build_all(
     samples: Samples,
     optimised: Optimised,
 ) -> list[Built]:
-    """All precisions of all targets are made before the first backend asks for them."""
-    tried = []
+    """In the order of `wanted`. What is compiled from fp32 does not wait for the other precisions to be made."""
+    tried: dict[str, Built] = {}
     for target in targets:
         mine = [each for each in wanted if each.target == target]
         needed = {each.backend.ir_variant(each.variant) for each in mine}
-        irs, stages = make_variants(needed, samples, ir=optimised.ir, target=target)
-        session.executor.run(stages)
-        tried += build(session, mine, samples, irs)
-    return tried
+        irs, making = make_variants(needed, samples, ir=optimised.ir, target=target)
+        at_once = [each for each in mine if each.backend.ir_variant(each.variant) == "fp32"]
+        later = [each for each in mine if each not in at_once]
+        for each in (*build(session, at_once, samples, irs, making), *build(session, later, samples, irs)):
+            tried[each.candidate.path] = each
+    return [tried[each.path] for each in wanted]
 
 
 def _time_all(
@@ -248,6 +260,9 @@ def _no_choice(request: ConvertRequest, report: Report, target: str) -> DlpipeEr
 
 
 def _write(session: Session, out: Path, report: Report, optimised: Optimised, tried: list[Built]) -> None:
+    from dlpipe.pipeline.history import record_lineage
+    from dlpipe.report.html import render_html
+
     outcomes = session.executor.outcomes
     trees = {
         each.candidate.path: outcomes[each.candidate.shipped].output

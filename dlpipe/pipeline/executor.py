@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dlpipe.contracts.call import Call
 from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, StageFailed
 from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageProgress, StageStarted
 from dlpipe.pipeline.stage import Outcome, Stage, cache_key, key_parts
@@ -45,6 +46,14 @@ class LocalExecutor:
         self.outcomes: dict[str, Outcome] = {}
         self._jobs = jobs or os.cpu_count() or 1
         self._memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        self._ahead: list[tuple[Call, ...]] = []
+        self._held_back: dict[str, float] = {}  # stage that waits for a busy worker -> since when
+
+    def look_ahead(self, calls: Iterable[Call]) -> None:
+        """What will be called once the stages to come had to be computed: as soon as one has to be, the workers for
+        these calls are made ready beside it, where the machine has room for two."""
+        if self._jobs > 1 and self._memory >= 2 * RESERVED:
+            self._ahead.append(tuple(calls))
 
     def run(self, stages: Iterable[Stage]) -> Mapping[str, Outcome]:
         """Execute what is not executed yet; return all outcomes so far.
@@ -57,11 +66,12 @@ class LocalExecutor:
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="stage") as threads:
             try:
                 while waiting or running:
+                    patience = None
                     if first_error is None:
-                        self._start_ready(waiting, running, threads)
+                        patience = self._start_ready(waiting, running, threads)
                     if not running:
                         break
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    done, _ = wait(running, timeout=patience, return_when=FIRST_COMPLETED)
                     for future in done:
                         stage = running.pop(future)
                         outcome = self.outcomes[stage.id] = future.result()
@@ -81,7 +91,9 @@ class LocalExecutor:
 
     def _start_ready(
         self, waiting: dict[str, Stage], running: dict[Future[Outcome], Stage], threads: ThreadPoolExecutor
-    ) -> None:
+    ) -> float | None:
+        """Returns after how many seconds to look again, though no stage has ended by then."""
+        again: list[float] = []
         progressed = True
         while progressed:
             progressed = False
@@ -95,8 +107,26 @@ class LocalExecutor:
                     self.outcomes[stage.id] = self._skip(stage, failed[0])
                     progressed = True
                 elif self._fits(stage, running.values()):
+                    if (seconds := self._patience(stage, running.values())) > 0:
+                        again.append(seconds)
+                        continue
+                    self._held_back.pop(stage.id, None)
                     del waiting[stage.id]
                     running[threads.submit(self._execute, stage)] = stage
+        return min(again, default=None)
+
+    def _patience(self, stage: Stage, running: Iterable[Stage]) -> float:
+        """Seconds that it shall still wait for a worker that one of the running stages has.
+
+        A second one is started once the wait has been as long as a start takes, imports included: so at most as much
+        again is lost as had to be (the rule for whoever does not know whether to rent or to buy).
+        """
+        seat = (stage.call.toolchain, stage.call.resources)
+        seated = sum((each.call.toolchain, each.call.resources) == seat for each in running)
+        if seated == 0 or seated < self.pool.workers(stage.call):
+            return 0.0
+        now = time.monotonic()
+        return self._held_back.setdefault(stage.id, now) + self.pool.start_seconds(stage.call) - now
 
     def _fits(self, stage: Stage, running: Iterable[Stage]) -> bool:
         others = list(running)
@@ -126,6 +156,9 @@ class LocalExecutor:
             self._finished(stage, "hit", started, "ok")
             return Outcome(stage, "ok", "hit", key, record)
         self.bus.emit(StageStarted(stage=stage.id, kind=stage.kind))
+        while self._ahead:
+            with suppress(IndexError):  # another thread was faster
+                self.pool.warm_up(self._ahead.pop())
         try:
             record = self._compute(stage, parts, key)
         except Interrupted:  # the run ends; that is no failure of the stage

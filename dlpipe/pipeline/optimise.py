@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dlpipe.passes.registry import STANDARD, pass_call, pass_info
@@ -27,7 +28,7 @@ def optimise(session: Session, samples: Samples, *, start: str, passes: tuple[st
     remaining = list(passes)
     dropped: dict[str, str] = {}
     while True:
-        chain = _chain(start, remaining)
+        chain = pass_chain(start, remaining)
         executor.run([stage for link in chain for stage in (link, *check_ir(link.id, "fp32", samples))])
         bad = next((link.id for link in chain if _why_bad(executor.outcomes, link.id)), None)
         if bad is None:
@@ -38,7 +39,8 @@ def optimise(session: Session, samples: Samples, *, start: str, passes: tuple[st
         remaining.remove(bad)
 
 
-def _chain(start: str, passes: list[str]) -> list[Stage]:
+def pass_chain(start: str, passes: Iterable[str] = STANDARD) -> list[Stage]:
+    """One stage for each pass, each upon the one before it."""
     before, stages = start, []
     for name in passes:
         stages.append(Stage(name, "pass", pass_call(name), {"ir": before}, required=False))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from dlpipe.contracts.call import Call
 from dlpipe.passes.registry import STANDARD
-from dlpipe.pipeline.artifacts import Candidate, candidates
+from dlpipe.pipeline.artifacts import calls, candidates
 from dlpipe.pipeline.imported import sniff
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
@@ -78,23 +79,12 @@ def make_plan(session: Session, request: ConvertRequest) -> Plan:
             }
             for each in wanted
         ),
-        to_install=_to_install(session, [frontend.toolchain, "core", *_toolchains(wanted)]),
+        to_install=_to_install(session, [frontend.toolchain, "core", *_toolchains(calls(wanted))]),
     )
 
 
-_NO_MODEL: Mapping[str, Any] = {"operators": {}, "nodes": []}
-
-
-def _toolchains(wanted: Iterable[Candidate]) -> list[str]:
-    names: list[str] = []
-    for each in wanted:
-        if each.backend.refusals(each.target, each.variant, _NO_MODEL):  # the target itself: nothing will be compiled
-            continue
-        calls = [each.backend.compile_call(each.target, each.variant), each.backend.run_call(each.target, each.variant)]
-        for call in calls:
-            if call is not None:
-                names += [call.toolchain, *call.resources]
-    return names
+def _toolchains(made: Iterable[Call]) -> list[str]:
+    return [name for call in made for name in (call.toolchain, *call.resources)]
 
 
 def _to_install(session: Session, names: Iterable[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ Where a frontend has several converters (routes), a wrong one is refused and the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,8 +30,11 @@ class Proven:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def prove_import(session: Session, request: ConvertRequest) -> Proven:
+def prove_import(session: Session, request: ConvertRequest, meanwhile: Iterable[Stage] = ()) -> Proven:
     """Import, feed, run the original, run the import, compare; executes the stages of `check_ir` for the import.
+
+    `meanwhile` are stages that build on the import and that the caller wants when it is proven: they are executed
+    beside the original. What they make of an import that turns out to be wrong is of no use to anybody.
 
     Raises GateFailed for an import that departs from the original, naming the layer where that can be found; with
     several routes, what the preferred one raised, once none is left.
@@ -43,7 +46,7 @@ def prove_import(session: Session, request: ConvertRequest) -> Proven:
     for route in chosen:
         before = set(session.executor.outcomes)
         try:
-            imported, samples = _attempt(session, request, opened, replace(request.options, route=route))
+            imported, samples = _attempt(session, request, opened, replace(request.options, route=route), meanwhile)
         except (Unsupported, StageFailed, GateFailed) as error:
             if len(chosen) == 1 or _why(error) in map(_why, refused.values()):  # the file's fault, not the route's
                 raise
@@ -75,10 +78,10 @@ def _why(error: DlpipeError) -> str:
 
 
 def _attempt(
-    session: Session, request: ConvertRequest, opened: Opened, options: ImportOptions
+    session: Session, request: ConvertRequest, opened: Opened, options: ImportOptions, meanwhile: Iterable[Stage]
 ) -> tuple[Imported, Samples]:
     imported = import_opened(session, opened, options)
-    samples = make_samples(session, request, imported)
+    samples = make_samples(session, request, imported, meanwhile)
     session.executor.run(check_ir(imported.ir, "fp32", samples))
     _stop_if_wrong(session, imported, samples)
     return imported, samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -48,7 +48,10 @@ class Samples:
     kind: ReferenceKind = "original"  # who made the reference
 
 
-def make_samples(session: Session, request: ConvertRequest, imported: Imported) -> Samples:
+def make_samples(
+    session: Session, request: ConvertRequest, imported: Imported, meanwhile: Iterable[Stage] = ()
+) -> Samples:
+    """`meanwhile` are executed beside the original, which is often the longest of all."""
     executor = session.executor
     if request.reference is not None:
         executor.run(_golden(session, request.reference, imported))
@@ -67,7 +70,7 @@ def make_samples(session: Session, request: ConvertRequest, imported: Imported) 
             Stage(f"accuracy:{name}", "measure", accuracy_call(), {"candidate": name, "labels": samples})
             for name, samples in (("reference", "samples"), ("reference:emulated", "samples:emulated"))
         ]
-    executor.run(stages)
+    executor.run([*stages, *meanwhile])
     made = executor.outcomes["reference"].value or {}
     bounded = dict.fromkeys(imported.description.get("bounded", ()), BOUNDED)
     resolution = {**bounded, **imported.contract.metadata.get("resolution", {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -31,6 +32,15 @@ def render_html(report: Report) -> str:
     )
 
 
+def load() -> None:
+    """Compile the templates, so that a report to come finds them ready."""
+    environment = _environment()
+    for name in environment.list_templates():
+        if name.endswith(".j2"):
+            environment.get_template(name)
+
+
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("dlpipe.report"),

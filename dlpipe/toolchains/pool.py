@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
+import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,13 +23,16 @@ from dlpipe.toolchains.jail.detect import remedy
 from dlpipe.toolchains.layout import Layout
 from dlpipe.toolchains.worker import OnEvent, Worker
 
-_MAX_IDLE = 4  # an idle worker keeps its framework in memory
+_MAX_IDLE = 8  # an idle worker keeps its framework in memory
+_START_SECONDS = 1.0  # of a worker and what it imports, where it has not been measured
 
 
 class Environments(Protocol):
     """Where toolchains come from (`Toolchains`)."""
 
     def ensure(self, name: str) -> Environment: ...
+
+    def find(self, name: str) -> Environment | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,14 @@ class WorkerPool:
         self._toolchains = toolchains
         self._root = session_root.absolute()
         self._logs = keep_logs
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()  # notified when a worker that was being warmed up is there, or is not
         self._numbers = itertools.count(1)
         self._idle: list[tuple[_Key, Worker]] = []  # the oldest first
-        self._busy: set[Worker] = set()
+        self._busy: dict[Worker, _Key] = {}
+        self._starting: list[_Key] = []
+        self._warming: set[_Key] = set()
+        self._start_seconds: dict[_Key, float] = {}
+        self._warmers: list[threading.Thread] = []
         self._closed = False
         self._shelf = Shelf(self._root / "code")
         self._shelf.folder.mkdir(parents=True, exist_ok=True)
@@ -81,12 +89,40 @@ class WorkerPool:
             self._closed = True
             idle, self._idle = self._idle, []
             busy = list(self._busy)
+            self._lock.notify_all()
         for worker in busy:
             worker.interrupt()  # whoever uses it closes it
         for _, worker in idle:
             worker.close()
+        for thread in self._warmers:
+            thread.join()
         if not busy:
             remove_tree(self._root)
+
+    def warm_up(self, calls: Iterable[Call]) -> None:
+        """In the background, one after the other: for each toolchain that `calls` need and that has no worker yet,
+        start one and let it import what they run.
+
+        What is not installed is left alone, and what goes wrong is not told: the call itself will meet it.
+        """
+        wanted: dict[_Key, dict[Path, Call]] = {}
+        for call in calls:
+            wanted.setdefault(_key(call.toolchain, call.resources, call.limits), {})[call.worker] = call
+        thread = threading.Thread(target=self._warm_up, args=(wanted,), name="warm-up")
+        with self._lock:
+            if not self._closed:
+                self._warmers.append(thread)
+                thread.start()
+
+    def workers(self, call: Call) -> int:
+        """How many there are for such calls, busy ones included."""
+        key = _key(call.toolchain, call.resources, call.limits)
+        with self._lock:
+            return sum(each == key for each in (*self._busy.values(), *(each for each, _ in self._idle)))
+
+    def start_seconds(self, call: Call) -> float:
+        """About how long it takes until a new worker for such a call is as good as a warm one."""
+        return self._start_seconds.get(_key(call.toolchain, call.resources, call.limits), _START_SECONDS)
 
     @contextmanager
     def worker(self, toolchain: str, resources: tuple[str, ...] = (), limits: Limits | None = None) -> Iterator[Worker]:
@@ -95,7 +131,7 @@ class WorkerPool:
         Of `limits` only the file size matters here; the others are those of each call.
         """
         limits = limits or Limits()
-        key = _Key(toolchain, resources, limits.file_size)
+        key = _key(toolchain, resources, limits)
         worker = self._take(key) or self._start(key, limits)
         reusable = False
         try:
@@ -129,25 +165,62 @@ class WorkerPool:
 
     def _take(self, key: _Key) -> Worker | None:
         with self._lock:
+            self._lock.wait_for(lambda: self._closed or key not in self._warming)
             self._refuse_when_closed()
             for index in range(len(self._idle) - 1, -1, -1):
                 if self._idle[index][0] == key:
                     _, worker = self._idle.pop(index)
-                    self._busy.add(worker)
+                    self._busy[worker] = key
                     return worker
+            self._starting.append(key)
         return None
 
-    def _start(self, key: _Key, limits: Limits) -> Worker:
-        environment = self._toolchains.ensure(key.toolchain)
-        resources = {name: self._toolchains.ensure(name) for name in key.resources}
-        name = f"{key.toolchain}-{next(self._numbers)}"
-        layout = Layout(self.kind, self._root / name)
-        worker = Worker(
-            self.kind, environment, resources, layout, self._shelf, limits, self._logs / f"worker-{name}.log"
-        )
+    def _warm_up(self, wanted: Mapping[_Key, Mapping[Path, Call]]) -> None:
+        for key, calls in wanted.items():
+            with suppress(Exception):  # see `warm_up`
+                if all(self._toolchains.find(name) for name in (key.toolchain, *key.resources)) and self._claim(key):
+                    try:
+                        self._warm(key, list(calls.values()))
+                    finally:
+                        with self._lock:
+                            self._warming.discard(key)
+                            self._lock.notify_all()
+
+    def _claim(self, key: _Key) -> bool:
+        """Whether there is no such worker, nor one on its way: then whoever wants one waits for what comes now."""
         with self._lock:
+            if self._closed or key in (*self._starting, *self._busy.values(), *(each for each, _ in self._idle)):
+                return False
+            self._starting.append(key)
+            self._warming.add(key)
+            return True
+
+    def _warm(self, key: _Key, calls: list[Call]) -> None:
+        started = time.monotonic()
+        worker = self._start(key, calls[0].limits)
+        try:
+            for call in calls:
+                worker.load(call)
+            self._start_seconds[key] = time.monotonic() - started
+        finally:
+            self._give_back(key, worker, worker.healthy)
+
+    def _start(self, key: _Key, limits: Limits) -> Worker:
+        """`key` is among those that are starting."""
+        try:
+            environment = self._toolchains.ensure(key.toolchain)
+            resources = {name: self._toolchains.ensure(name) for name in key.resources}
+            name = f"{key.toolchain}-{next(self._numbers)}"
+            layout, log = Layout(self.kind, self._root / name), self._logs / f"worker-{name}.log"
+            worker = Worker(self.kind, environment, resources, layout, self._shelf, limits, log)
+        except BaseException:
+            with self._lock:
+                self._starting.remove(key)
+            raise
+        with self._lock:
+            self._starting.remove(key)
             if not self._closed:
-                self._busy.add(worker)
+                self._busy[worker] = key
                 return worker
         worker.close()
         raise Interrupted("the run was stopped")
@@ -158,7 +231,7 @@ class WorkerPool:
         if reusable:
             worker.clear()
         with self._lock:
-            self._busy.discard(worker)
+            self._busy.pop(worker, None)
             if reusable and not self._closed:
                 self._idle.append((key, worker))
                 if len(self._idle) <= _MAX_IDLE:
@@ -172,3 +245,7 @@ class WorkerPool:
     def _refuse_when_closed(self) -> None:
         if self._closed:
             raise Interrupted("the run was stopped")
+
+
+def _key(toolchain: str, resources: tuple[str, ...], limits: Limits) -> _Key:
+    return _Key(toolchain, resources, limits.file_size)

@@ -68,6 +68,7 @@ class Worker:
         self._shelf = shelf
         self._resources = {name: layout.resource(name, held.root) for name, held in resources.items()}
         self._ids = itertools.count(1)
+        self._early_notes: list[str] = []  # what was tried while a worker file was loaded, for the next call to tell
         self._closed = False
         self._closing = ExitStack()
         try:
@@ -162,9 +163,22 @@ class Worker:
             self.healthy = False
             raise
         finally:
-            for note in self._chatter.take_notes():
+            notes, self._early_notes = [*self._early_notes, *self._chatter.take_notes()], []
+            for note in notes:
                 tell({"event": "note", "level": "warning", "message": note, "where": {}})
         return value
+
+    def load(self, call: Call) -> None:
+        """Import the file that `call` runs, and with it its tool, so that the call finds them there. Raises as it."""
+        self._chatter.begin(self.log)
+        self._supervisor.watch(call.limits)
+        try:
+            self._converse(self._request(call, None), call.limits, _ignore, self._where(call))
+        except BaseException:
+            self.healthy = False
+            raise
+        finally:
+            self._early_notes += self._chatter.take_notes()
 
     def close(self) -> None:
         """End the process and all that it started, and remove its folders."""
@@ -176,15 +190,16 @@ class Worker:
         self._closed = True
         self._prisoner.end()
 
-    def _request(self, call: Call, place: Place) -> dict[str, Any]:
-        inputs = sorted(entry.name for entry in place.inputs.iterdir())
+    def _request(self, call: Call, place: Place | None) -> dict[str, Any]:
+        """Without a place: to load the worker file, and no more."""
+        inputs = {entry.name: self._layout.inside(entry) for entry in sorted(place.inputs.iterdir())} if place else {}
         return {
             "id": next(self._ids),
             "worker": self._layout.code(self._shelf.put(call.worker, call.libraries)),
-            "operation": call.operation,
-            "params": dict(call.params),
-            "inputs": {name: self._layout.inside(place.inputs / name) for name in inputs},
-            "out": self._layout.inside(place.out),
+            "operation": call.operation if place else None,
+            "params": dict(call.params) if place else {},
+            "inputs": inputs,
+            "out": self._layout.inside(place.out) if place else "",
             "resources": self._resources,
         }
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import textwrap
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dlpipe.contracts.call import Call
+from dlpipe.contracts.call import Call, Limits
 from dlpipe.errors import BadModel, DiskTrouble, StageFailed, UserError
 from dlpipe.pipeline.events import Event, StageFinished
+from dlpipe.pipeline.executor import RESERVED
 from dlpipe.pipeline.explain import explain
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
@@ -29,6 +32,12 @@ WORKER = """
         (Path(request.out) / "number").write_text(str(total))
         request.note("added")
         return {"total": total}
+
+    @operation
+    def who(request):
+        import os, time
+        time.sleep(request.params["seconds"])
+        return os.getpid()
 
     @operation
     def refuse(request):
@@ -105,6 +114,35 @@ def test_the_key_knows_parameters_inputs_and_code(session: Session, worker: Path
     changed = other / "worker.py"
     changed.write_text(worker.read_text() + "\n# another version\n")
     assert executor.run([add(changed, "a", 1)])["a"].key != first
+
+
+def who(worker: Path, name: str, seconds: float = 0.0) -> Stage:
+    return Stage(name, "pass", Call("base", worker, "who", {"name": name, "seconds": seconds}))
+
+
+@pytest.mark.parametrize(("patience", "workers"), [(1e6, 1), (0.0, 2)])
+def test_a_second_worker_of_a_toolchain_is_started_when_the_first_was_waited_for(
+    cache: Path, worker: Path, monkeypatch: pytest.MonkeyPatch, patience: float, workers: int
+) -> None:
+    with Session(jobs=2) as session:
+        monkeypatch.setattr(session.executor.pool, "start_seconds", lambda _call: patience)
+        outcomes = session.executor.run([who(worker, "a", 1.5), who(worker, "b", 1.5), who(worker, "c")])
+        assert len(list((session.folder / "logs").glob("worker-*.log"))) == workers
+        assert [outcome.status for outcome in outcomes.values()] == ["ok"] * 3
+
+
+def test_workers_are_made_ready_once_something_must_be_computed(cache: Path, worker: Path) -> None:
+    other = replace(who(worker, "later").call, limits=Limits(file_size=1 << 20))  # another seat in the pool
+    for cached in (False, True):
+        with Session(jobs=2) as session:
+            if session.executor._memory < 2 * RESERVED:
+                pytest.skip("not run: needs 8 GiB of memory")
+            session.executor.look_ahead([other])
+            session.executor.run([who(worker, "now")])
+            for thread in threading.enumerate():
+                if thread.name == "warm-up":
+                    thread.join(60)
+            assert session.executor.pool.workers(other) == (0 if cached else 1)
 
 
 def test_a_failure_that_is_not_required_skips_what_depends_on_it(session: Session, worker: Path) -> None:

@@ -6,8 +6,9 @@ the input folders, the output folder and the resources. Standard output and erro
 (JSON: core, fsize, nofile) are taken on before anything else runs.
 
 A worker file is a module with functions marked `@operation`; each takes a `Request` and returns a JSON value. It is
-imported on its first request, as a member of a package of its own, so that `from . import sibling` works, as does
-`from ..library import module`, and the host-side `__init__.py` beside it is never run.
+imported on its first request (one without an operation does no more than that), as a member of a package of its own, so
+that `from . import sibling` works, as does `from ..library import module`, and the host-side `__init__.py` beside it is
+never run.
 """
 
 import contextlib
@@ -53,7 +54,7 @@ class Request(object):
 
     def __init__(self, line: Dict[str, Any], channel: "_Channel") -> None:
         self.id = line["id"]  # type: int
-        self.operation = line["operation"]  # type: str
+        self.operation = line["operation"]  # type: Optional[str]
         self.params = line.get("params", {})  # type: Dict[str, Any]
         self.inputs = line.get("inputs", {})  # type: Dict[str, str]
         self.resources = line.get("resources", {})  # type: Dict[str, str]
@@ -117,11 +118,14 @@ def _make_package(name: str, folder: str) -> None:
     sys.modules[name] = module
 
 
-def _find(worker: str, name: str) -> Callable[[Request], Any]:
-    found = _OPERATIONS.get((_load(worker), name))
+def _run(request: Request, worker: str) -> Any:
+    module = _load(worker)
+    if request.operation is None:
+        return None
+    found = _OPERATIONS.get((module, request.operation))
     if found is None:
-        raise LookupError("{} has no operation {}".format(os.path.basename(worker), name))
-    return found
+        raise LookupError("{} has no operation {}".format(os.path.basename(worker), request.operation))
+    return found(request)
 
 
 def _failure(error: BaseException) -> Dict[str, Any]:
@@ -154,7 +158,7 @@ def _flush() -> None:
 def _serve(request: Request, worker: str) -> Dict[str, Any]:
     """Run one operation; whatever a tool raises is reported as data, for the host to decide."""
     try:
-        answer = {"event": "result", "value": _find(worker, request.operation)(request)}
+        answer = {"event": "result", "value": _run(request, worker)}
         json.dumps(answer, allow_nan=False)  # what JSON cannot hold is the operation's fault, and said as such
     except KeyboardInterrupt:
         raise

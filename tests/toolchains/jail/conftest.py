@@ -50,6 +50,9 @@ class Environments:
     def ensure(self, name: str) -> Environment:
         return self.known[name]
 
+    def find(self, name: str) -> Environment | None:
+        return self.known.get(name)
+
 
 @dataclass
 class Bench:
