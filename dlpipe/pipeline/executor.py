@@ -160,7 +160,11 @@ class LocalExecutor:
             with suppress(IndexError):  # another thread was faster
                 self.pool.warm_up(self._ahead.pop())
         try:
-            record = self._compute(stage, parts, key)
+            try:
+                record = self._compute(stage, parts, key)
+            except Lost:
+                self._remake(stage.depends_on())
+                record = self._compute(stage, parts, key)
         except Interrupted:  # the run ends; that is no failure of the stage
             raise
         except DlpipeError as error:
@@ -169,6 +173,19 @@ class LocalExecutor:
             return Outcome(stage, "failed", "miss", key, error=error, reason=error.message)
         self._finished(stage, "miss", started, "ok")
         return Outcome(stage, "ok", "miss", key, record)
+
+    def _remake(self, names: Iterable[str]) -> None:
+        """What was made in this run went missing or was damaged since: have it there again, and what it needs.
+
+        Raises Lost where that gives something else than before, which other stages have built upon by now.
+        """
+        for name in sorted(names):
+            before = self.outcomes[name]
+            again = self._execute(before.stage)
+            if again.error is not None:
+                raise again.error
+            if again.output != before.output:
+                raise Lost(f"what {name} made is lost, and it gives something else now", hint="run the command again")
 
     def _finished(self, stage: Stage, cache: Any, started: float, status: Any) -> None:
         seconds = time.monotonic() - started

@@ -18,6 +18,7 @@ from dlpipe.pipeline.executor import RESERVED
 from dlpipe.pipeline.explain import explain
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
+from dlpipe.pipeline.store import Lost
 from dlpipe.toolchains import Toolchains
 
 WORKER = """
@@ -38,6 +39,11 @@ WORKER = """
         import os, time
         time.sleep(request.params["seconds"])
         return os.getpid()
+
+    @operation
+    def dice(request):
+        import os
+        (Path(request.out) / "number").write_bytes(os.urandom(8))
 
     @operation
     def refuse(request):
@@ -191,6 +197,35 @@ def test_a_damaged_output_is_made_anew(cache: Path, worker: Path) -> None:
         outcomes = session.executor.run([add(worker, "a", 7), add(worker, "b", 1, "a")])
         assert outcomes["b"].value == {"total": 8}
         assert session.store.verify() == []
+
+
+def lose(session: Session, *trees: str) -> None:
+    """Their numbers vanish from the store."""
+    for tree in trees:
+        sha256 = session.store.tree(tree).file("number").sha256
+        (session.store.root / "objects" / sha256[:2] / sha256[2:]).unlink()
+
+
+def test_what_is_lost_in_mid_run_is_made_again(session: Session, worker: Path) -> None:
+    executor = session.executor
+    outcomes = executor.run([add(worker, "a", 7), add(worker, "b", 1, "a"), add(worker, "other", 40)])
+    lose(session, outcomes["a"].output, outcomes["b"].output)
+    seen = finished(session)
+    assert executor.run([add(worker, "c", 1, "b", "other")])["c"].value == {"total": 49}
+    assert seen == [("a", "ok miss"), ("b", "ok miss"), ("other", "ok hit"), ("c", "ok miss")]
+    assert session.store.verify() == []
+
+
+def test_what_is_lost_and_cannot_be_had_again_ends_the_run(session: Session, worker: Path, tmp_path: Path) -> None:
+    executor = session.executor
+    (tmp_path / "number").write_text("5")
+    source = session.store.ingest(tmp_path / "number").digest
+    made = executor.run([Stage("dice", "pass", Call("base", worker, "dice"))])["dice"].output
+    lose(session, source, made)
+    with pytest.raises(Lost, match="gives something else now"):
+        executor.run([add(worker, "a", 1, "dice", required=False)])
+    with pytest.raises(Lost, match="missing or damaged"):
+        executor.run([add(worker, "b", 1, f"tree:{source}", required=False)])
 
 
 def test_explain_names_what_differs(cache: Path, worker: Path) -> None:
