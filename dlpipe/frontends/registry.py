@@ -21,6 +21,7 @@ FRONTENDS = {
     "cntk": "dlpipe.frontends.cntk:CntkFrontend",
     "tflite": "dlpipe.frontends.tflite:TFLiteFrontend",
     "keras": "dlpipe.frontends.keras:KerasFrontend",
+    "theano": "dlpipe.frontends.theano:TheanoFrontend",
     "onnx": "dlpipe.frontends.onnx:OnnxFrontend",
     "sklearn": "dlpipe.frontends.sklearn:SklearnFrontend",
     "xgboost": "dlpipe.frontends.sklearn:XgboostFrontend",
