@@ -85,6 +85,8 @@ def test_blobs(caffe: Any, expected: Any, encode: Any, exact: bool) -> None:
     source = caffe.source(INPUT + NEW, caffemodel(BLOBS, encode))
     ran = caffe.run(source)
     np.testing.assert_allclose(ran.outputs["fc"], expected, rtol=1e-5 if exact else 0.1, atol=1e-5 if exact else 0.1)
+    assert ran.kind == ("own" if encode is _double else "independent"), ran.note  # OpenCV reads no doubles
+    assert ran.difference() < 1e-5
     assert ran.to_interpreter() < 1e-5
 
 

@@ -81,7 +81,7 @@ def test_headers(darknet: Any) -> None:
         (struct.pack("<3ii", 0, 1, 0, 7), [bias, matrix]),
         (struct.pack("<3ii", 1001, 0, 0, 7), [bias, matrix.T]),
     ):
-        ran = darknet.run(darknet.source(cfg, arrays, header), reference=False)
+        ran = darknet.run(darknet.source(cfg, arrays, header))
         np.testing.assert_allclose(ran.outputs["connected_0"], new.outputs["connected_0"], rtol=1e-5, atol=1e-6)
 
 
