@@ -31,6 +31,7 @@ FRONTENDS = {
     "darknet": "dlpipe.frontends.darknet:DarknetFrontend",
     "mxnet": "dlpipe.frontends.mxnet:MxnetFrontend",
     "pytorch": "dlpipe.frontends.pytorch:PyTorchFrontend",
+    "paddle": "dlpipe.frontends.paddle:PaddleFrontend",
 }
 
 

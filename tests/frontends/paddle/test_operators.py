@@ -1,0 +1,53 @@
+"""Layers and functions of Paddle, in the form of version 3 and of 2, converted and equal."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.errors import DlpipeError
+from dlpipe.ir import calls
+from dlpipe.toolchains import Toolchains
+
+from .conftest import FRONTEND, load, worst
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["new", "old"])
+def test_operators(toolchains: Toolchains, work: Any, tmp_path: Path, form: str) -> None:
+    """In one test, because the folder of all cases is made at once."""
+    python = toolchains.ensure("paddle").python
+    assert python is not None
+    script, out = Path(__file__).with_name("cases.py"), tmp_path / "cases"
+    out.mkdir()
+    done = subprocess.run([python, script, out, form], timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    wrong = {}
+    for folder in sorted(out.iterdir()):
+        try:
+            difference = _compare(work, folder, form)
+        except (DlpipeError, AssertionError) as error:
+            wrong[folder.name] = str(error)
+            continue
+        if not difference < 1e-5:
+            wrong[folder.name] = f"differs by {difference:.2g}"
+    assert not wrong, "\n".join(f"{name}: {reason}" for name, reason in wrong.items())
+
+
+def _compare(work: Any, folder: Path, form: str) -> float:
+    """The largest difference, in units of the range."""
+    known = load(folder / "x.npz")
+    feeds = {name[3:]: array for name, array in known.items() if name.startswith("in_")}
+    wanted = [array for name, array in known.items() if name.startswith("out_")]
+    (entry,) = [path.name for path in folder.iterdir() if path.suffix in (".json", ".pdmodel")]
+    sniffed = Sniffed("paddle/json" if form == "new" else "paddle/program", "paddle", entry)
+    ir, _ = work(FRONTEND.import_call(sniffed, ImportOptions()), {"source": folder})
+    samples = work.new_folder()
+    np.savez(samples / "samples.npz", **{name: array[None] for name, array in feeds.items()})
+    out, _ = work(calls.run_call(), {"ir": ir, "samples": samples})
+    return worst([array[0] for array in load(out / "outputs.npz").values()], wanted)
