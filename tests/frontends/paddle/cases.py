@@ -3,18 +3,15 @@
 Per case a folder: x.json (old: x.pdmodel), x.pdiparams, x.npz with its inputs and outputs.
 """
 
-import os
 import sys
 from pathlib import Path
-
-OLD = "old" in sys.argv
-os.environ["FLAGS_enable_pir_api"] = "0" if OLD else "1"
-os.environ["GLOG_minloglevel"] = "2"
 
 import numpy as np
 import paddle
 from paddle import nn
-from paddle.nn import functional as F
+
+F = nn.functional
+OLD = "old" in sys.argv  # in the form of Paddle 2; the caller sets FLAGS_enable_pir_api=0 as well
 
 random = np.random.default_rng(6)
 IMAGE, FLAT, WORDS = (2, 4, 12, 10), (2, 6), (2, 7)
@@ -133,11 +130,10 @@ def write(name, layer, inputs):
         low = 0.5 if "variance" in value.name or "w_2" in value.name else -0.5
         value.set_value(paddle.to_tensor(random.uniform(low, 0.9, value.shape).astype(np.float32)))
     arrays = [normal(*each) if isinstance(each, tuple) else np.asarray(each) for each in inputs]
-    spec = [
-        paddle.static.InputSpec([None if each.ndim > 1 and isinstance(given, tuple) else each.shape[0], *each.shape[1:]],
-                                str(each.dtype), f"x{index}")
-        for index, (each, given) in enumerate(zip(arrays, inputs))
-    ]  # fmt: skip
+    spec = []
+    for index, (each, given) in enumerate(zip(arrays, inputs, strict=True)):
+        first = None if each.ndim > 1 and isinstance(given, tuple) else each.shape[0]  # the batch is free
+        spec.append(paddle.static.InputSpec([first, *each.shape[1:]], str(each.dtype), f"x{index}"))
     static = paddle.jit.to_static(layer, input_spec=spec, full_graph=True)
     folder = Path(sys.argv[1], name)
     folder.mkdir()

