@@ -83,10 +83,10 @@ def transpose_conv(scope: Scope, op: Operator) -> None:
         more.append(max(-last, 0))
     if any(each >= stride for each, stride in zip(more, step, strict=True)):
         raise op.refuse(f"makes an output of {sizes} from an input of {list(given)}")
-    hybrid = is_hybrid(scope, data, weights)
-    if hybrid:
-        raise op.refuse("with quantised weights on float data is not handled")
-    inputs = [scope.real(data, True), kernel_value(scope, op, weights, (3, 0, 1, 2), 0, turned=True)]
+    x = scope.real(data, True)
+    if is_hybrid(scope, data, weights):
+        x = rounded(scope, x, scope.name(out), [1, 2, 3])
+    inputs = [x, kernel_value(scope, op, weights, (3, 0, 1, 2), 0, turned=True)]
     if scope.has(op, 3):
         inputs.append(bias_value(scope, op, data, weights, op.inputs[3]))
     scope.result(

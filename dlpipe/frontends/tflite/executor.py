@@ -52,7 +52,7 @@ class _Original(executing.Model):
         self.inputs = {each["name"]: each["index"] for each in self.interpreter.get_input_details()}
         self.outputs = self.interpreter.get_output_details()
         self.ports = contract
-        self.shapes = {}  # type: Dict[str, Any]
+        self.shapes = None  # type: Optional[Dict[str, Any]]
 
     def run(self, feeds: executing.Arrays) -> executing.Arrays:
         self._invoke(feeds)
@@ -62,7 +62,10 @@ class _Original(executing.Model):
             index = tensors[port["source"]]
             if len(self.outputs) == len(self.ports["outputs"]) and self.outputs[position]["name"] == port["source"]:
                 index = self.outputs[position]["index"]
-            found[port["name"]] = np.array(self.interpreter.get_tensor(index))
+            try:
+                found[port["name"]] = np.array(self.interpreter.get_tensor(index))
+            except ValueError as error:
+                raise _refused(error) from None
         return found
 
     def layers(self, feeds: executing.Arrays) -> executing.Arrays:

@@ -6,8 +6,9 @@ import numpy as np
 
 from .handlers import handles
 from .reading import Operator
-from .scope import Scope
+from .scope import Array, Scope
 
+_PARTS = 1 << 10
 _UP = 2.0**-12  # of a step: less than what any two factors of a usual size can leave
 
 
@@ -28,8 +29,11 @@ def _resize(scope: Scope, op: Operator, mode: str) -> None:
     aligned, half = bool(op.options["align_corners"]), bool(op.options["half_pixel"])
     if aligned and half:
         raise op.refuse("has aligned corners and half-pixel centres at once")
-    sizes = scope.ints(op.inputs[1], f"{name}__size")
     x = scope.real(data, True)
+    if mode == "linear" and scope.tensor(data).dtype == "int16":
+        _bilinear_int16(scope, op, x)
+        return
+    sizes = scope.ints(op.inputs[1], f"{name}__size")
     begin = scope.node("Shape", [x], name, start=0, end=2)
     target = scope.node("Concat", [begin, sizes], name, axis=0)
     if aligned:
@@ -51,6 +55,36 @@ def _resize(scope: Scope, op: Operator, mode: str) -> None:
     made = scope.node("Resize", [x, "", "", target], name, **attributes)
     up = scope.const(quantisation.scale[0] * _UP, f"{name}__up", "float32")
     scope.result(op.outputs[0], "Add", [made, up], real=True, nchw=True, like=data)
+
+
+def _bilinear_int16(scope: Scope, op: Operator, x: str) -> None:
+    """LiteRT counts positions in steps of 2^-10 of a pixel, the distance of two of them rounded first: a product with
+    the weights of rows and one with those of columns."""
+    data, name = op.inputs[0], scope.name(op.outputs[0])
+    given = scope.shape(op, data)[1:3]
+    wanted = [int(each) for each in np.ravel(scope.constant(op, 1))]
+    scope.small(op, max(each * other for each, other in zip(given, wanted, strict=True)))
+    rows, columns = (_weights(op, *sizes) for sizes in zip(given, wanted, strict=True))
+    tall = scope.node("MatMul", [scope.const(rows, f"{name}__rows", "float32"), x], name)
+    inputs = [tall, scope.const(columns.T, f"{name}__columns", "float32")]
+    scope.result(op.outputs[0], "MatMul", inputs, real=True, nchw=True, like=data)
+
+
+def _weights(op: Operator, size: int, wanted: int) -> Array:
+    """[wanted, size]: how much of each element goes into each new one."""
+    if wanted < 1 or size < 1:
+        raise op.refuse(f"makes {wanted} rows or columns of {size}")
+    aligned = op.options["align_corners"] and wanted > 1
+    many, few = (size - 1, wanted - 1) if aligned else (size, wanted)
+    distance = (many * _PARTS + few // 2) // few
+    at = np.arange(wanted) * distance + (distance // 2 - _PARTS // 2 if op.options["half_pixel"] else 0)
+    first = np.clip(at // _PARTS, 0, size - 1)
+    second = np.minimum(at // _PARTS + 1, size - 1)
+    share = (at - first * _PARTS) / _PARTS
+    found = np.zeros((wanted, size))
+    np.add.at(found, (np.arange(wanted), first), 1 - share)
+    np.add.at(found, (np.arange(wanted), np.maximum(second, 0)), share)
+    return found
 
 
 @handles("SPACE_TO_DEPTH")

@@ -50,7 +50,7 @@ def batch_matmul(scope: Scope, op: Operator) -> None:
     name = scope.name(op.outputs[0])
     x, y = scope.real(left), scope.real(right)
     if is_hybrid(scope, left, right):
-        raise op.refuse("with quantised weights on float data is not handled")
+        x = rounded(scope, x, name, [-2 if op.options["adj_x"] else -1])
     if op.options["adj_x"]:
         x = _adjoint(scope, x, scope.rank(left), name)
     if op.options["adj_y"]:

@@ -115,6 +115,7 @@ def unique(scope: Scope, op: Operator) -> None:
 def matrix_diag(scope: Scope, op: Operator) -> None:
     """The last dim becomes the diagonal of a matrix."""
     name, size = scope.name(op.outputs[0]), scope.shape(op, op.inputs[0])[-1]
+    scope.small(op, size * size)
     rows = scope.node("Unsqueeze", [scope.real(op.inputs[0]), scope.const([-1], f"{name}__axis", "int64")], name)
     unit = scope.const(np.eye(size), f"{name}__unit", scope.tensor(op.outputs[0]).dtype)
     scope.result(op.outputs[0], "Mul", [rows, unit], real=True)

@@ -23,6 +23,7 @@ from .weights import numpy_dtype, unpacked
 
 TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 NCHW_AXIS = (0, 2, 3, 1)  # an axis of NHWC -> that axis of NCHW
+MAX_ELEMENTS = 1 << 26
 INT64 = 7  # ONNX's number of the type
 QUANTISED = {"int8", "uint8", "int16", "int4"}
 
@@ -132,6 +133,11 @@ class Scope:
             name = self.tensor(index).name
             raise op.refuse(f"needs the shape of {name!r}, and {_shown(found)} has free dims", hint="fix them: --shape")
         return tuple(each for each in found if each is not None)
+
+    def small(self, op: Operator, elements: int) -> None:
+        """Raises Refused for a constant of ours that would be larger than any model has."""
+        if elements > MAX_ELEMENTS:
+            raise op.refuse(f"would need a constant of {elements:,} elements")
 
     # Values.
 

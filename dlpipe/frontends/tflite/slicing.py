@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .handlers import handles
@@ -143,6 +145,7 @@ def dynamic_update_slice(scope: Scope, op: Operator) -> None:
     room = scope.const([whole - part for whole, part in zip(data, update, strict=True)], f"{name}__room", "int64")
     start = scope.ints(op.inputs[2], f"{name}__start")
     start = scope.node("Min", [scope.node("Max", [start, scope.const(0, f"{name}__zero", "int64")], name), room], name)
+    scope.small(op, math.prod(update) * len(update))
     positions = np.stack(np.meshgrid(*(np.arange(dim) for dim in update), indexing="ij"), axis=-1)
     indices = scope.node("Add", [scope.const(positions, f"{name}__positions", "int64"), start], name)
     scope.result(op.outputs[0], "ScatterND", [scope.stored(op.inputs[0]), indices, scope.stored(op.inputs[1])])

@@ -32,7 +32,12 @@ def write(scope: Scope) -> None:
             raise op.refuse(*_why(op, missing))
         scope.whole.spend_operator()
         _check(scope, op)
-        HANDLERS[op.op].write(scope, op)
+        try:
+            HANDLERS[op.op].write(scope, op)
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # Handlers take an operator's tensors to be what it needs: ranks, lengths of settings, types.
+            found = f"{type(error).__name__}: {error}"
+            raise damaged(f"operator {op.index}, {op.op}, does not fit its tensors ({found})") from error
 
 
 def _why(op: Operator, missing: list[str]) -> tuple[str, str | None]:

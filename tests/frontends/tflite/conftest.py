@@ -54,7 +54,7 @@ def made_up(port: Mapping[str, Any], random: np.random.Generator, count: int = S
     if dtype == np.bool_:
         return random.integers(0, 2, shape).astype(dtype)
     if dtype.itemsize > 2:
-        return random.integers(0, 3, shape).astype(dtype)
+        return random.integers(0, 2, shape).astype(dtype)
     limits = np.iinfo(dtype)
     return random.integers(limits.min, limits.max + 1, shape).astype(dtype)
 
@@ -66,12 +66,17 @@ Compare = Callable[..., Compared]
 def compare(work: Any) -> Compare:
     """file or its bytes, samples (by port, or made up) -> both executed."""
 
-    def run(file: Path | bytes, samples: Mapping[str, Any] | None = None, options: ImportOptions = OPTIONS) -> Compared:
+    def run(
+        file: Path | bytes,
+        samples: Mapping[str, Any] | None = None,
+        options: ImportOptions = OPTIONS,
+        count: int = SAMPLES,
+    ) -> Compared:
         source = work.source(model_tflite=file) if isinstance(file, bytes) else work.source(file)
         model = sniffed("model.tflite" if isinstance(file, bytes) else file.name)
         ir, contract = work(FRONTEND.import_call(model, options), {"source": source})
         random = np.random.default_rng(0)
-        given = dict(samples or {port["name"]: made_up(port, random) for port in contract["inputs"]})
+        given = dict(samples or {port["name"]: made_up(port, random, count) for port in contract["inputs"]})
         folder = work.new_folder()
         np.savez(folder / "samples.npz", **given)
         original, value = work(

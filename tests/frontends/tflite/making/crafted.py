@@ -1,0 +1,145 @@
+"""Models of one operator that TensorFlow's converter does not make any more, packed with TensorFlow's own schema."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from flatbuffers import flexbuffers
+from tensorflow.lite.python import schema_py_generated as schema
+
+_TYPES = {"float32": schema.TensorType.FLOAT32, "int32": schema.TensorType.INT32}
+_RANDOM = np.random.default_rng(5)
+
+
+def _w(*shape: int) -> Any:
+    return (_RANDOM.standard_normal(shape) * 0.4).astype(np.float32)
+
+
+def single(op: Any, inputs: Sequence[Any], outputs: Sequence[tuple[int, ...]], options: Any = None) -> bytes:
+    """op: a builtin's number, or a custom one's name. inputs: a shape (fed), an array (constant), ("variable", shape),
+    or None (left out). options: (class name, fields), or a custom operator's map."""
+    model, graph, code, node = schema.ModelT(), schema.SubGraphT(), schema.OperatorCodeT(), schema.OperatorT()
+    model.version, model.subgraphs, model.operatorCodes = 3, [graph], [code]
+    model.buffers, graph.tensors, graph.operators = [schema.BufferT()], [], [node]
+    graph.inputs, graph.outputs, node.inputs, node.outputs = [], [], [], []
+    for each in inputs:
+        node.inputs.append(-1 if each is None else _tensor(model, graph, each, fed=True))
+    for shape in outputs:
+        node.outputs.append(_tensor(model, graph, shape, fed=False))
+    graph.outputs = list(node.outputs)
+    custom = isinstance(op, str)
+    code.builtinCode = schema.BuiltinOperator.CUSTOM if custom else op
+    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+    code.version = 1
+    if custom:
+        code.customCode = op
+        node.customOptions = list(flexbuffers.Dumps(options))
+    elif options:
+        name, fields = options
+        node.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+        node.builtinOptions = getattr(schema, f"{name}T")()
+        for key, value in fields.items():
+            assert hasattr(node.builtinOptions, key), key
+            setattr(node.builtinOptions, key, value)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _tensor(model: Any, graph: Any, given: Any, *, fed: bool) -> int:
+    tensor, index = schema.TensorT(), len(graph.tensors)
+    graph.tensors.append(tensor)
+    tensor.name, tensor.buffer, dtype = f"t{index}", 0, "float32"
+    if isinstance(given, np.ndarray):
+        buffer = schema.BufferT()
+        buffer.data = list(given.tobytes())
+        tensor.buffer, tensor.shape, dtype = len(model.buffers), list(given.shape), given.dtype.name
+        model.buffers.append(buffer)
+    elif given and given[0] == "variable":
+        tensor.shape, tensor.isVariable = list(given[1]), True
+    else:
+        tensor.shape = list(given)
+        if fed:
+            graph.inputs.append(index)
+    tensor.type = _TYPES[dtype]
+    return index
+
+
+def detection(regular: bool) -> bytes:
+    options = {"max_detections": 6, "detections_per_class": 5, "num_classes": 3, "max_classes_per_detection": 1}
+    options |= {"y_scale": 10.0, "x_scale": 10.0, "h_scale": 5.0, "w_scale": 5.0}
+    options |= {"nms_score_threshold": 0.3, "nms_iou_threshold": 0.5, "use_regular_nms": regular}
+    inputs = [(1, 40, 4), (1, 40, 4), np.abs(_w(40, 4))]
+    return single("TFLite_Detection_PostProcess", inputs, [(1, 6, 4), (1, 6), (1, 6), (1,)], options)
+
+
+def lstm_weights(features: int, units: int, outputs: int, without: str) -> list[Any]:
+    """The seventeen weights of a direction. without: of "input", "peepholes", "projection"."""
+    found: list[Any] = [_w(units, features) for _ in range(4)] + [_w(units, outputs) for _ in range(4)]
+    found += [_w(units) for _ in range(3)] + [_w(units) for _ in range(4)] + [_w(outputs, units), _w(outputs)]
+    leave = [0, 4, 8, 11] if "input" in without else []
+    leave += [8, 9, 10] if "peepholes" in without else []
+    leave += [15, 16] if "projection" in without else []
+    return [None if index in leave else each for index, each in enumerate(found)]
+
+
+def lstm(without: str, norm: bool = False, clip: float = 0.0, time_major: bool = False) -> bytes:
+    units = 6
+    outputs = units if "projection" in without else 4
+    shape = (5, 2) if time_major else (2, 5)
+    inputs = [(*shape, 3), *lstm_weights(3, units, outputs, without)]
+    inputs += [("variable", (2, outputs)), ("variable", (2, units))]
+    if norm:
+        inputs += [None if "input" in without else _w(units), _w(units), _w(units), _w(units)]
+    fields = {"fusedActivationFunction": 4, "cellClip": clip, "projClip": clip / 2, "timeMajor": time_major}
+    options = ("UnidirectionalSequenceLSTMOptions", fields)
+    op = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM
+    return single(op, inputs, [(*shape, outputs)], options)
+
+
+def bidirectional(merge: bool) -> bytes:
+    inputs: list[Any] = [(5, 2, 3)]
+    for _ in range(2):
+        inputs += lstm_weights(3, 6, 6, "peepholes projection")
+    inputs += [("variable", (2, 6))] * 4 + [None] * 9
+    made = [(5, 2, 12)] if merge else [(5, 2, 6)] * 2
+    fields = {"fusedActivationFunction": 4, "mergeOutputs": merge, "timeMajor": True}
+    return single(
+        schema.BuiltinOperator.BIDIRECTIONAL_SEQUENCE_LSTM, inputs, made, ("BidirectionalSequenceLSTMOptions", fields)
+    )
+
+
+def crafted() -> Mapping[str, bytes]:
+    ops = schema.BuiltinOperator
+    pool = {"padding": 0, "strideW": 2, "strideH": 1, "filterWidth": 3, "filterHeight": 2}
+    rnn = {"timeMajor": False, "fusedActivationFunction": 4}
+    return {
+        "detection": detection(False),
+        "detection_regular": detection(True),
+        "lstm_plain": lstm("peepholes projection"),
+        "lstm_peepholes": lstm("projection"),
+        "lstm_coupled": lstm("input peepholes projection"),
+        "lstm_coupled_peepholes": lstm("input projection"),
+        "lstm_projection": lstm("peepholes"),
+        "lstm_clipped": lstm("", clip=0.4),
+        "lstm_coupled_clipped": lstm("input peepholes", clip=0.4),
+        "lstm_norm": lstm("peepholes projection", norm=True),
+        "lstm_time_major": lstm("peepholes projection", time_major=True),
+        "lstm_both": bidirectional(False),
+        "lstm_both_merged": bidirectional(True),
+        "rnn": single(
+            ops.UNIDIRECTIONAL_SEQUENCE_RNN,
+            [(2, 5, 3), _w(4, 3), _w(4, 4), _w(4), ("variable", (2, 4))],
+            [(2, 5, 4)],
+            ("SequenceRNNOptions", rnn),
+        ),
+        "l2_pool": single(ops.L2_POOL_2D, [(1, 5, 6, 3)], [(1, 5, 3, 3)], ("Pool2DOptions", pool)),
+        "relu_0_to_1": single(ops.RELU_0_TO_1, [(3, 4)], [(3, 4)]),
+        "update_slice": single(ops.DYNAMIC_UPDATE_SLICE, [(4, 5), (2, 2), np.array([3, 1], np.int32)], [(4, 5)]),
+        "embedding_lookup": single(ops.EMBEDDING_LOOKUP, [np.array([2, 0], np.int32), (4, 3)], [(2, 3)]),
+        "flex": single("FlexErf", [(3, 4)], [(3, 4)], {}),
+        "stateful": single(
+            ops.SVDF, [(2, 3), _w(4, 3), _w(4, 5), _w(2), ("variable", (2, 20))], [(2, 2)], ("SVDFOptions", {"rank": 2})
+        ),
+    }
