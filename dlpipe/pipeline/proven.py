@@ -20,6 +20,8 @@ from dlpipe.pipeline.samples import Samples, make_samples
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 
+_QUANTISED = 2e-2  # of a layer's range: some steps of eight bits
+
 
 @dataclass(frozen=True, slots=True)
 class Proven:
@@ -125,7 +127,9 @@ def _departs(session: Session, imported: Imported, samples: Samples, tolerance: 
     value = session.executor.outcomes["layers"].value
     if not value:
         return {}
-    found = depart_call(value["layers"], tolerance or 1e-4)
+    # Where the original rounds, layers that are equal differ by a step here and there.
+    limit = _QUANTISED if samples.full.resolution else tolerance or 1e-4
+    found = depart_call(value["layers"], limit)
     inputs = {"ir": imported.ir, "samples": samples.timing, "layers": "layers"}
     session.executor.run([Stage("departs", "measure", found, inputs, required=False)])
     return session.executor.outcomes["departs"].value or {}

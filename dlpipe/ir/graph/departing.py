@@ -46,15 +46,18 @@ def _values(folder: Path, samples: Path, scratch: Path) -> Iterator[Any]:
     names = [name for node in model.graph.node for name in node.output if name]
     declared = [value.name for value in model.graph.output]
     sizes = {value.name: _bytes(value) for value in (*model.graph.value_info, *model.graph.output)}
+    probe = scratch / "probe.onnx"
+    # Once for all parts: saving takes the weights out of the model.
+    onnx.save_model(model, str(probe), save_as_external_data=True, location="probe.data")
     for part in _parts(names, sizes):
         del model.graph.output[len(declared) :]
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in part if name not in declared)
-        onnx.save_model(model, str(scratch / "probe.onnx"), save_as_external_data=True, location="probe.data")
-        session = executing.open_session(scratch / "probe.onnx", optimisation="none")
+        probe.write_bytes(model.SerializeToString())
+        session = executing.open_session(probe, optimisation="none")
         feed = executing.one(executing.feeds_of(session, samples), 0)
         yield from session.run(list(part), feed)
-        for name in ("probe.onnx", "probe.data"):
-            (scratch / name).unlink(missing_ok=True)
+    for name in ("probe.onnx", "probe.data"):
+        (scratch / name).unlink(missing_ok=True)
 
 
 def _parts(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
