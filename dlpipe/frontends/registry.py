@@ -32,6 +32,7 @@ FRONTENDS = {
     "mxnet": "dlpipe.frontends.mxnet:MxnetFrontend",
     "pytorch": "dlpipe.frontends.pytorch:PyTorchFrontend",
     "paddle": "dlpipe.frontends.paddle:PaddleFrontend",
+    "jax": "dlpipe.frontends.jax:JaxFrontend",
 }
 
 
