@@ -203,7 +203,7 @@ def number(operation: Any, name: str, default: int | None = None) -> int:
 
 def only(operation: Any) -> str:
     """The one operation of a reducer's body, such as stablehlo.add. Raises Refused for another body."""
-    names = [each.operation.name for each in operation.regions[0].blocks[0].operations]
+    names = [str(each.operation.name) for each in operation.regions[0].blocks[0].operations]
     if len(names) != 2:
         raise refuse(operation, f"reduces by {' '.join(names[:-1])}")
     return names[0]

@@ -110,7 +110,7 @@ def test_damaged_files(work: Any, made: Path) -> None:
     source = work.source(made / "small-arguments.jax")
     call = JaxFrontend().import_call(Sniffed("jax/export", "jax", "small-arguments.jax"), ImportOptions())
 
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(st.integers(0, len(whole) - 1), st.integers(0, 255), st.integers(0, 40))
     def damage(place: int, byte: int, cut: int) -> None:
         data = bytearray(whole)
