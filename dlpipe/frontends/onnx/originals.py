@@ -18,7 +18,7 @@ from ..kit import executing
 _STATE = ort.capi.onnxruntime_pybind11_state
 _TROUBLE = (
     _STATE.NotImplemented, _STATE.InvalidGraph, _STATE.InvalidProtobuf, _STATE.InvalidArgument, _STATE.Fail,
-    _STATE.RuntimeException,
+    _STATE.RuntimeException, RuntimeError,
 )  # fmt: skip  # it has no common base class for these
 
 

@@ -93,7 +93,7 @@ def refusing(what: str) -> Iterator[None]:
     kinds = (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail)
     try:
         yield
-    except (*kinds, state.RuntimeException) as error:
+    except (*kinds, state.RuntimeException, RuntimeError) as error:
         raise Refused(f"ONNX Runtime {what}: {_said(error)}", kind="unsupported") from error
 
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,23 @@ def read(path: Path) -> Any:
         raise Refused(f"{path.name} is not a whole ONNX file: {error}") from error
     if model.ir_version <= 0 or not model.graph.output:
         raise Refused(f"{path.name} is not an ONNX model: it has no IR version or no graph outputs")
+    if any(isinstance(text, bytes) for text in _names(model)):  # so protobuf hands out what is no UTF-8
+        raise Refused(f"{path.name} is damaged: a name in it is not UTF-8")
     for tensor, node in walk.tensors(model):
         _check_tensor(path.parent, tensor, node)
     return model
+
+
+def _names(model: Any) -> Iterator[Any]:
+    for graph in walk.graphs(model.graph):
+        yield graph.name
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            yield value.name
+            yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+        yield from (tensor.name for tensor in graph.initializer)
+    for node in walk.nodes(model):
+        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _check_tensor(folder: Path, tensor: Any, node: Any) -> None:

@@ -11,7 +11,14 @@ OLDEST = 7  # ONNX Runtime executes from here on
 MODERN = 13  # what old models become: the set that the passes are written for
 CLIP_WITH_INPUTS = 11
 NEWEST = 26  # that ONNX Runtime knows
-_CONVERTER_SAYS = (RuntimeError, ValueError, IndexError)
+_CONVERTER_SAYS = (
+    onnx.version_converter.ConvertError,
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+    RuntimeError,
+    ValueError,
+    IndexError,
+)
 
 
 def is_foreign(model: Any) -> bool:
@@ -41,7 +48,7 @@ def bring(model: Any, *, least: int = OLDEST) -> tuple[Any, str | None]:
                 del graph.value_info[:]  # what the converter writes of its own values has wrong ranks
             onnx.checker.check_model(made)
             checking.infer(made, strict=True)
-        except (*_CONVERTER_SAYS, onnx.checker.ValidationError, Refused) as error:
+        except (*_CONVERTER_SAYS, Refused) as error:
             failure = failure or error
             continue
         return made, f"operator set {old} was brought to {target}"

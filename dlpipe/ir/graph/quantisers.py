@@ -73,7 +73,9 @@ def _record(node: Any, stored: writing.Stored) -> dict[str, Any]:
         "op": node.op_type,
         "inputs": list(node.input),
         "output": node.output[0],
-        "attributes": writing.attributes(node),
+        "attributes": {
+            name: value for name, value in writing.attributes(node).items() if isinstance(value, (int, float, str))
+        },
         "parameters": parameters,
         "quantises_weights": stored.get(node.input[0]) is not None,
     }
