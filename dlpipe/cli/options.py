@@ -15,7 +15,10 @@ Backends = Annotated[
 Precision = Annotated[str, typer.Option(help="auto, fp32, fp16 or int8. auto tries all that the backend has.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Labelled data: a WAV or image folder with one folder per class, .npz (x, y), IDX, CSV."),
+    typer.Option(
+        help="Labelled data: a WAV or image folder with one folder per class, .npz (x, y), IDX, CSV, TFRecord, "
+        "RecordIO, LMDB, Parquet."
+    ),
 ]
 Inputs = Annotated[
     list[str] | None, typer.Option("--input", help="name:1x224x224x3[:dtype], where the file does not tell.")

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from dlpipe.contracts.call import Call
 from dlpipe.data.arrange import prepare_call, rename_call, subset_call, summarise_call
+from dlpipe.data.readers.magic import TOOLCHAINS, heavy_kind
 from dlpipe.errors import Unsupported, UserError
 
 _WORKER = Path(__file__).with_name("worker.py")
 _PAIRS = ((r"images([-.])idx\d", r"labels\1idx1"), (r"^x(?=[_.-])", "y"), (r"^X(?=[_.-])", "y"))
-_KINDS = "a WAV folder or an image folder (one folder per class), .npz, .npy, IDX, CSV"
+_KINDS = (
+    "a WAV folder or an image folder (one folder per class), .npz, .npy, IDX, CSV, TFRecord, RecordIO, LMDB, Parquet"
+)
 
 
 def read_call(spec: str, *, limit: int | None = None, seed: int = 0) -> tuple[Mapping[str, Path], Call]:
@@ -20,7 +23,8 @@ def read_call(spec: str, *, limit: int | None = None, seed: int = 0) -> tuple[Ma
 
     Input of the call: `data`, the folder with these names. Output: `labels.json` with {"labels": [class index or
     None], "names": [class names] or None, "items": [a name per sample], "kind": "tensor"|"wav"|"image"}, and either
-    `samples.npz` (one array [N, ...] per name, "x" where the file has none) or `items/000000.wav` and so on. Value:
+    `samples.npz` (one array [N, ...] per name, "x" where the file has none) or `items/000000.wav` and so on;
+    for pictures of one size both. Value:
     {"kind", "count", "of", "labelled", "names"}: `count` samples read `of` those there. With `limit`, that many are
     chosen with `seed`; they keep their order, which is that of the sorted names.
 
@@ -37,7 +41,8 @@ def read_call(spec: str, *, limit: int | None = None, seed: int = 0) -> tuple[Ma
     files = {path.name: path}
     if path.is_file():
         files |= {companion.name: companion for companion in _companions(path)}
-    return files, Call("core", _WORKER, "read", {"entry": path.name, "limit": limit, "seed": seed})
+    toolchain = TOOLCHAINS.get(heavy_kind(path) or "", "core")
+    return files, Call(toolchain, _WORKER, "read", {"entry": path.name, "limit": limit, "seed": seed})
 
 
 def _companions(path: Path) -> list[Path]:

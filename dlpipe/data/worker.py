@@ -1,4 +1,4 @@
-"""Reads a data set of any known kind. Runs in the toolchain `core`: numpy and the standard library."""
+"""Reads a data set of any known kind. Runs in the toolchain that `read_call` chose; most readers need only numpy."""
 
 from __future__ import annotations
 

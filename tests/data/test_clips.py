@@ -1,10 +1,8 @@
-"""WAV and image folders."""
+"""WAV folders."""
 
 from __future__ import annotations
 
-import struct
 import wave
-import zlib
 from pathlib import Path
 
 import pytest
@@ -13,17 +11,6 @@ from tests.data.conftest import Read
 from tests.data.keyword_clips import RATE, unpack, write_wav
 
 CLASSES = ["_silence_", "_unknown_", "down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes"]
-
-
-def png() -> bytes:
-    """A grey pixel."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(b"\0\x80"))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
 
 
 def test_real_keyword_clips(shared: Path, tmp_path: Path, read: Read) -> None:
@@ -82,34 +69,13 @@ def test_a_clip_that_is_something_else_is_named(tmp_path: Path, read: Read) -> N
     assert "x.wav" in read(tmp_path / "in").refusal
 
 
-def test_pictures(tmp_path: Path, read: Read) -> None:
-    for name in ("cat/2.png", "cat/1.PNG", "dog/3.png"):
-        path = tmp_path / "in" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png())
-    (tmp_path / "in" / "dog" / "4.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(50) + b"\xff\xd9")
-    answer = read(tmp_path / "in")
-    assert answer.value == {"kind": "image", "count": 4, "of": 4, "labelled": 4, "names": ["cat", "dog"]}
-    assert answer.labels["labels"] == [0, 0, 1, 1]
-    assert sorted(path.name for path in (answer.out / "items").iterdir()) == [
-        "000000.png",
-        "000001.png",
-        "000002.png",
-        "000003.jpg",
-    ]
-
-
-@pytest.mark.parametrize("content", [b"", b"GIF89a" + bytes(50), png()[:-6]])
-def test_a_damaged_picture_is_named(tmp_path: Path, read: Read, content: bytes) -> None:
-    (tmp_path / "in" / "cat").mkdir(parents=True)
-    (tmp_path / "in" / "cat" / "1.png").write_bytes(content)
-    assert "cat/1.png" in read(tmp_path / "in").refusal
-
-
-def test_real_pictures(shared: Path, tmp_path: Path, read: Read) -> None:
-    source = shared / "models" / "ultraface_imgs"
-    names = [path.name for path in source.iterdir() if path.suffix.lower() in (".jpg", ".png")]
-    if not names:
-        pytest.skip("not run: no pictures in the shared folder")
-    answer = read(source)
-    assert (answer.value["kind"], answer.value["count"]) == ("image", len(names))
+def test_clips_that_no_decoder_reads_are_told_so(tmp_path: Path, read: Read) -> None:
+    write_wav(tmp_path / "in" / "a.wav", b"\1\2" * 100)
+    with wave.open(str(tmp_path / "in" / "b.wav"), "wb") as clip:
+        clip.setparams((1, 1, RATE, 0, "NONE", ""))
+        clip.writeframes(bytes(100))
+    assert "b.wav has 8 bits a sample, and 16 are read" in read(tmp_path / "in").refusal
+    with wave.open(str(tmp_path / "in" / "b.wav"), "wb") as clip:
+        clip.setparams((1, 2, RATE // 2, 0, "NONE", ""))
+        clip.writeframes(bytes(100))
+    assert "b.wav has 8,000 Hz, and a.wav has 16,000" in read(tmp_path / "in").refusal

@@ -10,10 +10,14 @@ from dlpipe_worker import Refused
 from numpy.typing import NDArray
 
 
-def bind(stored: Mapping[str, NDArray[Any]], inputs: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+def bind(
+    stored: Mapping[str, NDArray[Any]], inputs: Sequence[Mapping[str, Any]], *, pictures: bool = False
+) -> dict[str, NDArray[Any]]:
     """Input name -> array [N, *shape of one sample]. Raises Refused where names, shapes or dtypes do not fit.
 
-    Axes of length 1 may be missing or too many ([N, 49, 10] fits [1, 49, 10, 1]); nothing else is ever guessed.
+    Axes of length 1 may be missing or too many ([N, 49, 10] fits [1, 49, 10, 1]). Of decoded pictures it is known that
+    they are [N, height, width, channels]: they are turned for an input [1, channels, height, width], where they do not
+    fit as they are. Nothing else is ever guessed.
     """
     names = [port["name"] for port in inputs]
     arrays = {name: stored[name] for name in names if name in stored}
@@ -30,7 +34,15 @@ def bind(stored: Mapping[str, NDArray[Any]], inputs: Sequence[Mapping[str, Any]]
     counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise Refused(f"the data's arrays hold different numbers of samples, or none: {counts}")
-    return {port["name"]: _fit(arrays[port["name"]], port) for port in inputs}
+    return {port["name"]: _fit(_turned(arrays[port["name"]], port, pictures), port) for port in inputs}
+
+
+def _turned(array: NDArray[Any], port: Mapping[str, Any], pictures: bool) -> NDArray[Any]:
+    shape = list(port["shape"])
+    if not pictures or array.ndim != 4 or len(shape) != 4:
+        return array
+    channels_first = [array.shape[3], *array.shape[1:3]]
+    return np.moveaxis(array, 3, 1) if shape[1:] == channels_first and shape[1:] != list(array.shape[1:]) else array
 
 
 def _fit(array: NDArray[Any], port: Mapping[str, Any]) -> NDArray[Any]:

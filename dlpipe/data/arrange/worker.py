@@ -28,10 +28,10 @@ def prepare(request: Request) -> dict[str, Any]:
         raise Refused(
             f"the data holds {kind} files, and the model takes tensors: it carries no preprocessing for them",
             kind="unsupported",
-            hint="give the features as .npz (x, y)",
+            hint="give pictures of one size, or the features as .npz (x, y)",
         )
     with np.load(folder / "samples.npz", allow_pickle=False) as stored:
-        bound = bind(stored, contract["inputs"])
+        bound = bind(stored, contract["inputs"], pictures=_labels(folder).get("kind") == "image")
     count = len(next(iter(bound.values())))
     chosen = _choose(count, request.params["limit"], request.params["seed"])
     labels = _labels(folder)

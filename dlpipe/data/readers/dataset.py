@@ -13,7 +13,7 @@ from .stream import Array, write_npz
 
 @dataclass(frozen=True)
 class Dataset:
-    """`count` samples: arrays (kind "tensor") or files (kinds "wav" and "image").
+    """`count` samples: arrays (kind "tensor"), files (kind "wav"), or files and arrays (kind "image").
 
     `labels`: per sample an index into `names` (or a class number, when `names` is None), or None; empty when nothing
     is labelled. `check` is called with a file before it is copied, and with the name to give in an error.

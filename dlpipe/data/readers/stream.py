@@ -37,12 +37,14 @@ class Content:
 
 @dataclass(frozen=True)
 class Array:
-    """`count` rows of `shape`. `read` yields them in order, in chunks [n, *shape]."""
+    """`count` rows of `shape`. `read` yields them in order, in chunks [n, *shape]; `pick`, where there is one, only
+    those with the given numbers (rising)."""
 
     count: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[], Iterator[NDArray[Any]]]
+    pick: Callable[[Sequence[int]], Iterator[NDArray[Any]]] | None = None
 
     def whole(self) -> NDArray[Any]:
         """[count, *shape]"""
@@ -111,11 +113,16 @@ def write_npz(path: Path, arrays: Mapping[str, Array], chosen: Sequence[int]) ->
             with archive.open(entry, "w", force_zip64=True) as out:
                 header = {"descr": npy.dtype_to_descr(native), "fortran_order": False}
                 npy.write_array_header_1_0(out, {**header, "shape": (len(chosen), *array.shape)})
-                begin = 0
-                for chunk in array.read():
-                    low, high = np.searchsorted(wanted, [begin, begin + len(chunk)])
-                    out.write(chunk[wanted[low:high] - begin].astype(native, copy=False).tobytes())
-                    begin += len(chunk)
+                for chunk in array.pick(chosen) if array.pick else _rows(array, wanted):
+                    out.write(chunk.astype(native, copy=False).tobytes())
+
+
+def _rows(array: Array, wanted: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+    begin = 0
+    for chunk in array.read():
+        low, high = np.searchsorted(wanted, [begin, begin + len(chunk)])
+        yield chunk[wanted[low:high] - begin]
+        begin += len(chunk)
 
 
 @contextmanager

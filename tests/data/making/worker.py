@@ -1,0 +1,86 @@
+"""Writes data sets with the packages that others write them with. Runs in the toolchains `data` and `parquet`."""
+
+import io
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dlpipe_worker import Request, operation
+from PIL import Image
+
+
+@operation
+def pictures(request: Request) -> object:
+    """params: pictures [{name, mode, size [w, h], seed, format}] -> these files; random pixels."""
+    for each in request.params["pictures"]:
+        path = Path(request.out) / each["name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_encoded(**{key: value for key, value in each.items() if key != "name"}))
+    return None
+
+
+@operation
+def pixels(request: Request) -> object:
+    """files -> pixels.npz: what Pillow makes of each file as it is, under its name. params: names."""
+    found = {name: np.asarray(Image.open(Path(request.inputs["files"]) / name)) for name in request.params["names"]}
+    np.savez(Path(request.out) / "pixels.npz", **found)
+    return None
+
+
+@operation
+def data_base(request: Request) -> object:
+    """params: kind ("uint8", "float" or "encoded"), count -> data.mdb of Caffe Datums [2, 3, 4], value i everywhere."""
+    import lmdb
+
+    base = lmdb.open(request.out, map_size=1 << 24)
+    with base.begin(write=True) as view:
+        for index in range(request.params["count"]):
+            view.put(f"{index:08}".encode(), _datum(request.params["kind"], index))
+    base.close()
+    (Path(request.out) / "lock.mdb").unlink()
+    return None
+
+
+@operation
+def table(request: Request) -> object:
+    """params: columns {name: values}, pictures (how many), names (of the classes) -> t.parquet"""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = dict(request.params.get("columns", {}))
+    count = request.params.get("pictures", 0)
+    if count:
+        columns["image"] = [{"bytes": _encoded("RGB", [5, 4], seed, "PNG"), "path": None} for seed in range(count)]
+    made = pa.table(columns)
+    if "names" in request.params:
+        features = {"label": {"names": request.params["names"], "_type": "ClassLabel"}}
+        made = made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(made, Path(request.out) / "t.parquet", row_group_size=2)
+    return None
+
+
+def _encoded(mode: str, size: list[int], seed: int, kind: str) -> bytes:
+    bands = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+    random = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], *bands), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(random).save(stream, format=kind)
+    return stream.getvalue()
+
+
+def _datum(kind: str, index: int) -> bytes:
+    def number(field: int, value: int) -> bytes:
+        return bytes([field << 3, value])
+
+    def block(field: int, value: bytes) -> bytes:
+        size = len(value)
+        return bytes([field << 3 | 2, size & 0x7F | 0x80, size >> 7]) + value
+
+    shape = number(1, 2) + number(2, 3) + number(3, 4)
+    label = number(5, index % 3)
+    if kind == "encoded":
+        return block(4, _encoded("RGB", [4, 3], index, "PNG")) + label + number(7, 1)
+    if kind == "float":
+        return shape + label + b"".join(b"\x35" + struct.pack("<f", index + 0.5) for _ in range(24))
+    return shape + block(4, bytes([index] * 24)) + label
