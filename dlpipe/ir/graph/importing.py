@@ -50,6 +50,7 @@ def _write_folder(model: Any, inferred: Any, out: Path) -> dict[str, Any]:
     _name_nodes(model.graph)
     model.ir_version = min(model.ir_version, NEWEST_IR)
     _save(model, out / files.MODEL, files.DATA)
+    _refuse_containers(inferred.graph)
     contract: dict[str, Any] = {
         "version": "dlpipe.io/1",
         "inputs": describing.ports(inferred.graph, "input"),
@@ -105,6 +106,19 @@ def _save(model: Any, path: Path, data: str) -> None:
     size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     large = size > INLINE_LIMIT
     onnx.save_model(model, str(path), save_as_external_data=large, location=data if large else None)
+
+
+def _refuse_containers(graph: Any) -> None:
+    for side in ("input", "output"):
+        for value in getattr(graph, side):
+            kind = value.type.WhichOneof("value")
+            if kind not in (None, "tensor_type"):
+                what = str(kind).removesuffix("_type").replace("_", " ")
+                raise Refused(
+                    f"{side} {value.name!r} is a {what}: only tensors can be fed and compared",
+                    kind="unsupported",
+                    hint="split it into tensors in the model's own framework, and export again",
+                )
 
 
 def _take_weights_off_inputs(model: Any) -> None:

@@ -7,6 +7,7 @@ from dlpipe_worker import Refused
 
 from . import checking, legacy, opsets, quantisers, walk, writing
 
+_NORM_AXES = [0, 2, 3]  # what MeanVarianceNormalization means where it says nothing
 _KNOWN = {"ai.onnx.ml": 1, "com.microsoft": 1, "ai.onnx.preview.training": 1}  # a domain, its set where none is given
 
 
@@ -15,8 +16,14 @@ def is_needed(model: Any) -> bool:
     return (
         opsets.is_foreign(model)
         or bool(_without_import(model))
+        or any(_is_bare_norm(node) for node in walk.nodes(model))
         or any(node.domain in quantisers.DOMAINS or legacy.is_legacy(node, opset) for node in walk.nodes(model))
     )
+
+
+def _is_bare_norm(node: Any) -> bool:
+    """ONNX's own shape inference fails on this operator's definition unless the default is written out."""
+    return node.op_type == "MeanVarianceNormalization" and node.domain in ("", "ai.onnx") and not node.attribute
 
 
 def standardise(model: Any) -> tuple[Any, list[str]]:
@@ -29,6 +36,8 @@ def standardise(model: Any) -> tuple[Any, list[str]]:
     if lowered and model.functions:
         model = onnx.inliner.inline_local_functions(model)
     for node in walk.nodes(model):
+        if _is_bare_norm(node):
+            node.attribute.append(onnx.helper.make_attribute("axes", _NORM_AXES))
         if legacy.is_legacy(node, opset):
             node.domain = legacy.DOMAIN
     if any(node.domain == legacy.DOMAIN for node in walk.nodes(model)):

@@ -3,6 +3,7 @@
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from . import identities
 from .infra import GraphPass, Rewritten, Snapshot, Work
 
 _MAX_ROUNDS = 10
@@ -17,7 +18,7 @@ class Clean(GraphPass):
         x -> Tanh (nobody reads it)
 
     Requires nothing. Ensures that no initializer is unused. Exact: the same arithmetic in the same order.
-    Source: onnx_ir.passes.common.
+    Source: onnx_ir.passes.common; identities are our own.
     """
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
@@ -36,9 +37,9 @@ class Clean(GraphPass):
 
 def sweep(model: ir.Model) -> bool:
     """One round. Returns whether anything was removed."""
-    return bool(
+    removed = identities.eliminate(model)
+    return removed | bool(
         ir.passes.Sequential(
-            common.IdentityEliminationPass(),
             common.CommonSubexpressionEliminationPass(),
             common.DeduplicateInitializersPass(),
             common.RemoveUnusedNodesPass(),

@@ -32,9 +32,17 @@ def structure(model: ir.Model) -> str:
     proto = ir.to_proto(model)
     _reduce(proto.graph)
     for port in (*proto.graph.input, *proto.graph.output):
-        if port.type.HasField("tensor_type"):
-            port.type.tensor_type.ClearField("shape")
+        _forget_shape(port.type)
     return hashlib.sha256(proto.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _forget_shape(kind: Any) -> None:
+    for name in ("tensor_type", "sparse_tensor_type"):
+        if kind.HasField(name):
+            getattr(kind, name).ClearField("shape")
+    for name in ("sequence_type", "optional_type"):
+        if kind.HasField(name):
+            _forget_shape(getattr(kind, name).elem_type)
 
 
 def _reduce(graph: Any) -> None:

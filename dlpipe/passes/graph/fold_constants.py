@@ -6,13 +6,15 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 from onnxscript import optimizer
 
-from .infra import GraphPass, Rewritten, Snapshot, Work
+from .infra import GraphPass, Rewritten, Snapshot, Work, constant, opset
 
 MAX_ELEMENTS = 1 << 22  # of one folded tensor
 _MAX_ROUNDS = 10
 # The output of these may be far larger than all inputs together.
 _GROW = frozenset({"ConstantOfShape", "Expand", "Tile", "Range", "Resize", "Upsample", "Pad", "OneHot", "EyeLike"})
 _TINY = 64  # elements: what operators that do not grow make of such inputs is small
+_HIDDEN = "dlpipe.hidden"
+_SPLIT_WITH_INPUTS = 13
 _SMALL_FILL = 1 << 16  # elements of a ConstantOfShape that is worth storing
 
 
@@ -31,6 +33,7 @@ class FoldConstants(GraphPass):
         before = Snapshot.of(model)
         if model.functions:
             common.InlinePass()(model)
+        hidden = _hide_sequences(model)
         for _ in range(_MAX_ROUNDS):
             result = optimizer.fold_constants_ir(
                 model,
@@ -43,10 +46,24 @@ class FoldConstants(GraphPass):
             common.RemoveUnusedNodesPass()(model)
             if not result.modified:
                 break
+        for node in hidden:
+            node.domain = ""
         return Rewritten(model, before.changes_to(model))
 
     def ensures(self, model: ir.Model) -> None:
         assert not any(node.op_type == "Constant" and node.domain == "" for node in model.graph)
+
+
+def _hide_sequences(model: ir.Model) -> list[ir.Node]:
+    """onnxscript writes Splits and Unsqueezes of set 13 in place of operators on sequences, whatever the model's set
+    is, and fails where the parts are not known: it does not touch a domain that the model does not import."""
+    hidden = []
+    for node in model.graph.all_nodes():
+        unknown = node.op_type == "SplitToSequence" and len(node.inputs) > 1 and constant(node.inputs[1]) is None
+        if node.domain == "" and "Sequence" in node.op_type and (unknown or opset(model) < _SPLIT_WITH_INPUTS):
+            node.domain = _HIDDEN
+            hidden.append(node)
+    return hidden
 
 
 def _should_fold(node: ir.Node) -> bool | None:

@@ -5,7 +5,7 @@ from onnx_ir.passes import common
 from onnxscript import rewriter
 from onnxscript.rewriter.rules import common as rules
 
-from . import gemm
+from . import gemm, identities
 from .infra import GraphPass, Rewritten, Snapshot, Work, opset
 from .layout import cancel_all
 
@@ -64,7 +64,7 @@ class Fuse(GraphPass):
             found = cancel_all(model)
             for graph in (model.graph, *model.graph.subgraphs()):
                 found += gemm.fuse_matmul_add(graph, opset(model))
-            common.IdentityEliminationPass()(model)
+            identities.eliminate(model)
             common.RemoveUnusedNodesPass()(model)
             changes += found
             if not count and not found:

@@ -15,9 +15,8 @@ from typing import Any
 
 import onnx
 import onnx_ir as ir
-from onnx_ir.passes.common import ShapeInferencePass
 
-from . import files
+from . import files, inference
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def apply(chosen: GraphPass, work: Work, out: Path) -> dict[str, Any]:
     model = files.load(source)
     before, interface, nodes = files.structure(model), _interface(model), count_nodes(model)
     domains = {"", *(node.domain for node in model.graph.all_nodes())}
-    ShapeInferencePass(check_type=True, data_prop=True)(model)
+    inference.infer(model)
     chosen.requires(model)
     result = chosen.rewrite(model, work)
     changed = files.structure(result.model) != before
@@ -177,4 +176,4 @@ def _infer_shapes(model: ir.Model) -> None:
             for value in node.outputs if node.domain == "" else ():
                 if value not in ports:
                     value.shape, value.type = None, None
-    ShapeInferencePass(check_type=True, data_prop=True)(model)
+    inference.infer(model)

@@ -32,7 +32,7 @@ class Simplify(GraphPass):
             if sum(path.stat().st_size for path in work.inputs["ir"].glob(files.MODEL + "*")) > _TOO_LARGE:
                 reason = "models of more than 2 GiB are too large for onnxsim"
             else:
-                reason = _run(work.inputs["ir"] / files.MODEL, target, work.params["seconds"])
+                reason = run(work.inputs["ir"] / files.MODEL, target, work.params["seconds"])
             if reason is None:
                 simplified = ir.load(str(target))
                 if _ports(simplified) == _ports(model):
@@ -44,7 +44,7 @@ class Simplify(GraphPass):
         return Rewritten(model, [], {"reason": reason})
 
 
-def _run(source: Path, target: Path, seconds: float) -> str | None:
+def run(source: Path, target: Path, seconds: float) -> str | None:
     """Why there is no result; None when there is one."""
     try:
         done = subprocess.run(

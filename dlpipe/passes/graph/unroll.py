@@ -1,8 +1,8 @@
 """Loops of known length, written out."""
 
 import onnx_ir as ir
-from onnx_ir.passes import common
 
+from . import inference
 from .clean import sweep
 from .infra import GraphPass, Rewritten, Work, count_nodes
 from .loop_steps import Stays, body, is_loop, scan_inputs, steps
@@ -37,7 +37,7 @@ class Unroll(GraphPass):
             elif inferred:
                 break
             else:  # the length of a loop may be known now that the one before it is gone
-                common.ShapeInferencePass(check_type=True, data_prop=True)(model)
+                inference.infer(model)
                 inferred = True
         if changes:
             sweep(model)
