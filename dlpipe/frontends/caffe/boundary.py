@@ -13,10 +13,12 @@ from . import schema
 from .net import Layer, Net
 from .prototxt import Message
 
-DATA = {"Data", "AnnotatedData", "ImageData", "MemoryData", "WindowData", "HDF5Data"}
+DATA = {
+    "AnnotatedData", "Data", "DenseImageData", "HDF5Data", "ImageData", "ImageSegData", "MemoryData", "WindowData",
+}  # fmt: skip
 LOSSES = {
     "Accuracy", "ContrastiveLoss", "DetectionEvaluate", "EuclideanLoss", "HDF5Output", "HingeLoss", "InfogainLoss",
-    "MultiBoxLoss", "MultinomialLogisticLoss", "SigmoidCrossEntropyLoss", "SmoothL1Loss", "SoftmaxWithLoss",
+    "MatWrite", "MultiBoxLoss", "MultinomialLogisticLoss", "SigmoidCrossEntropyLoss", "SmoothL1Loss", "SoftmaxWithLoss",
 }  # fmt: skip
 
 

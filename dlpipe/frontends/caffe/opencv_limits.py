@@ -25,6 +25,8 @@ Check = tuple[str, str, Callable[[Any, set[str], Layer], bool]]
 _LRN = {"local_size", "alpha", "beta"}
 _CHECKS: dict[str, tuple[Check, ...]] = {
     "Axpy": (("power_param", "computes something else for Axpy", lambda *_: True),),
+    "BatchNorm": (("batch_norm_param", "has another order of weights for scale_bias", lambda p, *_: p.scale_bias),),
+    "BN": (("bn_param", "has no such layer", lambda *_: True),),
     "Deconvolution": (
         (
             "convolution_param",

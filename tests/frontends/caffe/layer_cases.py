@@ -112,6 +112,11 @@ CASES: dict[str, Case] = {
     ),
     "batch norm": one("BatchNorm", "batch_norm_param { eps: 0.001 }", [(6,), (6,), (1,)]),
     "batch norm, own statistics": one("BatchNorm", "batch_norm_param { use_global_stats: false }", [(6,), (6,), (1,)]),
+    "batch norm, scaled by itself": one(
+        "BatchNorm", "batch_norm_param { scale_bias: true }", [(6,), (6,), (1,), (6,), (6,)]
+    ),
+    "bn of segnet": one("BN", "bn_param { bn_mode: INFERENCE }", [(6,), (6,)]),
+    "bn of pspnet": one("BN", "bn_param { frozen: true eps: 0.001 }", [(6,), (6,), (6,), (6,)]),
     "scale": one("Scale", "", [(6,)]),
     "scale and bias": one("Scale", "scale_param { bias_term: true }", [(6,), (6,)]),
     "scale, two axes": one("Scale", "scale_param { axis: 2 num_axes: 2 bias_term: true }", [(9, 11), (9, 11)]),

@@ -11,7 +11,8 @@ from .layer_cases import CASES
 
 # What OpenCV cannot run, or gets wrong (see opencv_limits.py): dlpipe's interpreter is the reference there, and named.
 OWN = set(
-    """convolution, depthwise by type|convolution, three axes|deconvolution, dilated|max pooling, rounded down
+    """batch norm, scaled by itself|bn of segnet|bn of pspnet
+    |convolution, depthwise by type|convolution, three axes|deconvolution, dilated|max pooling, rounded down
     |pooling with its mask and unpooling|pyramid, max|pyramid, average|lrn across|lrn, as declared
     |inner product, transposed|inner product, last axis|scale by a blob, with a bias|bias|bias by a blob|axpy
     |concat, by its old name|slice, equal parts|split|log|log, base 10|clip|swish, steeper|threshold|argmax
@@ -47,7 +48,7 @@ def _dims(shape: list[int]) -> str:
 
 
 def _blob(random: Any, layers: str, index: int, shape: tuple[int, ...]) -> Any:
-    if "BatchNorm" in layers and index:  # variances, then the weight of the moving average
+    if ("BatchNorm" in layers or "BN" in layers) and index:  # variances, then the weight of the moving average
         return random.uniform(0.5, 2, shape).astype(np.float32)
     return (random.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..step import Step, count, layer
@@ -16,6 +18,8 @@ def batch_norm(step: Step) -> None:
     shape = step.shapes[0]
     channels = 1 if step.rank() == 1 else shape[1]
     if not params.use_global_stats:
+        if params.scale_bias:
+            step.fail("it scales by the statistics of the batch", "unsupported")
         _batch_statistics(step, params.eps)
         return
     weight = float(step.blob(2, [1])[0])
@@ -23,15 +27,34 @@ def batch_norm(step: Step) -> None:
     mean, variance = (step.blob(index, [channels]) * factor for index in (0, 1))
     if step.rank() < 2:
         step.fail("its bottom has one axis", "unsupported")
-    ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-    inputs = [
-        step.inputs[0],
-        step.constant(ones, "scale"),
-        step.constant(zeros, "bias"),
-        step.constant(mean, "mean"),
-        step.constant(variance, "variance"),
-    ]
-    step.out("BatchNormalization", inputs, shape, epsilon=params.eps)
+    scale, bias = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    if params.scale_bias:  # NVIDIA's fork: a Scale layer in the same layer
+        scale, bias = (step.blob(index, [channels]) for index in (3, 4))
+    _normalised(step, scale, bias, mean, variance, params.eps)
+
+
+def _normalised(step: Step, scale: Any, bias: Any, mean: Any, variance: Any, eps: float) -> None:
+    arrays = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
+    inputs = [step.inputs[0], *(step.constant(np.ascontiguousarray(each), name) for name, each in arrays.items())]
+    step.out("BatchNormalization", inputs, step.shapes[0], epsilon=eps)
+
+
+@layer("BN", limits="SegNet's in its inference mode, and PSPNet's")
+def bn(step: Step) -> None:
+    """Two forks' own: SegNet's has scale and shift, with all statistics in them; PSPNet's mean and variance as well."""
+    step.expect()
+    params = step.params("bn_param")
+    step.rank(2, 3, 4, 5)
+    channels = count(step.shapes[0][1:2])
+    if len(step.blobs) == 4:
+        slope, bias, mean, variance = (step.blob(index, [channels]) for index in range(4))
+        _normalised(step, slope, bias, mean, variance, params.eps)
+        return
+    if params.bn_mode != "INFERENCE":
+        step.fail("it is in its training mode, by the statistics of the batch", "unsupported")
+    spread = [channels, *[1] * (step.rank() - 2)]
+    scale, shift = (step.constant(step.blob(at, [channels]).reshape(spread), str(at)) for at in range(2))
+    step.out("Add", [step.node("Mul", [step.inputs[0], scale]), shift], step.shapes[0])
 
 
 def _batch_statistics(step: Step, eps: float) -> None:

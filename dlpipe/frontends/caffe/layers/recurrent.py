@@ -24,7 +24,6 @@ def lstm(step: Step) -> None:
     given = step.blob(2 + static, [4 * units, units]).T
     drive = _drive(step, 4 * units, static)
     body = [
-        helper.make_node("Unsqueeze", ["cont", "one"], ["keep"]),
         helper.make_node("Mul", ["h", "keep"], ["h_kept"]),
         helper.make_node("Mul", ["c", "keep"], ["c_kept"]),
         helper.make_node("MatMul", ["h_kept", "w"], ["recurrent"]),
@@ -41,8 +40,7 @@ def lstm(step: Step) -> None:
         helper.make_node("Mul", ["o_on", "c_on"], ["h_next"]),
         helper.make_node("Identity", ["h_next"], ["y"]),
     ]
-    weights = {"w": given, "one": np.array([1], np.int64)}
-    _scan(step, drive, body, weights, ["h", "c"], units)
+    _scan(step, drive, body, {"w": given}, ["h", "c"], units)
 
 
 @layer("RNN")
@@ -55,10 +53,8 @@ def rnn(step: Step) -> None:
         "w": step.blob(2 + static, [units, units]).T,
         "w_o": step.blob(3 + static, [units, units]).T,
         "b_o": step.blob(4 + static, [units]),
-        "one": np.array([1], np.int64),
     }
     body = [
-        helper.make_node("Unsqueeze", ["cont", "one"], ["keep"]),
         helper.make_node("Mul", ["h", "keep"], ["h_kept"]),
         helper.make_node("MatMul", ["h_kept", "w"], ["recurrent"]),
         helper.make_node("Add", ["x", "recurrent"], ["total"]),
@@ -119,6 +115,7 @@ def _scan(step: Step, drive: str, body: list[Any], weights: dict[str, Any], stat
             first.append(step.reshape(given, shape, [batch, units], None))
         else:
             first.append(step.constant(np.zeros([batch, units], np.float32), f"{name}_0"))
+    keep = step.reshape(step.inputs[1], [time, batch], [time, batch, 1], None)
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
         body,
@@ -126,7 +123,7 @@ def _scan(step: Step, drive: str, body: list[Any], weights: dict[str, Any], stat
         [
             *(info(name, _FLOAT, [batch, units]) for name in states),
             info("x", _FLOAT, None),
-            info("cont", _FLOAT, [batch]),
+            info("keep", _FLOAT, [batch, 1]),
         ],
         [*(info(f"{name}_next", _FLOAT, [batch, units]) for name in states), info("y", _FLOAT, [batch, units])],
         [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in weights.items()],
@@ -134,7 +131,7 @@ def _scan(step: Step, drive: str, body: list[Any], weights: dict[str, Any], stat
     last = [step.graph.fresh(f"{step.layer.name}.{name}_T") for name in states]
     step.graph.node(
         "Scan",
-        [*first, drive, step.inputs[1]],
+        [*first, drive, keep],
         [*last, step.tops[0]],
         name=step.layer.name,
         body=graph,

@@ -19,7 +19,16 @@ def _batch_norm(context: Any, x: Any) -> Any:
     else:
         others = tuple(axis for axis in range(x.ndim) if axis != 1)
         mean, variance = x.mean(others, keepdims=True), x.var(others, keepdims=True)
-    return (x - mean) / np.sqrt(variance + params.eps)
+    made = (x - mean) / np.sqrt(variance + params.eps)
+    return made * context.blobs[3].reshape(spread) + context.blobs[4].reshape(spread) if params.scale_bias else made
+
+
+def _bn(context: Any, x: Any) -> Any:
+    params = context.params("bn_param")
+    slope, bias, *moments = (each.reshape([-1, *[1] * (x.ndim - 2)]) for each in context.blobs)
+    if moments:
+        x = (x - moments[0]) / np.sqrt(moments[1] + params.eps)
+    return x * slope + bias
 
 
 def _lrn(context: Any, x: Any) -> Any:
@@ -79,6 +88,7 @@ def _argmax(context: Any, x: Any) -> Any:
 
 FORWARD = {
     "BatchNorm": _batch_norm,
+    "BN": _bn,
     "LRN": _lrn,
     "MVN": _mvn,
     "Normalize": _normalize,
