@@ -99,9 +99,9 @@ class Caffe:
         self.frontend = CaffeFrontend()
         self.sniffed = Sniffed("caffe/prototxt", "caffe", self.entry)
 
-    def source(self, prototxt: str, weights: bytes | Blobs) -> Path:
+    def source(self, prototxt: str | bytes, weights: bytes | Blobs) -> Path:
         folder: Path = self.work.new_folder()
-        (folder / self.entry).write_text(prototxt)
+        (folder / self.entry).write_bytes(prototxt.encode() if isinstance(prototxt, str) else prototxt)
         data = weights if isinstance(weights, bytes) else caffemodel(weights or {"none": [np.zeros(1)]})
         (folder / "net.caffemodel").write_bytes(data)
         return folder
