@@ -31,5 +31,5 @@ def test_yolo_fastest(darknet: Any, toolchains: Toolchains, shared: Path, tmp_pa
         wanted = theirs[there]
         assert ours[here][0, 0].shape == wanted.shape
         difference = np.abs(ours[here][0, 0] - wanted)  # ncnn keeps its weights as halves, through 60 layers
-        assert difference.mean() < 0.002 * np.ptp(wanted)
+        assert difference.mean() < 0.005 * np.ptp(wanted)
         assert difference.max() < 0.05 * np.ptp(wanted)
