@@ -58,15 +58,22 @@ def multibox_detection(net: Net, layer: Layer) -> str:
     valid = net.add("GreaterOrEqual", score, net.like(threshold, score))
     rows = net.add("Concat", net.unsqueeze(label, 2), net.unsqueeze(score, 2), boxes, axis=2)
     rows = net.add("Where", net.unsqueeze(valid, 2), rows, net.like(-1.0, rows))
-    rows = ranked(net, rows, net.add("Where", valid, score, net.like(-1.0, score)))
+    places = net.constant(np.arange(count, 0, -1, dtype=np.float32))
+    in_place = ranked(net, rows, net.add("Mul", net.cast(valid, np.float32), places))
     if not 0 < overlap <= 1:
-        return rows
-    if 0 < limit < count:
-        raise Refused(f"nms_topk {limit} of {count} boxes", kind="unsupported")
-    kept = kept_boxes(net, rows, None if force else 0, 2, overlap)
-    label = net.slice(rows, 2, 0, 1)
+        return in_place
+    rows = ranked(net, rows, net.add("Where", valid, score, net.like(-1.0, score)))
+    limited = 0 < limit < count  # the rest is not sorted, and counts as suppressed
+    best = net.slice(rows, 1, 0, limit) if limited else rows
+    kept = kept_boxes(net, best, None if force else 0, 2, overlap)
+    label = net.slice(best, 2, 0, 1)
     label = net.add("Where", net.unsqueeze(kept, 2), label, net.like(-1.0, label))
-    return net.add("Concat", label, net.slice(rows, 2, 1, 6), axis=2)
+    best = net.add("Concat", label, net.slice(best, 2, 1, 6), axis=2)
+    if not limited:
+        return best
+    rest = net.slice(in_place, 1, limit, count)
+    gone = net.add("Sub", net.add("Mul", net.slice(rest, 2, 0, 1), net.like(0.0, rest)), net.like(1.0, rest))
+    return net.add("Concat", best, net.add("Concat", gone, net.slice(rest, 2, 1, 6), axis=2), axis=1)
 
 
 def _decode(net: Net, offsets: str, anchors: str, variances: tuple[float, ...], clip: bool) -> str:

@@ -355,8 +355,13 @@ def detection():
     case("prior-steps", prior, x=(1, 2, 4, 3))
     scores = random.dirichlet(np.ones(4), (2, 30)).transpose(0, 2, 1).astype(np.float32)
     anchors = boxes(30)
-    for name, more in {"": {}, "-force": {"force_suppress": True}, "-threshold": {"threshold": 0.5}}.items():
-        found = S.contrib.MultiBoxDetection(x, y, z, nms_threshold=0.3, **more)
+    for name, more in {
+        "": {},
+        "-force": {"force_suppress": True},
+        "-threshold": {"threshold": 0.5},
+        "-top": {"nms_topk": 9},
+    }.items():
+        found = S.contrib.MultiBoxDetection(x, y, z, **{"nms_threshold": 0.3, **more})
         case("detection" + name, found, x=scores, y=0.3 * normal(2, 120), z=anchors)
     rows = np.concatenate([whole(0, 3, 2, 30, 1), random.permutation(60).reshape(2, 30, 1) / 60.0, boxes(30, 2)], 2)
     rows = rows.astype(np.float32)
