@@ -20,6 +20,11 @@ def import_ort_call(entry: str) -> Call:
     return Call("core", _WORKER, "import_ort", {"entry": entry})
 
 
+def operators_call() -> Call:
+    """Value: {"operators": {name: {"support": "full" | "partial" | "none", "note": str or None}}, "source"}."""
+    return Call("core", _WORKER, "operators")
+
+
 def check_call() -> Call:
     """Input: `ir`. Raises BadModel or Unsupported where the model is at fault."""
     return Call("core", _WORKER, "check")

@@ -9,7 +9,7 @@ from typing import Any
 
 from dlpipe_worker import Request, operation
 
-from .graph import checking, departing, describing, executing, files, generating, importing
+from .graph import checking, coverage, departing, describing, executing, files, generating, importing
 from .graph import golden as golden_
 
 _SESSIONS: OrderedDict[str, tuple[Any, dict[str, Any], float]] = OrderedDict()  # of the timing operation
@@ -31,6 +31,13 @@ def import_ort(request: Request) -> object:
     """The same, from a file in ONNX Runtime's own format."""
     source, entry = Path(request.inputs["source"]), request.params["entry"]
     return importing.import_ort(source, entry, Path(request.out), request.note)
+
+
+@operation
+def operators(request: Request) -> object:
+    """Which of ONNX's operators can be executed: see `calls.operators_call`."""
+    del request
+    return coverage.coverage()
 
 
 @operation

@@ -41,6 +41,9 @@ class OnnxFrontend(Frontend):
         del options
         return None if _is_qonnx(sniffed) else _call(sniffed, "time")
 
+    def operators_call(self) -> Call:
+        return calls.operators_call()
+
 
 def _is_qonnx(sniffed: Sniffed) -> bool:
     return not QUANTISERS.isdisjoint(sniffed.operators)

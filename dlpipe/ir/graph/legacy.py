@@ -67,6 +67,9 @@ _WRITE = {
 }
 
 
+NAMES = frozenset(_WRITE)
+
+
 def is_legacy(node: Any, opset: int) -> bool:
     on_trial = node.op_type != "ThresholdedRelu" or opset < _THRESHOLDED
     return node.op_type in _WRITE and on_trial and node.domain in ("", "ai.onnx")

@@ -15,7 +15,7 @@ from . import walk, writing
 DOMAINS = ("onnx.brevitas", "finn", "finn.custom_op.general", "qonnx.custom_op.general")
 METADATA = "dlpipe.quantizers"
 _MANY = 4096  # numbers of one scale, beyond which only its shape is kept
-_RULES = {
+RULES = {
     "Quant": rules.quant,
     "IntQuant": rules.quant,
     "BipolarQuant": rules.bipolar,
@@ -37,7 +37,7 @@ def lower(model: Any, ranks: dict[str, int]) -> list[str]:
     def wanted(node: Any) -> writing.Replace | None:
         if node.domain not in DOMAINS:
             return None
-        rule = _RULES.get(node.op_type)
+        rule = RULES.get(node.op_type)
         if rule is None:
             raise Refused(
                 f"the operator {node.op_type} of {node.domain} has no counterpart in standard ONNX here",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dlpipe.errors import BadModel, UserError
+from dlpipe.frontends.onnx import OnnxFrontend
 from dlpipe.ir.calls import describe_call
 from tests.frontends.onnx.conftest import Try
 
@@ -74,3 +75,16 @@ def test_a_cycle_in_an_old_file_is_told_before_it_is_converted(try_text: Try) ->
             '<ir_version: 3, opset_import: ["" : 6]> g (float[2] x) => (float[2] y)'
             "{ a = Add<broadcast=1>(x, b)  b = Relu(a)  y = Relu(b) }"
         )
+
+
+def test_which_operators_are_covered_is_told_by_what_runs(bench: Any) -> None:
+    value, _ = bench.run(OnnxFrontend().operators_call())
+    operators = value["operators"]
+    assert "ONNX Runtime 1." in value["source"]
+    assert operators["Conv"] == {"support": "full", "note": None}
+    assert (
+        operators["Mish"]["support"] == operators["qonnx::Quant"]["support"] == operators["Affine"]["support"] == "full"
+    )
+    assert operators["RoiAlign"]["support"] == "partial"
+    assert operators["ImageDecoder"]["support"] == operators["qonnx::Im2Col"]["support"] == "none"
+    assert len(operators) > 200
