@@ -48,7 +48,9 @@ def check(path: Path) -> None:
                 if info.file_size > _MOST_PROGRAM:
                     raise Refused(f"{info.filename} in {path.name} is {info.file_size:,} bytes")
                 _check_value(json.loads(archive.read(info)), "", 0)
-    except (zipfile.BadZipFile, ValueError, EOFError, RecursionError, NotImplementedError, RuntimeError) as error:
+    except Refused:
+        raise
+    except Exception as error:
         raise Refused(
             f"{path.name} is a damaged ExportedProgram: {error}", hint="is the download or copy complete?"
         ) from error
@@ -64,7 +66,11 @@ def _check_value(value: Any, key: str, depth: int) -> None:
         for each in value:
             _check_value(each, key, depth + 1)
     elif isinstance(value, str):
-        if key == "target" and value.startswith(("torch", "_operator", "math", "#")) and not _TARGET.fullmatch(value):
+        if (
+            key in ("target", "as_operator")
+            and value.startswith(("torch", "_operator", "math", "#"))
+            and not _TARGET.fullmatch(value)
+        ):
             raise Refused(f"the program calls {value[:80]}, which is no operator", op=value[:80])
         if key == "expr_str":
             _check_expression(value)
