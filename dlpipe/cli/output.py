@@ -42,4 +42,6 @@ def agreement(fidelity: Mapping[str, Any], reference: str) -> str:
     if fidelity["max_rel"] is None:
         return f"equal to {reference} in every element"
     limit = f" (limit {fidelity['tolerance']:g})" if fidelity["tolerance"] is not None else ""
+    if fidelity["tolerance"] is not None and fidelity["max_rel"] > fidelity["tolerance"] and fidelity["passed"]:
+        limit = ", which is as finely as the quantised original resolves it"
     return f"equal to {reference} within {fidelity['max_rel']:.2g} of the output's range{limit}"
