@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlpipe.contracts.call import Call, StageClass
+from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
 from dlpipe.errors import Unsupported
 from dlpipe.frontends import KIT
@@ -12,7 +12,9 @@ from dlpipe.ir import calls
 
 WORKER = Path(__file__).with_name("worker.py")
 QONNX_WORKER = Path(__file__).with_name("qonnx_worker.py")
-QUANTISERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "QuantAvgPool2d"})
+QUANTISERS = frozenset(
+    {"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "QuantAvgPool2d", "XnorPopcountMatMul"}
+)
 
 
 class OnnxFrontend(Frontend):
@@ -30,27 +32,28 @@ class OnnxFrontend(Frontend):
     def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         """By ONNX Runtime; by QONNX where its quantisers are in the file; see `worker.py` for what neither can run."""
         del options
-        return _call(sniffed, "reference")
+        return _original(sniffed, "reference")
 
     def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call | None:
         del options
-        return None if sniffed.format == "onnx/ort" else _call(sniffed, "layers")
+        return None if sniffed.format == "onnx/ort" else _original(sniffed, "layers")
 
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call | None:
-        """None for QONNX's executor, which was never meant to be fast."""
+    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        """By ONNX Runtime: QONNX's executor, and ONNX's evaluator, were never meant to be fast."""
         del options
-        return None if _is_qonnx(sniffed) else _call(sniffed, "time")
+        return _call(sniffed, "time", "core", WORKER)
 
     def operators_call(self) -> Call:
         return calls.operators_call()
 
 
-def _is_qonnx(sniffed: Sniffed) -> bool:
-    return not QUANTISERS.isdisjoint(sniffed.operators)
+def _original(sniffed: Sniffed, operation: str) -> Call:
+    """In the framework whose operators the file holds."""
+    if QUANTISERS.isdisjoint(sniffed.operators):
+        return _call(sniffed, operation, "core", WORKER)
+    return _call(sniffed, operation, "qonnx", QONNX_WORKER)
 
 
-def _call(sniffed: Sniffed, operation: str) -> Call:
-    toolchain, worker = ("qonnx", QONNX_WORKER) if _is_qonnx(sniffed) else ("core", WORKER)
+def _call(sniffed: Sniffed, operation: str, toolchain: str, worker: Path) -> Call:
     # The last bits depend on the processor's vector width.
-    kind: StageClass = "hardware"
-    return Call(toolchain, worker, operation, {"entry": sniffed.entry}, libraries=(KIT,), stage_class=kind)
+    return Call(toolchain, worker, operation, {"entry": sniffed.entry}, libraries=(KIT,), stage_class="hardware")
