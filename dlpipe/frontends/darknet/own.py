@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
+from . import own_heads
 from .cfg import Section
 from .weights import Weights
 
@@ -48,13 +49,9 @@ class Context:
         return ACTIVATIONS[self.section.text("activation", default)](x)
 
 
-def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))
-
-
 ACTIVATIONS: dict[str, Any] = {
     "linear": lambda x: x,
-    "logistic": _sigmoid,
+    "logistic": own_heads.sigmoid,
     "loggy": lambda x: 2 / (1 + np.exp(-x)) - 1,
     "relu": lambda x: x * (x > 0),
     "relu6": lambda x: np.clip(x, 0, 6),
@@ -65,7 +62,7 @@ ACTIVATIONS: dict[str, Any] = {
     "hardtan": lambda x: np.clip(x, -1, 1),
     "elu": lambda x: np.where(x >= 0, x, np.exp(np.minimum(x, 0)) - 1),
     "selu": lambda x: 1.0507 * np.where(x >= 0, x, 1.6732 * (np.exp(np.minimum(x, 0)) - 1)),
-    "swish": lambda x: x * _sigmoid(x),
+    "swish": lambda x: x * own_heads.sigmoid(x),
     "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
 }
 
@@ -229,47 +226,6 @@ def _crop(c: Context, x: Any) -> Any:
     return made if c.section.integer("noadjust") else made * 2 - 1
 
 
-def _boxes(x: Any, sizes: Any, stretch: float, squared: bool, softmax: bool) -> Any:
-    """One box after the other."""
-    batch, _, rows, columns = x.shape
-    each = x.shape[1] // len(sizes)
-    x = x.reshape(batch, len(sizes), each, rows, columns)
-    made = np.zeros([batch, rows, columns, len(sizes), each])
-    for row in range(rows):
-        for column in range(columns):
-            for anchor, (wide, high) in enumerate(sizes):
-                t = x[:, anchor, :, row, column].T
-                on = t if squared else _sigmoid(t)
-                kinds = on[5:]
-                if softmax:
-                    kinds = np.exp(t[5:] - t[5:].max(0)) / np.exp(t[5:] - t[5:].max(0)).sum(0)
-                scaled = (2 * t[2:4]) ** 2 if squared else np.exp(t[2:4])
-                made[:, row, column, anchor] = np.stack(
-                    [
-                        (column + on[0] * stretch - (stretch - 1) / 2) / columns,
-                        (row + on[1] * stretch - (stretch - 1) / 2) / rows,
-                        scaled[0] * wide,
-                        scaled[1] * high,
-                        on[4],
-                        *(kinds * on[4]),
-                    ],
-                    -1,
-                )
-    return made.reshape(batch, -1, each)
-
-
-def _yolo(c: Context, x: Any) -> Any:
-    s = c.section
-    anchors = np.array(s.numbers("anchors", whole=False)).reshape(-1, 2) / [c.shape[3], c.shape[2]]
-    mask = [int(each) for each in s.numbers("mask")] or list(range(s.integer("num", 1)))
-    return _boxes(x, anchors[mask], s.real("scale_x_y", 1.0), bool(s.integer("new_coords")), False)
-
-
-def _region(c: Context, x: Any) -> Any:
-    sizes = np.array(c.section.numbers("anchors", whole=False)).reshape(-1, 2) / [x.shape[3], x.shape[2]]
-    return _boxes(x, sizes, 1.0, False, bool(c.section.integer("softmax")))
-
-
 FORWARD: dict[str, Any] = {
     "convolutional": _convolutional,
     "conv": _convolutional,
@@ -298,8 +254,8 @@ FORWARD: dict[str, Any] = {
     "reorg": _reorg,
     "crop": _crop,
     "activation": lambda c, x: c.activated(x, "linear"),
-    "logistic": lambda _, x: _sigmoid(x),
-    "yolo": _yolo,
-    "region": _region,
+    "logistic": lambda _, x: own_heads.sigmoid(x),
+    "yolo": own_heads.yolo,
+    "region": own_heads.region,
     **{kind: (lambda _, x: x) for kind in ("detection", "dropout", "cost", "empty", "silence")},
 }

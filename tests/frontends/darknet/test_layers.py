@@ -65,7 +65,10 @@ CASES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
     ),
     "local": ("[local]\nfilters=3\nsize=3\nstride=1\npad=1\nactivation=leaky\n", [(3, 8, 12), (96, 3, 36)]),
     "local, strided": ("[local]\nfilters=3\nsize=2\nstride=2\npad=0\n", [(3, 4, 6), (24, 3, 16)]),
-    "crop": ("[crop]\ncrop_height=4\ncrop_width=6\n" + CONV, [BIAS, KERNEL]),
+    "crop": (
+        "[crop]\ncrop_height=4\ncrop_width=6\nflip=1\nangle=0\nsaturation=1.5\nexposure=1\n" + CONV,
+        [BIAS, KERNEL],
+    ),
     "crop, as it is": ("[crop]\ncrop_height=4\ncrop_width=6\nnoadjust=1\n" + CONV, [BIAS, KERNEL]),
     "deconvolution": ("[deconvolutional]\nfilters=2\nsize=3\nstride=2\nactivation=leaky\n", [(2,), (4, 2, 3, 3)]),
     "deconvolution, normalised": (
