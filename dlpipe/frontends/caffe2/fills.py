@@ -9,6 +9,7 @@ import numpy as np
 import onnx.numpy_helper
 from dlpipe_worker import Refused
 
+from ..kit.protobuf import numbers
 from .converter import Converter
 from .nets import Operator
 from .table import converts
@@ -59,12 +60,12 @@ def given_values(op: Operator) -> Any:
     dtype = _GIVEN[op.type]
     values = op.args.raw("values")
     if values is None:
-        held: Any = ()
+        array = np.zeros(0, dtype)
     elif values.floats:
-        held = values.floats
+        array = numbers(values, "floats", np.float32)
     else:
-        held = values.ints
-    return shaped(op, np.fromiter(held, np.dtype(np.float32 if dtype == np.float16 else dtype), len(held)), dtype)
+        array = np.fromiter(values.ints, np.int64, len(values.ints))
+    return shaped(op, array, dtype)
 
 
 def shaped(op: Operator, array: Any, dtype: Any) -> Any:
@@ -80,7 +81,9 @@ def shaped(op: Operator, array: Any, dtype: Any) -> Any:
 def _given(converter: Converter, op: Operator) -> None:
     if op.inputs:
         raise converter.unsupported(op, "a fill whose shape is computed")
-    converter.hold(op, given_values(op))
+    if op.held is None:
+        op.held = given_values(op)
+    converter.hold(op, op.held)
 
 
 @converts("GivenTensorByteStringToUInt8Fill")

@@ -32,6 +32,7 @@ class Operator:
     outputs: list[str]
     args: Arguments
     message: Any
+    held: Any = None  # what a fill fills in, once it was read
 
     @property
     def where(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ _SCHEMA: Schema = {
         "f": (2, "float"),
         "i": (3, "int64"),
         "s": (4, "bytes"),
-        "floats": (5, "float*"),
+        "floats": (5, "float[]"),
         "ints": (6, "int64*"),
         "strings": (7, "bytes*"),
         "n": (8, "NetDef"),

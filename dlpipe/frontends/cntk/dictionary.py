@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
-from ..kit.protobuf import read_binary
+from ..kit.protobuf import numbers, read_binary
 from .schema import Dictionary
 
 INFERRED, FREE = -1, -3  # NDShape::InferredDimension and FreeDimension, as signed numbers
@@ -99,9 +99,9 @@ def _array(message: Any) -> Any:
     held: Any
     dtype: Any
     if message.HasField("float_values"):
-        held, dtype = message.float_values.value, np.float32
+        held, dtype = numbers(message.float_values, "value", np.float32), np.float32
     elif message.HasField("double_values"):
-        held, dtype = message.double_values.value, np.float64
+        held, dtype = numbers(message.double_values, "value", np.float64), np.float64
     elif message.HasField("sint32_values"):
         held, dtype = message.sint32_values.value, np.float16
     elif message.HasField("bytes_value") and not message.bytes_value.value:
@@ -113,4 +113,4 @@ def _array(message: Any) -> Any:
     if dtype is np.float16:  # the bits of each, as an integer
         bits = np.fromiter(held, np.int64, len(held)).astype(np.uint16)
         return bits.view(np.float16).reshape(dims[::-1])
-    return np.fromiter(held, dtype, len(held)).reshape(dims[::-1])
+    return np.asarray(held, dtype).reshape(dims[::-1])

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from dlpipe_worker import Refused
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import DecodeError, Message
@@ -73,6 +74,16 @@ def read_binary(path: Path, message: type[Message], what: str) -> Any:
             f"{path.name} is not {what}, or is damaged or cut off: {error}", hint="is the download or copy complete?"
         ) from error
     return found
+
+
+def numbers(message: Any, field: str, dtype: Any) -> Any:
+    """A repeated, packed field of fixed-size numbers as a numpy array, without a Python object for each."""
+    held = getattr(message, field)
+    alone = type(message)()
+    getattr(alone, field).MergeFrom(held)
+    data = alone.SerializeToString()  # a tag, a length, and the numbers as they lie in memory
+    size = np.dtype(dtype).itemsize * len(held)
+    return np.frombuffer(data[len(data) - size :], np.dtype(dtype).newbyteorder("<"))
 
 
 def read_text(path: Path, message: type[Message], what: str) -> Any:
