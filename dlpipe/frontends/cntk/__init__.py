@@ -9,8 +9,9 @@ original. What users should know:
   backends without loops have them written out by the pass `unroll`.
 - Outputs are named after the function's name, else by CNTK's uid. `--output NAME` takes any function of the model, such
   as the one before a loss.
-- Not converted: steps picked by what is in the sequence, convolution along a sequence, sparse weights, functions that
-  are Python code.
+- cuDNN's recurrent layers (`OptimizedRNNStack`, but for its GRU) become ONNX LSTM and RNN; CNTK runs them for the
+  comparison after its own `convert_optimized_rnnstack`, so their layers cannot be told apart.
+- Not converted: steps picked by what is in the sequence, sparse weights, functions that are Python code.
 - CNTK is linked against OpenMPI 1.x, which no package carries any more; `mpi.py` writes what its loader asks for.
 """
 

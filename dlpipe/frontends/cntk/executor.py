@@ -54,6 +54,9 @@ class _Function(executing.Model):
         self.tool = "cntk " + self._cntk.__version__
         self._ports = {each["name"]: each["source"] for each in contract["inputs"]}
         model = self._cntk.load_model(path)
+        if any(each.op_name == "OptimizedRNNStack" for each in _functions(model)):
+            self._open_stacks(model, contract)
+            return
         by_uid = {output.uid: output for function in _functions(model) for output in function.outputs}
         for each in contract["outputs"]:
             if each["source"] not in by_uid:
@@ -63,6 +66,20 @@ class _Function(executing.Model):
         self._outputs = {each["name"]: by_uid[each["source"]] for each in contract["outputs"]}
         self._every = by_uid
         self._model = self._cntk.combine(list(self._outputs.values()))
+
+    def _open_stacks(self, model: Any, contract: Mapping[str, Any]) -> None:
+        """cuDNN's recurrent layers run on GPUs only: CNTK's own tool makes ordinary ones of them, all under new names."""
+        from cntk.misc.optimized_rnnstack_converter import convert_optimized_rnnstack
+
+        self._model = convert_optimized_rnnstack(model)
+        self.tool += " (convert_optimized_rnnstack)"
+        if len(self._model.outputs) != len(contract["outputs"]):
+            raise Refused("CNTK can only run all outputs of a model with layers of cuDNN", "unsupported")
+        self._outputs = {each["name"]: made for each, made in zip(contract["outputs"], self._model.outputs)}
+        self._every = {each.uid: each for each in self._model.outputs}
+        for each in contract["inputs"]:
+            same = [found for found in self._model.arguments if each["name"] in (found.name, found.uid)]
+            self._ports[each["name"]] = (same or self._model.arguments)[0].uid
 
     def run(self, feeds: executing.Arrays) -> executing.Arrays:
         found = self._evaluate(self._model, feeds)

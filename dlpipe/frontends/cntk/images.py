@@ -32,15 +32,15 @@ def _finish(
     return writer.finish(function, "Reshape", [made, shape], value)
 
 
-@converts("Convolution", note="not over a sequence axis")
+@converts("Convolution")
 def _convolution(writer: Writer, function: Function, inputs: list[Value]) -> Value:
     """Weights [M, C / groups, *kernel]; transposed [C, M, *kernel]."""
     weight, value, attributes = inputs[0], inputs[1], function.attributes
-    if attributes.get("sequential"):
-        raise writer.unsupported(function, "a convolution over a sequence axis")
     if weight.dynamic:
         raise writer.unsupported(function, "a convolution with weights that are computed")
     dims = writer.fixed(function, weight)
+    if attributes.get("sequential"):  # files hold it written out: unpacked, convolved, made a sequence again
+        raise writer.unsupported(function, "a convolution over a sequence axis")
     shape = list(writer.static(function, value))
     if len(dims) == len(shape):  # one output channel, which has no axis of its own
         held = writer.emit(function, "Unsqueeze", [weight.name, writer.ints(function, 0)])

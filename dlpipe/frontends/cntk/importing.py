@@ -16,7 +16,7 @@ from .graph import Function, Net, Variable, build
 from .operators import OPERATORS, name_of
 from .order import components
 from .recurrence import DELAYS, write_scan
-from .sequences import pick_one, picks_one, shift
+from .sequences import keeps_lengths, pick_one, picks_one, shift
 from .writer import Value, Writer
 
 _TYPES = {1: "float32", 2: "float64", 4: "float16"}  # CNTK's DataType
@@ -69,11 +69,15 @@ def _chosen(net: Net, wanted: list[str]) -> list[tuple[str, str]]:
 
 
 def _needs(net: Net, uid: str) -> list[str]:
-    """The functions whose values this one reads. Just the first or last step needs none of how that is found."""
-    function = net.functions[uid]
-    picks = name_of(function.op) == "GatherPacked" and len(function.inputs) > 1 and picks_one(net, function) is not None
-    makers = (net.maker(net.resolve(each)) for each in (function.inputs[:1] if picks else function.inputs))
+    """The functions whose values this one reads."""
+    makers = (net.maker(net.resolve(each)) for each in _read_by(net, net.functions[uid]))
     return [maker.uid for maker in makers if maker is not None]
+
+
+def _read_by(net: Net, function: Function) -> list[str]:
+    """Just the first or last step needs none of how that is found; lengths that a convolution leaves are known."""
+    picks = name_of(function.op) == "GatherPacked" and len(function.inputs) > 1 and picks_one(net, function) is not None
+    return function.inputs[:1] if picks or keeps_lengths(net, function) else function.inputs
 
 
 def _check_known(net: Net, uids: list[str]) -> None:
@@ -91,7 +95,7 @@ def _check_known(net: Net, uids: list[str]) -> None:
 
 def _variables(net: Net, order: list[list[str]]) -> list[Variable]:
     """Those that the functions read, in the order of the file."""
-    read = {net.resolve(each) for part in order for uid in part for each in net.functions[uid].inputs}
+    read = {net.resolve(each) for part in order for uid in part for each in _read_by(net, net.functions[uid])}
     return [each for each in net.variables.values() if each.uid in read and net.maker(each.uid) is None]
 
 
@@ -138,7 +142,7 @@ def _hold(net: Net, writer: Writer, order: list[list[str]]) -> None:
 
 def _compute(writer: Writer, net: Net, function: Function) -> None:
     writer.graph.where = (writer.label(function), name_of(function.op))
-    inputs = [writer.values.get(net.resolve(each)) for each in function.inputs]
+    inputs = [writer.values.get(net.resolve(each)) for each in _read_by(net, function)]
     name = name_of(function.op)
     try:
         if name == "GatherPacked" and (step := picks_one(net, function)) is not None and inputs[0] is not None:

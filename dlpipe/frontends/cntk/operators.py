@@ -23,6 +23,7 @@ NAMES = (
     "UnpackSequence", "Assign", "Gather", "StableSigmoid", "RandomDistribution", "Sinh", "Cosh", "UnpackBatch",
     "ToBatch", "Asin", "Acos", "Pad", "Crop", "Atanh", "Asinh", "TopK", "Squeeze", "ConstantOp",
     "LatticeSequenceWithSoftmax", "Cast", "EyeLike", "CustomProxy", "StraightThrough", "Tan", "Atan",
+    "ConvolutionSequenceShape",
 )  # fmt: skip
 
 Convert = Callable[["Writer", "Function", "list[Value]"], "Value"]

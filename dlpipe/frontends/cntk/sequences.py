@@ -84,6 +84,16 @@ def picks_one(net: Net, function: Function) -> int | None:
     return 0 if name_of(edge.op) == "PastValue" else -1
 
 
+def keeps_lengths(net: Net, function: Function) -> bool:
+    """Whether a ToSequence takes its lengths from the convolution along a sequence that it closes."""
+    if name_of(function.op) != "ToSequence" or len(function.inputs) != 2:
+        return False
+    maker = net.maker(net.resolve(function.inputs[1]))
+    if maker is not None and name_of(maker.op) == "StopGradient" and maker.inputs:
+        maker = net.maker(net.resolve(maker.inputs[0]))
+    return maker is not None and name_of(maker.op) == "ConvolutionSequenceShape"
+
+
 def pick_one(writer: Writer, function: Function, value: Value, step: int) -> Value:
     if value.dynamic != 2:
         raise writer.bad(function, "it picks a step of a value that is no sequence")

@@ -6,12 +6,12 @@ from typing import Any
 
 from dlpipe_worker import Request, operation
 
-from . import elementwise, images, products, reducing, sequences, shaping  # noqa: F401  (each fills the table)
+from . import elementwise, images, products, reducing, sequences, shaping, stacks  # noqa: F401  (each fills the table)
 from .importing import import_model
 from .operators import NAMES, OPERATORS
 from .recurrence import DELAYS
 
-_STRUCTURE = ("Block", "Combine")  # opened or followed, so there is nothing to convert
+_STRUCTURE = ("Block", "Combine", "ConvolutionSequenceShape")  # opened or followed, so there is nothing to convert
 
 
 @operation

@@ -15,8 +15,8 @@ from . import ports
 
 OPSET = 18
 IR_VERSION = 10
-# Larger models keep their weights in model.onnx.data. Not earlier: onnx takes a file with more than one hard link, as the
-# store has them, for an attack, so every step with such a model needs a copy of it.
+# Larger models keep their weights in model.onnx.data. Not earlier: onnx takes a file with more than one hard link, as
+# the store has them, for an attack, so every step with such a model needs a copy of it.
 INLINE_BYTES = 1 << 30
 
 Dims = Sequence[int | str]

@@ -110,6 +110,6 @@ def test_mutated_files(pool: WorkerPool, shared: Path, work: Any, name: str, see
 
 def test_coverage(work: Any) -> None:
     _, told = work(FRONTEND.operators_call(), {})
-    assert told["operators"]["Convolution"]["support"] == "partial"
+    assert told["operators"]["ReduceElements"]["support"] == "partial"
     assert told["operators"]["Plus"] == {"support": "full", "note": None}
     assert told["operators"]["LambdaRank"]["support"] == "none"
