@@ -68,7 +68,7 @@ class _Function(executing.Model):
         self._model = self._cntk.combine(list(self._outputs.values()))
 
     def _open_stacks(self, model: Any, contract: Mapping[str, Any]) -> None:
-        """cuDNN's recurrent layers run on GPUs only: CNTK's own tool makes ordinary ones of them, all under new names."""
+        """cuDNN's layers run on GPUs only: CNTK's own tool makes ordinary ones of them, all under new names."""
         from cntk.misc.optimized_rnnstack_converter import convert_optimized_rnnstack
 
         self._model = convert_optimized_rnnstack(model)
