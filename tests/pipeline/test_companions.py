@@ -26,6 +26,8 @@ PAIRS = {
     "x_weights.h5": "x.json",
     "predict_net.pb": "init_net.pb",
     "crayon_init.pb": "crayon_predict.pb",
+    "model.pb": "model_init.pb",
+    "model_init.pb": "model.pb",
     "a[1].cfg": "a[1].weights",
 }
 
@@ -43,6 +45,13 @@ def test_a_checkpoint_is_all_of_its_files(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     for named in files:
         assert sorted(each.name for each in companions(tmp_path / named)) == [each for each in files if each != named]
+
+
+def test_caffe2_nets_and_what_tells_their_inputs(tmp_path: Path) -> None:
+    for name in ("predict_net.pb", "init_net.pb", "value_info.json"):
+        (tmp_path / name).touch()
+    for named, other in (("predict_net.pb", "init_net.pb"), ("init_net.pb", "predict_net.pb")):
+        assert [each.name for each in companions(tmp_path / named)] == [other, "value_info.json"]
 
 
 def test_an_exact_name_wins(tmp_path: Path) -> None:

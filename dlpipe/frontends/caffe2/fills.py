@@ -59,6 +59,7 @@ def given_values(op: Operator) -> Any:
     """What a GivenTensor*Fill fills in. Raises Refused where values and shape do not fit."""
     dtype = _GIVEN[op.type]
     values = op.args.raw("values")
+    array: Any
     if values is None:
         array = np.zeros(0, dtype)
     elif values.floats:

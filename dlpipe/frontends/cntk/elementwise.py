@@ -13,7 +13,7 @@ _SAME = {
     "Log": "Log", "Sqrt": "Sqrt", "Floor": "Floor", "Abs": "Abs", "Reciprocal": "Reciprocal", "Sin": "Sin",
     "Cos": "Cos", "Sinh": "Sinh", "Cosh": "Cosh", "Asin": "Asin", "Acos": "Acos", "Atanh": "Atanh", "Asinh": "Asinh",
     "Tan": "Tan", "Atan": "Atan", "Dropout": "Identity", "Pass": "Identity", "NoOp": "Identity",
-    "StopGradient": "Identity", "StraightThrough": "Sign",
+    "StopGradient": "Identity",
 }  # fmt: skip
 _BINARY = {"Plus": "Add", "Minus": "Sub", "ElementTimes": "Mul", "Pow": "Pow"}
 _TESTS = {

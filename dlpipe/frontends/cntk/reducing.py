@@ -43,12 +43,6 @@ def _reduce(writer: Writer, function: Function, inputs: list[Value]) -> Value:
     return writer.finish(function, _REDUCTIONS[kind], names, value, keepdims=keeps)
 
 
-@converts("SumAll")
-def _sum_all(writer: Writer, function: Function, inputs: list[Value]) -> Value:
-    del inputs
-    raise writer.unsupported(function, "a sum over the whole batch: a measure of training, not of the network")
-
-
 @converts("Softmax", "LogSoftmax", "Hardmax")
 def _softmax(writer: Writer, function: Function, inputs: list[Value]) -> Value:
     """Over the whole sample, all of its axes at once; with an axis, CNTK writes it out of other functions."""

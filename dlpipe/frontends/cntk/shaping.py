@@ -127,7 +127,7 @@ def _led(writer: Writer, function: Function, value: Value, lead: Value) -> str:
     return writer.emit(function, "Expand", [name, writer.emit(function, "Concat", [front, own], axis=0)])
 
 
-@converts("ReconcileDynamicAxis", "ToSequenceLike")
+@converts("ReconcileDynamicAxis")
 def _reconcile(writer: Writer, function: Function, inputs: list[Value]) -> Value:
     """The first value, repeated along the dynamic axes of the second."""
     value, like = inputs[0], inputs[1]
@@ -148,6 +148,13 @@ def _unpack(writer: Writer, function: Function, inputs: list[Value]) -> Value:
 def _to_sequence(writer: Writer, function: Function, inputs: list[Value]) -> Value:
     if len(inputs) > 1 or inputs[0].dynamic != 1:
         raise writer.unsupported(function, "sequences of given lengths")
+    return writer.finish(function, "Identity", [inputs[0].name], 2)
+
+
+@converts("ToSequenceLike")
+def _to_sequence_like(writer: Writer, function: Function, inputs: list[Value]) -> Value:
+    if inputs[0].dynamic != 1 or inputs[1].dynamic != 2:
+        raise writer.bad(function, "it makes no sequence of a value")
     return writer.finish(function, "Identity", [inputs[0].name], 2)
 
 

@@ -18,6 +18,7 @@ def make(request: Request) -> Dict[str, Any]:
     C.cntk_py.set_fixed_random_seed(5)
     known: Dict[str, Any] = {
         "C": C,
+        "np": np,
         "p": lambda *shape: C.parameter(init=np.random.uniform(-1, 1, shape).astype("f")),
         "v": lambda *shape: C.constant(np.random.uniform(0.1, 1, shape).astype("f")),
     }
