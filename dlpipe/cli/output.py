@@ -41,6 +41,8 @@ def agreement(fidelity: Mapping[str, Any], reference: str) -> str:
     """How near a model is to its reference, in words."""
     if fidelity["max_rel"] is None:
         return f"equal to {reference} in every element"
+    if fidelity["tolerance"] is not None and fidelity["max_rel"] > fidelity["tolerance"]:
+        return f"equal to {reference} within {fidelity['max_abs']:.2g}: finer than its outputs are resolved"
     limit = f" (limit {fidelity['tolerance']:g})" if fidelity["tolerance"] is not None else ""
     if fidelity["tolerance"] is not None and fidelity["max_rel"] > fidelity["tolerance"] and fidelity["passed"]:
         limit = ", which is as finely as the quantised original resolves it"
