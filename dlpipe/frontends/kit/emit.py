@@ -14,6 +14,7 @@ from onnx import helper, numpy_helper
 from . import ports
 
 OPSET = 18
+ML, ML_OPSET = "ai.onnx.ml", 3
 IR_VERSION = 10
 # Larger models keep their weights in model.onnx.data. Not earlier: onnx takes a file with more than one hard link, as
 # the store has them, for an attack, so every step with such a model needs a copy of it.
@@ -92,7 +93,8 @@ class Graph:
 
     def build(self, opsets: Mapping[str, int] | None = None) -> Any:
         """The ModelProto. Nodes must have been added in an order in which they can be computed."""
-        domains = {"": self.opset, **(opsets or {})}
+        used = {node.domain: ML_OPSET for node in self._nodes if node.domain == ML}
+        domains = {"": self.opset, **used, **(opsets or {})}
         return helper.make_model(
             self.proto(),
             producer_name="dlpipe",
@@ -161,5 +163,6 @@ def write(model: Any, path: Path) -> None:
 
 
 def _value_info(port: Mapping[str, Any]) -> Any:
-    element = helper.np_dtype_to_tensor_dtype(np.dtype(port["dtype"]))
+    text = port["dtype"] == "str"
+    element = onnx.TensorProto.STRING if text else helper.np_dtype_to_tensor_dtype(np.dtype(port["dtype"]))
     return helper.make_tensor_value_info(port["name"], element, port["shape"])

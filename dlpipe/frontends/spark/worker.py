@@ -1,0 +1,93 @@
+"""Spark MLlib -> ONNX, and Spark itself to run originals. Runs in the spark toolchain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlpipe_worker import Request, operation
+
+from ..kit import executing
+
+# Fitted stages of pyspark.ml that are not handled: text, hashing, and models that no ONNX operator computes.
+_OTHERS = (
+    "CountVectorizerModel",
+    "HashingTF",
+    "IDFModel",
+    "Tokenizer",
+    "StopWordsRemover",
+    "NGram",
+    "Word2VecModel",
+    "VectorIndexerModel",
+    "PolynomialExpansion",
+    "Interaction",
+    "FeatureHasher",
+    "SQLTransformer",
+    "QuantileDiscretizer",
+    "BucketedRandomProjectionLSHModel",
+    "MinHashLSHModel",
+    "DCT",
+    "RFormulaModel",
+    "FMClassificationModel",
+    "FMRegressionModel",
+    "OneVsRestModel",
+    "AFTSurvivalRegressionModel",
+    "IsotonicRegressionModel",
+    "BisectingKMeansModel",
+    "GaussianMixtureModel",
+    "LDAModel",
+    "ALSModel",
+)
+_PARTLY = {
+    "DecisionTreeClassificationModel": "no splits over categories",
+    "DecisionTreeRegressionModel": "no splits over categories",
+    "RandomForestClassificationModel": "no splits over categories",
+    "RandomForestRegressionModel": "no splits over categories",
+    "GBTClassificationModel": "no splits over categories",
+    "GBTRegressionModel": "no splits over categories",
+    "Bucketizer": "of one column",
+    "KMeansModel": "the euclidean distance",
+    "NaiveBayesModel": "not the complement model",
+    "OneHotEncoderModel": "no place for unknown categories",
+    "GeneralizedLinearRegressionModel": "the links identity, log and logit",
+}
+
+
+@operation
+def import_(request: Request) -> dict[str, Any]:
+    """source -> model.onnx, contract.json. params: entry, inputs, dims, route ("own" or "onnxmltools")."""
+    if request.params["route"] == "onnxmltools":
+        from .exporter import import_model as export
+
+        return export(request)
+    from .importing import import_model
+
+    return import_model(request)
+
+
+@operation
+def reference(request: Request) -> dict[str, Any]:
+    """source, imported, samples -> outputs.npz. params: entry."""
+    from .original import open_model
+
+    return executing.reference(request, open_model)
+
+
+@operation
+def time(request: Request) -> dict[str, Any]:
+    """source, imported, samples -> seconds of each run. params: entry, handle, warmup, runs."""
+    from .original import open_model
+
+    return executing.time(request, open_model)
+
+
+@operation
+def operators(request: Request) -> dict[str, Any]:
+    """Which fitted stages are covered."""
+    from .importing import HANDLERS
+
+    del request
+    found = {
+        name: {"support": "partial" if name in _PARTLY else "full", "note": _PARTLY.get(name)} for name in HANDLERS
+    }
+    found.update({name: {"support": "none", "note": None} for name in _OTHERS})
+    return {"operators": found, "source": "the fitted stages of pyspark.ml"}
