@@ -26,6 +26,7 @@ FRONTENDS = {
     "sklearn": "dlpipe.frontends.sklearn:SklearnFrontend",
     "xgboost": "dlpipe.frontends.sklearn:XgboostFrontend",
     "lightgbm": "dlpipe.frontends.sklearn:LightgbmFrontend",
+    "spark": "dlpipe.frontends.spark:SparkFrontend",
     "kaldi": "dlpipe.frontends.kaldi:KaldiFrontend",
     "caffe": "dlpipe.frontends.caffe:CaffeFrontend",
     "darknet": "dlpipe.frontends.darknet:DarknetFrontend",

@@ -1,8 +1,8 @@
 """Spark MLlib: saved PipelineModels, and single fitted stages.
 
-Read by dlpipe's own converter, without Spark (metadata and Parquet). Every column that no stage makes is an input of its
-own, [N, 1] unless a stage wants a vector or --input says so; outputs are `prediction` and `probability` of the last
-predictor. Spark itself runs the original, which needs Java 17 or newer. onnxmltools is the second route
+Read by dlpipe's own converter, without Spark (metadata and Parquet). Every column that no stage makes is an input of
+its own, [N, 1] unless a stage wants a vector or --input says so; outputs are `prediction` and `probability` of the last
+predictor. Spark itself runs the original, in a Java of the toolchain's own. onnxmltools is the second route
 (`--route onnxmltools`): it finishes with wrong numbers for GBTRegressor, and is then refused.
 """
 

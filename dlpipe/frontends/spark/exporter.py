@@ -45,8 +45,8 @@ def import_model(request: Request) -> dict[str, Any]:
     told_in = [ports.port(name, "float32", [ports.BATCH, width]) for name, width in wanted.items()]
     told_out = []
     for name in outputs:
-        shape = [ports.BATCH] if name == "prediction" else [ports.BATCH, int(last.numClasses)]
-        told_out.append(ports.port(name, "float32", shape))
+        width = [] if name == "prediction" else [int(last.numClasses)]
+        told_out.append(ports.port(name, "float32", [ports.BATCH, *width]))
     _finish(proto, told_in, told_out)
     emit.write(proto, Path(request.out, "model.onnx"))
     return ports.write_contract(request.out, told_in, told_out)

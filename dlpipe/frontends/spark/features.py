@@ -84,7 +84,9 @@ def _normalizer(scope: Scope, stage: SavedStage) -> None:
     op = {1.0: "ReduceL1", 2.0: "ReduceL2"}.get(power)
     axes = scope.graph.constant(np.array([1], np.int64), f"{stage.uid}/axis")
     if op is None:
-        norm = scope.node("ReduceMax", [scope.node("Abs", [column.value], f"{stage.uid}/abs"), axes], f"{stage.uid}/norm")
+        norm = scope.node(
+            "ReduceMax", [scope.node("Abs", [column.value], f"{stage.uid}/abs"), axes], f"{stage.uid}/norm"
+        )
     else:
         norm = scope.node(op, [column.value, axes], f"{stage.uid}/norm")
     zero = scope.node("Equal", [norm, scope.constant([0.0], f"{stage.uid}/zero")], f"{stage.uid}/is-zero")

@@ -1,4 +1,4 @@
-"""A saved pipeline -> ONNX: one input for every column that no stage makes, one output for what the last stages give."""
+"""A saved pipeline -> ONNX: an input for every column that no stage makes, an output for what the last stages give."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def import_model(request: Request) -> dict[str, Any]:
         try:
             handler(scope, stage)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise Refused(f"the parameters of the stage are damaged: {error!r}", node=stage.uid, op=stage.kind) from error
+            raise Refused(
+                f"the parameters of the stage are damaged: {error!r}", node=stage.uid, op=stage.kind
+            ) from error
     for name in _wanted(scope, stages):
         _declare(scope, name)
     told = {"spark": version, "columns": [port["name"] for port in scope.graph.inputs], "choices": scope.choices}

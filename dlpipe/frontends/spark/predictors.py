@@ -4,6 +4,8 @@ clustering."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from dlpipe_worker import Refused
 
@@ -13,7 +15,6 @@ from .reading import Array, SavedStage, matrix, vector
 from .scope import Column, Scope
 
 
-
 def _features(scope: Scope, stage: SavedStage, width: int) -> Column:
     return scope.number(stage, str(stage.param("featuresCol", "features")), width)
 
@@ -21,7 +22,9 @@ def _features(scope: Scope, stage: SavedStage, width: int) -> Column:
 def _linear(scope: Scope, stage: SavedStage, weights: Array, offset: Array) -> str:
     """weights: [outputs, features] -> [N, outputs]."""
     column = _features(scope, stage, weights.shape[1])
-    product = scope.node("MatMul", [column.value, scope.constant(weights.T, f"{stage.uid}/weights")], f"{stage.uid}/sum")
+    product = scope.node(
+        "MatMul", [column.value, scope.constant(weights.T, f"{stage.uid}/weights")], f"{stage.uid}/sum"
+    )
     return scope.node("Add", [product, scope.constant(offset, f"{stage.uid}/intercept")], f"{stage.uid}/margin")
 
 
@@ -63,9 +66,7 @@ def _refuse_thresholds(stage: SavedStage) -> None:
         raise stage.refuse("a threshold for each class")
 
 
-def _binary(
-    scope: Scope, stage: SavedStage, margin: str, positive: str | None, judged: str, threshold: float
-) -> None:
+def _binary(scope: Scope, stage: SavedStage, margin: str, positive: str | None, judged: str, threshold: float) -> None:
     """judged: what must be above the threshold for the class 1."""
     uid = stage.uid
     raw = scope.node("Concat", [scope.node("Neg", [margin], f"{uid}/other"), margin], f"{uid}/raw", axis=1)
@@ -118,10 +119,10 @@ def _perceptron(scope: Scope, stage: SavedStage) -> None:
     row = stage.row()
     sizes = [int(each) for each in row.get("layers") or stage.param("layers") or []]
     weights = vector(row["weights"])
-    if len(sizes) < 2 or sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False)) != len(weights):
+    if len(sizes) < 2 or sum((n + 1) * m for n, m in pairwise(sizes)) != len(weights):
         raise Refused(f"{len(weights)} weights do not make the layers {sizes}", node=stage.uid, op=stage.kind)
     value, at = _features(scope, stage, sizes[0]).value, 0
-    for index, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for index, (inputs, outputs) in enumerate(pairwise(sizes)):
         dense = weights[at : at + inputs * outputs].reshape(inputs, outputs)
         bias = weights[at + inputs * outputs : at + (inputs + 1) * outputs]
         at += (inputs + 1) * outputs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class SavedStage:
 def load(folder: Path) -> tuple[list[SavedStage], str | None]:
     """(the stages in order, the version of Spark). Raises Refused for what is damaged or was never fitted."""
     about = _metadata(folder)
-    if not _kind(about) == _PIPELINE:
+    if _kind(about) != _PIPELINE:
         return [_stage(folder, about)], about.get("sparkVersion")
     order = (about.get("paramMap") or {}).get("stageUids")
     if not isinstance(order, list) or not order:
@@ -75,7 +76,9 @@ def load(folder: Path) -> tuple[list[SavedStage], str | None]:
     places = {path.name.partition("_")[2]: path for path in sorted((folder / "stages").glob("*_*")) if path.is_dir()}
     missing = [uid for uid in order if uid not in places]
     if missing:
-        raise Refused(f"the stage {missing[0]} is not in the folder", hint="is the copy complete?", node=str(missing[0]))
+        raise Refused(
+            f"the stage {missing[0]} is not in the folder", hint="is the copy complete?", node=str(missing[0])
+        )
     found = []
     for uid in order:
         inner, _ = load(places[uid]) if _kind(_metadata(places[uid])) == _PIPELINE else ([], None)
@@ -106,7 +109,9 @@ def _stage(folder: Path, about: Mapping[str, Any]) -> SavedStage:
 def read_rows(folder: Path) -> list[dict[str, Any]]:
     files = sorted(folder.glob("*.parquet"))
     if not files:
-        raise Refused(f"the parameters in {folder.parent.name}/{folder.name} are not there", hint="is the copy complete?")
+        raise Refused(
+            f"the parameters in {folder.parent.name}/{folder.name} are not there", hint="is the copy complete?"
+        )
     rows: list[dict[str, Any]] = []
     for file in files:
         try:
@@ -140,7 +145,7 @@ def matrix(value: Any) -> Array:
             return values.reshape(rows, columns) if across else values.reshape(columns, rows).T
         found = np.zeros((rows, columns))
         starts = value["colPtrs"]
-        for major, (start, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for major, (start, end) in enumerate(pairwise(starts)):
             minor = np.array(value["rowIndices"][start:end], np.int64)
             places = (major, minor) if across else (minor, major)
             found[places] = value["values"][start:end]

@@ -50,7 +50,9 @@ class Scope:
         if found.text:
             raise Refused(f"the column {name} is text, and {stage.kind} wants numbers", node=stage.uid, op=stage.kind)
         if width is not None and found.width != width:
-            raise Refused(f"{name} is {found.width} wide, and {stage.kind} wants {width}", node=stage.uid, op=stage.kind)
+            raise Refused(
+                f"{name} is {found.width} wide, and {stage.kind} wants {width}", node=stage.uid, op=stage.kind
+            )
         return found
 
     def text(self, stage: SavedStage, name: str, choices: list[str]) -> Column:

@@ -13,7 +13,7 @@ import numpy as np
 from dlpipe_worker import Refused
 from onnx import numpy_helper
 
-from .reading import Array, SavedStage
+from .reading import Array, SavedStage, read_rows
 from .scope import Column, Scope
 
 _AVERAGED = ("RandomForest",)  # a boosted ensemble adds up instead
@@ -44,7 +44,8 @@ class Forest:
         counts = np.array(node["impurityStats"], np.float64)
         if len(counts) != classes or counts.sum() <= 0:
             raise Refused("a leaf holds no class frequencies", node=self.stage.uid, op=self.stage.kind)
-        return counts / counts.sum()
+        shares: Array = counts / counts.sum()
+        return shares
 
 
 def read(stage: SavedStage) -> Forest:
@@ -59,19 +60,17 @@ def read(stage: SavedStage) -> Forest:
         raise Refused("there are no trees", node=stage.uid, op=stage.kind)
     weights = dict.fromkeys(by_tree, 1.0)
     if not alone:
-        given = {int(row.get("treeID", row.get("_1"))): float(row.get("weights", row.get("_3"))) for row in _about(stage)}
+        # Spark names these columns by their places since 3.0.
+        given = {
+            int(row["treeID" if "treeID" in row else "_1"]): float(row["weights" if "weights" in row else "_3"])
+            for row in read_rows(stage.path / "treesMetadata")
+        }
         weights = {tree: given[tree] for tree in by_tree}
         if stage.kind.startswith(_AVERAGED):
             weights = {tree: 1.0 / len(by_tree) for tree in by_tree}
     for nodes in by_tree.values():
         _check(stage, nodes)
     return Forest(stage, [(by_tree[tree], weights[tree]) for tree in sorted(by_tree)])
-
-
-def _about(stage: SavedStage) -> list[dict[str, Any]]:
-    from .reading import read_rows
-
-    return read_rows(stage.path / "treesMetadata")
 
 
 def _is_leaf(node: Mapping[str, Any]) -> bool:

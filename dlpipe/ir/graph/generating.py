@@ -24,7 +24,7 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     """
     model = files.read(folder / files.MODEL)
     dims = {**_typical(folder), **dims}
-    bounds = _index_bounds(model.graph)
+    bounds, choices = _index_bounds(model.graph), _metadata(folder).get("choices", {})
     chosen: dict[str, int] = {}
     ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in describing.ports(model.graph, "input")]
     sizes = [walk.elements(port["shape"]) * _item_bytes(port) for port in ports]
@@ -36,16 +36,22 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     for port in ports:
         # A stream of its own for each input: one more input changes nothing for the others.
         random = np.random.default_rng([seed, zlib.crc32(port["name"].encode())])
-        arrays[port["name"]] = _values(random, port, (count, *port["shape"]), bounds.get(port["name"], _SMALL))
+        shape = (count, *port["shape"])
+        if port["name"] in choices:  # texts that the model knows
+            arrays[port["name"]] = random.choice(np.array(choices[port["name"]], np.str_), shape)
+        else:
+            arrays[port["name"]] = _values(random, port, shape, bounds.get(port["name"], _SMALL))
     return arrays, chosen
 
 
 def _typical(folder: Path) -> dict[str, int]:
+    return {str(name): int(size) for name, size in _metadata(folder).get("example_dims", {}).items()}
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
     contract = folder / "contract.json"
-    if not contract.is_file():
-        return {}
-    found = json.loads(contract.read_bytes()).get("metadata", {}).get("example_dims", {})
-    return {str(name): int(size) for name, size in found.items()}
+    found: dict[str, Any] = json.loads(contract.read_bytes()).get("metadata", {}) if contract.is_file() else {}
+    return found
 
 
 def _fixed(port: dict[str, Any], dims: dict[str, int], chosen: dict[str, int]) -> list[int]:
