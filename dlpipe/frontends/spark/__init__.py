@@ -39,6 +39,10 @@ class SparkFrontend(Frontend):
         del options
         return self._call("reference", entry=sniffed.entry)
 
+    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del options
+        return self._call("layers", entry=sniffed.entry)
+
     def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         del options
         return self._call("time", entry=sniffed.entry, threads=1)

@@ -84,6 +84,15 @@ class Pipeline(executing.Model):
         return [{name: values[i * rows : (i + 1) * rows] for name, values in found.items()} for i in range(count)]
 
     def run(self, feeds: dict[str, Any]) -> dict[str, Any]:
+        return self._columns(feeds, {port["name"]: port["name"] for port in self.outputs})
+
+    def layers(self, feeds: dict[str, Any]) -> dict[str, Any]:
+        """Every column that a stage makes, named after the stage."""
+        stages = getattr(self.model, "stages", [self.model])
+        return self._columns(feeds, {f"{stage.uid}: {name}": name for stage in stages for name in _made(stage)})
+
+    def _columns(self, feeds: dict[str, Any], wanted: dict[str, str]) -> dict[str, Any]:
+        """Name -> [rows] or [rows, width]; `wanted`: name -> column."""
         from pyspark.ml.linalg import Vectors
 
         rows = len(next(iter(feeds.values())))
@@ -98,17 +107,27 @@ class Pipeline(executing.Model):
                 columns.append([Vectors.dense([float(x) for x in row]) for row in values])
         table = self.session.createDataFrame(list(zip(*columns, strict=True)), [port["name"] for port in self.inputs])
         try:
-            collected = self.model.transform(table).select([port["name"] for port in self.outputs]).collect()
+            collected = self.model.transform(table).select(list(wanted.values())).collect()
         except Exception as error:  # as above
             raise Refused(f"{self.tool} cannot run the pipeline: {_first(error)}") from error
         if len(collected) != rows:
             raise Refused(f"the pipeline gives {len(collected)} rows for {rows}", kind="unsupported")
         found = {}
-        for index, port in enumerate(self.outputs):
+        for index, name in enumerate(wanted):
             values = [row[index] for row in collected]
-            wide = len(port["shape"]) > 1
-            found[port["name"]] = np.array([each.toArray() for each in values] if wide else values, np.float64)
+            if not isinstance(values[0], str):
+                numbers = [each.toArray() if hasattr(each, "toArray") else each for each in values]
+                found[name] = np.array(numbers, np.float64)
         return found
+
+
+def _made(stage: Any) -> list[str]:
+    found: list[str] = []
+    for param in ("outputCol", "outputCols", "rawPredictionCol", "probabilityCol", "predictionCol"):
+        if stage.hasParam(param) and stage.isDefined(param):
+            value = stage.getOrDefault(param)
+            found += [value] if isinstance(value, str) else value
+    return found
 
 
 def _stage(folder: Path, spark: Any) -> Any:

@@ -73,6 +73,14 @@ def reference(request: Request) -> dict[str, Any]:
 
 
 @operation
+def layers(request: Request) -> dict[str, Any]:
+    """source, imported, samples -> layers.npz: what each stage makes of sample 0. params: entry."""
+    from .original import open_model
+
+    return executing.layers(request, open_model)
+
+
+@operation
 def time(request: Request) -> dict[str, Any]:
     """source, imported, samples -> seconds of each run. params: entry, handle, warmup, runs."""
     from .original import open_model
