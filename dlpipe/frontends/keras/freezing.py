@@ -11,6 +11,8 @@ from ..tensorflow.loading import Loaded
 from ..tensorflow.ports import option_for, simple_names
 from .network import Network
 
+_BY_XLA = ("_XlaMustCompile", "_noinline", "_xla_compile_id")
+
 
 def freeze(network: Network, outputs: Sequence[str], asked: Mapping[str, Mapping[str, Any]]) -> Loaded:
     """`outputs`: those wanted, or none for all. `asked`: the user's word on shapes.
@@ -59,4 +61,13 @@ def _freeze(network: Network, asked: Mapping[str, Mapping[str, Any]]) -> tuple[G
             kind="unsupported",
             hint="cut the model behind its lookup layer, and feed it with the indices",
         )
-    return frozen.graph.as_graph_def(), fed, [tensor.name for tensor in frozen.outputs]
+    graph = frozen.graph.as_graph_def()
+    _allow_inlining(graph)
+    return graph, fed, [tensor.name for tensor in frozen.outputs]
+
+
+def _allow_inlining(graph: Graph) -> None:
+    """Keras has XLA compile some layers (convolutions in groups): calls that would not be inlined, nor converted."""
+    for marked in [*graph.node, *graph.library.function, *(n for f in graph.library.function for n in f.node_def)]:
+        for name in _BY_XLA:
+            marked.attr.pop(name, None)

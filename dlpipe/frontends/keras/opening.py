@@ -141,7 +141,7 @@ def _build(model: Any, asked: Mapping[str, Mapping[str, Any]]) -> None:
         raise Refused(
             "the model does not say what shape its input has",
             kind="unsupported",
-            hint="say it: --input x:N,28,28,1 (the dims of yours)",
+            hint="say it: --input x:1x28x28x1 (the dims of yours)",
         )
     shape = [dim if isinstance(dim, int) and dim >= 0 else None for dim in shapes[0]]
     try:

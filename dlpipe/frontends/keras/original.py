@@ -31,22 +31,31 @@ def kind(request: Request) -> str:
 
 
 class _Original(Model):
+    """As `predict` runs it: as a graph. (Called eagerly on a CPU, a convolution of Keras 3.15 with a bias and the
+    channels first gives wrong numbers.)"""
+
     def __init__(self, network: Network, contract: Mapping[str, Any]) -> None:
+        import tensorflow as tf
+
         self._network = network
+        self._run = tf.function(network.call, autograph=False)
         self.tool = network.opened.tool
         self._inputs = {each["source"]: each["name"] for each in contract["inputs"]}
         self._outputs = {each["source"]: each["name"] for each in contract["outputs"]}
         self._all: tuple[list[str], Any] | None = None
 
     def run(self, feeds: Arrays) -> Arrays:
-        made = dict(zip(self._network.output_names, self._call(self._network.call, feeds), strict=True))
+        made = dict(zip(self._network.output_names, self._call(self._run, feeds), strict=True))
         return {name: made[source] for source, name in self._outputs.items()}
 
     def layers(self, feeds: Arrays) -> Arrays:
         if self._all is None:
-            self._all = self._network.layers()
-        names, model = self._all
-        made = self._call(lambda values: model(values, training=False), feeds)
+            import tensorflow as tf
+
+            names, model = self._network.layers()
+            self._all = names, tf.function(lambda values: model(values, training=False), autograph=False)
+        names, run = self._all
+        made = self._call(run, feeds)
         return dict(zip(names, made, strict=True))
 
     def _call(self, call: Any, feeds: Arrays) -> list[Any]:

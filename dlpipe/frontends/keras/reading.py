@@ -96,7 +96,8 @@ def hdf5_attributes(path: Path) -> dict[str, str]:
                 values = [place.attrs[name] for place in places if name in place.attrs]
                 if values:
                     value = values[0]
-                    found[name] = value.decode("utf-8") if isinstance(value, bytes) else str(value)
+                    text = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+                    found[name] = text.decode("utf-8", "replace")
             return found
     except (OSError, KeyError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         raise Refused(f"{path.name} is not a whole HDF5 file: {error}", hint="is the copy complete?") from None

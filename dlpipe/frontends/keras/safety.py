@@ -11,12 +11,16 @@ from .configs import Config
 EXECUTES = frozenset({"Lambda", "TFSMLayer", "__lambda__"})
 MODELS = frozenset({"Sequential", "Functional", "Model", "Graph"})
 PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "builtins", "numpy")
+# Operators that were called on tensors, which Keras makes layers of.
+CALLS = frozenset({"TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod"})
+CALLS |= {"InstanceProperty", "AddLoss", "AddMetric"}
+OPERATORS = "keras.src.ops."  # the module of those of Keras 3
 NOT_SIZES = frozenset({"seed", "dtype", "axis", "mask_value", "max_value", "threshold", "value"})
 
 
 def check(config: Config, known: Iterable[str], *, unsafe: bool) -> None:
     """`known`: the classes of layers that Keras has. Raises Refused, naming the layer."""
-    classes = frozenset(known) | MODELS
+    classes = frozenset(known) | MODELS | CALLS
     for layer, item in configs.objects(config):
         if item["class_name"] in EXECUTES and not unsafe:
             raise Refused(
@@ -72,7 +76,7 @@ def _layer_classes(config: Config) -> list[tuple[str, str]]:
     found = []
     for each in configs.layers(config):
         name = each.get("class_name")
-        if isinstance(name, str):
+        if isinstance(name, str) and not str(each.get("module")).startswith(OPERATORS):
             found.append((configs.name_of(each) or name, name))
             if name in MODELS:
                 found += _layer_classes(each)

@@ -113,12 +113,15 @@ class _Pickled(_Compiled):
     def __init__(self, path: Path, contract: Mapping[str, Any], compiled: bool) -> None:
         _configure()
         import theano
+        from theano.compile import function_module
 
+        # A compiled function is compiled anew when it is unpickled, for a minute or more; its maker has the graph.
+        function_module._constructor_Function = lambda maker, *_: maker  # noqa: SLF001 - what its pickles name
         with path.open("rb") as file:
             value = pickle.load(file, encoding="latin1")  # noqa: S301 - on the user's word only
-        if hasattr(value, "maker"):
-            inputs = [each.variable for each in value.maker.inputs if not each.shared]
-            outputs = value.maker.outputs
+        if isinstance(value, function_module.FunctionMaker):
+            inputs = [each.variable for each in value.inputs if not each.shared]
+            outputs = value.outputs
             outputs = [each.variable for each in (outputs if isinstance(outputs, list) else [outputs])]
         elif isinstance(value, (list, tuple)) and len(value) == 2:
             inputs, outputs = [list(each) if isinstance(each, (list, tuple)) else [each] for each in value]

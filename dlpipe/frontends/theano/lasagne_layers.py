@@ -33,7 +33,11 @@ class Builder:
                 raise layer.refuse(f"is a {layer.kind}, which is not covered")
             inputs = [self.values[source] for source in layer.sources]
             options = dict(layer.options)
-            value, shape = HANDLERS[layer.kind](self, layer, inputs, options)
+            try:
+                value, shape = HANDLERS[layer.kind](self, layer, inputs, options)
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+                what = f"lacks {error}" if isinstance(error, KeyError) else f"does not fit: {error}"
+                raise Refused(f"the layer {layer.name} {what}", node=layer.name, op=layer.kind) from None
             self.values[layer.name] = self.graph.node("Identity", [value], [layer.name], name=layer.name), shape
             if options:
                 raise layer.refuse(f"has the arguments {', '.join(sorted(options))}, which are not covered")
