@@ -14,6 +14,7 @@ from .converter import Converter, FixedBatch, Mismatch
 from .inputs import Input, describe_input, find_inputs
 from .nets import Net, Operator, read_net
 from .platform import cut_platform
+from .resolution import resolutions
 from .sizes import fitting_size, free_size
 from .table import OPERATORS
 
@@ -38,16 +39,14 @@ def import_model(request: Request) -> dict[str, Any]:
         "framework": "caffe2",
         "files": net.files,
         "cut": sorted(cut),
-        "quantisation": {
-            name: {"scale": converter.quantised[name][0], "zero_point": converter.quantised[name][1]}
-            for name in wanted
-            if name in converter.quantised
-        },
     }
+    resolution = resolutions(converter, kept, wanted)
     for name in wanted:
         _declare(converter, name)
     converter.graph.save(
-        request.out, labels=read_labels(request.inputs["source"], params["entry"]), metadata={"caffe2": metadata}
+        request.out,
+        labels=read_labels(request.inputs["source"], params["entry"]),
+        metadata={"caffe2": metadata, "resolution": resolution},
     )
     return {"operators": len(kept), "files": net.files, "inputs": [each.name for each in inputs]}
 

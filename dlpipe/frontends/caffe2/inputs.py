@@ -21,6 +21,7 @@ _KEEPS_CHANNELS = {
     "Int8Quantize", "Int8Dequantize", "Int8MaxPool", "Int8AveragePool", "Int8Relu", "Copy", "Scale", "Clip", "Sigmoid",
     "Tanh", "LeakyRelu", "Softmax", "Alias", "CopyCPUToGPU", "CopyFromCPUInput", "Negative", "HalfToFloat",
 }  # fmt: skip
+_EXCHANGES = {"NCHW2NHWC", "NHWC2NCHW"}
 _CONVOLUTIONS = {"Conv", "Conv1D", "Conv2D", "Conv3D", "Int8Conv", "Int8ConvRelu"}
 _WEIGHTED = {*_CONVOLUTIONS, "ConvTranspose", "FC", "Int8FC", "SpatialBN", "PRelu", "InstanceNorm", "AffineChannel"}
 _SPATIAL = ("D", "H", "W")
@@ -125,15 +126,24 @@ def _follow(net: Net, name: str, weights: Mapping[str, Any], cut: set[int]) -> t
     for op in net.operators:
         if op.index in cut and name in op.outputs and op.type in CUT_BEFORE:
             return (BATCH, *CUT_BEFORE[op.type].shape), CUT_BEFORE[op.type].layout
-    same = {name}
+    same = {name: False}  # values with the input's channels -> whether the layout was exchanged on the way
     for op in net.operators:
         if op.index in cut or not op.inputs or op.inputs[0] not in same:
             continue
+        turned = same[op.inputs[0]]
         if op.type in _WEIGHTED:
-            return _from_weights(op, weights)
-        if op.type in _KEEPS_CHANNELS:
-            same.update(op.outputs[:1])
+            shape, layout = _from_weights(op, weights)
+            return _turned(shape, layout) if turned and shape is not None else (shape, layout)
+        if op.type in _KEEPS_CHANNELS or op.type in _EXCHANGES:
+            same.update(dict.fromkeys(op.outputs[:1], turned != (op.type in _EXCHANGES)))
     return None, None
+
+
+def _turned(shape: Any, layout: str | None) -> tuple[Any, str | None]:
+    """The shape and layout before channels were moved to the end, or to the front."""
+    if layout == "NHWC":
+        return (shape[0], shape[-1], *shape[1:-1]), "NCHW"
+    return (shape[0], *shape[2:], shape[1]), "NHWC" if layout == "NCHW" else None
 
 
 def _from_weights(op: Operator, weights: Mapping[str, Any]) -> tuple[Any, str | None]:

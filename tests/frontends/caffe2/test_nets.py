@@ -137,6 +137,43 @@ def test_blobs_written_again_and_files_of_every_form(work: Any, form: dict[str, 
     np.testing.assert_allclose(found["p"], _original(work, source, entry, ir, samples)["p"], atol=1e-5)
 
 
+_CODES = {"scale": 0.01, "zero": 128}
+MOBILE = Case(
+    "mobile",
+    [
+        ("NCHW2NHWC", ["data"], ["nhwc"], {}),
+        ("Int8Quantize", ["nhwc"], ["q"], {"Y_scale": 0.01, "Y_zero_point": 128}),
+        ("Int8ConvRelu", ["q", "w", "b"], ["c"], {"kernel": 3, "order": "NHWC", "Y_scale": 0.02, "Y_zero_point": 0}),
+        ("Int8AveragePool", ["c"], ["a"], {"kernel": 6, "order": "NHWC", "Y_scale": 0.02, "Y_zero_point": 0}),
+        ("Int8FC", ["a", "fw", "fb"], ["f"], {"Y_scale": 0.05, "Y_zero_point": 100}),
+        ("Int8Dequantize", ["f"], ["logits"], {}),
+        ("Softmax", ["logits"], ["p"], {}),
+    ],
+    {"data": [1]},
+    {
+        "w": {"int8": [4, 3, 3, 3], **_CODES},
+        "b": {"int32": [4], "scale": 1e-4},
+        "fw": {"int8": [5, 4], **_CODES},
+        "fb": {"int32": [5], "scale": 2e-4},
+    },
+    ["logits", "p"],
+)
+
+
+@pytest.mark.interpreter
+@pytest.mark.slow
+def test_an_8_bit_net_of_a_phone(work: Any) -> None:
+    source = make(work, MOBILE)
+    ir, contract = _import(work, source, dims={"H": 8, "W": 8})
+    assert contract["inputs"][0]["shape"] == ["N", 3, 8, 8]
+    resolution = contract["metadata"]["resolution"]
+    assert resolution == {"logits": {"step": pytest.approx(0.05)}, "p": {"step": pytest.approx(0.025)}}
+    image = np.random.default_rng(0).uniform(-1, 1, (8, 1, 3, 8, 8)).astype(np.float32)
+    samples, found = _run(work, ir, data=image)
+    wanted = _original(work, source, "predict_net.pb", ir, samples)
+    assert np.abs(found["logits"] - wanted["logits"]).max() <= 0.05 * 1.01
+
+
 @pytest.mark.interpreter
 @pytest.mark.slow
 def test_what_the_files_do_not_tell(work: Any) -> None:
