@@ -13,6 +13,8 @@ import numpy as np
 
 from .step import Step, layer
 
+MAX_BOXES = 1 << 22  # YOLO 4 at 608 x 608 has 22,743
+
 
 @layer("yolo")
 def yolo(step: Step) -> None:
@@ -47,6 +49,8 @@ def _decode(step: Step, sizes: Any, classes: int, stretch: float, squared: bool,
     count, each = len(sizes), 5 + classes
     if classes < 1 or channels != count * each:
         step.fail(f"{channels} channels for {count} boxes of {classes} classes")
+    if height * width * count > MAX_BOXES:
+        step.fail(f"{height} x {width} cells with {count} boxes each")
     value = step.reshape(step.value, [count, each, height, width])
     value = step.node("Transpose", [value], perm=[0, 3, 4, 1, 2])  # batch, row, column, anchor, number
     parts = [step.graph.fresh(f"{step.section.name}.{part}") for part in ("xy", "wh", "object", "class")]

@@ -117,6 +117,7 @@ def test_files_that_do_not_belong_together(darknet: Any) -> None:
         ("width=3\n[net]\n", "line 1"),
         (NET.replace("12", "many") + CONV, "'many'"),
         (NET + CONV.replace("filters=8", "filters=99999999999"), "beyond anything"),
+        (NET.replace("width=12", "width=2000000000") + YOLO + f"[yolo]\nmask=0,1,2\n{HEAD}", "cells with"),
         (NET + CONV + "[route]\nlayers=7\n", "does not come before"),
         (NET + CONV + "[shortcut]\nfrom=-9\n", "does not come before"),
     ],
