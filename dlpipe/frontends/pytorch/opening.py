@@ -96,7 +96,9 @@ def _open_script(path: Path, given: Given, dims: Mapping[str, int], note: Note) 
         raise Refused(f"{path.name} has no forward method", kind="unsupported")
     weights = model.state_dict() or states.constants(model)
     leaves, asked = [], []
-    for argument in model.forward.schema.arguments[1:]:
+    arguments = model.forward.schema.arguments[1:]
+    _check_names(given, [argument.name for argument in arguments])
+    for argument in arguments:
         kind = str(argument.type)
         if kind in ("Tensor", "Optional[Tensor]") and (kind == "Tensor" or argument.name in given):
             leaves.append(Leaf(argument.name, _given(given, argument.name)))
@@ -110,14 +112,14 @@ def _open_script(path: Path, given: Given, dims: Mapping[str, int], note: Note) 
             raise Refused(f"forward takes {argument.name!r}, a {kind}", kind="unsupported", hint=hint)
     pairs = states.written(model)
     _settle(model, leaves, asked, weights, note, path)
-    arguments = positional(leaves)
+    called = positional(leaves)
     found: list[states.State] = []
     if pairs:
-        Program(model, arguments, "script").run([leaf.value for leaf in arguments.inputs])
+        Program(model, called, "script").run([leaf.value for leaf in called.inputs])
         found = list(states.tensors(pairs))
         kept = ", ".join(state.attribute for state in found)
         note(f"the program keeps {kept} from call to call: inputs and outputs of the imported model") if found else None
-    return Program(model, arguments, "script", found)
+    return Program(model, called, "script", found)
 
 
 def _open_module(path: Path, folder: str, params: Mapping[str, Any], given: Given, note: Note) -> Program:
@@ -146,10 +148,7 @@ def _open_module(path: Path, folder: str, params: Mapping[str, Any], given: Give
         reshape(arguments, given)
     else:
         wanted = [name for name in names if name in needed or name in given] or names[:1]
-        if unknown := sorted(set(given) - set(names)):
-            raise Refused(
-                f"there is no input {unknown[0]!r}", kind="unsupported", hint=f"the inputs are {', '.join(names)}"
-            )
+        _check_names(given, names)
         leaves = [Leaf(name, _given(given, name)) for name in wanted]
         asked = [leaf.name for leaf in leaves if leaf.value is None]
         _settle(model, leaves, asked, model.state_dict(), note, path)
@@ -186,6 +185,12 @@ def _signature(model: torch.nn.Module) -> tuple[list[str], set[str]]:
         return ["input"], {"input"}
     needed = {each.name for each in arguments if each.default is inspect.Parameter.empty}
     return [each.name for each in arguments], needed
+
+
+def _check_names(given: Given, names: list[str]) -> None:
+    if unknown := sorted(set(given) - set(names)):
+        hint = f"the inputs are {', '.join(names)}"
+        raise Refused(f"there is no input {unknown[0]!r}", kind="unsupported", hint=hint)
 
 
 def _given(given: Given, name: str) -> torch.Tensor | None:

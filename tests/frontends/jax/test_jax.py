@@ -99,6 +99,15 @@ def test_what_is_refused(work: Any, made: Path, file: str, options: Any, kind: t
         work(JaxFrontend().import_call(Sniffed(form, "jax", file), ImportOptions(**options)), {"source": source})
 
 
+def test_operators_are_told_by_the_table_of_handlers(work: Any) -> None:
+    _, value = work(JaxFrontend().operators_call(), {})
+    operators = value["operators"]
+    assert operators["stablehlo.dot_general"] == {"support": "full", "note": None}
+    assert operators["stablehlo.scatter"]["support"] == "partial"
+    assert operators["stablehlo.fft"]["support"] == "none"
+    assert sum(each["support"] != "none" for each in operators.values()) > 60
+
+
 def test_the_same_bytes_every_time(ran: Run, made: Path) -> None:
     first, second = (ran(made / "lstm.jax").ir for _ in range(2))
     assert (first / "model.onnx").read_bytes() == (second / "model.onnx").read_bytes()

@@ -136,6 +136,7 @@ def test_a_pickled_module_only_on_the_users_word(ran: Run, made: Path) -> None:
         ("plain.pth", "state-dict", {"factory": "nets:absent"}, Unsupported, "nets has no absent"),
         ("several.pth", "state-dict", {"factory": "nets:Several"}, Unsupported, "shapes of its inputs x, more"),
         ("evil.pth", "state-dict", {"factory": "nets:Conv"}, Unsupported, "executes code when it is read"),
+        ("traced.pt", "torchscript", {"inputs": {"y": IMAGE["x"]}}, Unsupported, "there is no input 'y'"),
         ("calls.pt2", "pt2", {}, BadModel, "calls torch.hub.load, which is no operator"),
         ("computes.pt2", "pt2", {}, BadModel, "which is no arithmetic"),
         ("pickled.pt2", "pt2", {}, BadModel, "cannot be read as an ExportedProgram"),
