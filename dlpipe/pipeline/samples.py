@@ -59,8 +59,7 @@ def make_samples(
         labels = read_labels(request.labels) if request.labels else ()
         executor.run(from_data(session, request.data, imported.contract, imported.ir, labels=labels))
     else:
-        usual = imported.contract.metadata.get("sample_dims", {})  # sizes of free dims that the model can do with
-        executor.run(generated(imported.ir, {**usual, **request.options.dims}))
+        executor.run(generated(imported.ir, request.options.dims))
     value = executor.outcomes["samples"].value
     stages = [] if "reference" in executor.outcomes else [_reference(imported)]
     for name, limit in (("emulated", EMULATED_SAMPLES), ("calibration", CALIBRATION_SAMPLES), ("timing", 1)):

@@ -40,6 +40,13 @@ def padding(attributes: Attributes, rank: int) -> list[int]:
     return pad
 
 
+def fits(net: Net, data: str, reach: list[int], pad: list[int]) -> None:
+    """Raises Refused where a window is larger than what it moves over, which ONNX's inference lets pass."""
+    for dim, size, around in zip(net.shape(data)[2:], reach, pad, strict=True):
+        if isinstance(dim, int) and size > dim + 2 * around:
+            raise Refused(f"a window of {size} does not fit into {dim} padded by {around}")
+
+
 @handles("Convolution", "Convolution_v1", note="channels first; MXNet itself has channels last on GPUs only")
 def convolution(net: Net, layer: Layer) -> str:
     a = layer.attributes
@@ -47,8 +54,11 @@ def convolution(net: Net, layer: Layer) -> str:
     channels_first(a)
     a.whole("num_filter")
     pad = padding(a, len(a.dims("kernel")))
+    shape = window(a)
+    reach = [(size - 1) * step + 1 for size, step in zip(shape["kernel_shape"], shape["dilations"], strict=True)]
+    fits(net, layer.inputs[0], reach, pad)
     inputs = layer.inputs[:2] if a.flag("no_bias") else layer.inputs[:3]
-    return net.add("Conv", *inputs, group=a.whole("num_group", 1), pads=pad * 2, **window(a))
+    return net.add("Conv", *inputs, group=a.whole("num_group", 1), pads=pad * 2, **shape)
 
 
 @handles("Deconvolution", note="channels first; MXNet itself has channels last on GPUs only")

@@ -120,6 +120,9 @@ class Net:
             )
         except (shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             raise Refused(f"it does not fit what it is given: {_last_line(error)}") from error
+        for kind in found.values():
+            if any(dim.HasField("dim_value") and dim.dim_value < 1 for dim in kind.tensor_type.shape.dim):
+                raise Refused("it does not fit what it is given: nothing would be left")
         self._types.update(found)
         self._pending.append((op, list(inputs), outputs, given))
         return outputs

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from dlpipe_worker import Refused
 
-from .convolving import channels_first, padding
+from .convolving import channels_first, fits, padding
 from .handlers import Layer, handles
 from .net import Net
 
@@ -89,6 +89,7 @@ def _extra(net: Net, data: str, kernel: list[int], stride: list[int], pad: list[
     """By how much the last window of each axis reaches beyond the padded input."""
     if len(stride) != len(kernel) or net.rank(data) != len(kernel) + 2 or min(stride) < 1 or min(kernel) < 1:
         raise Refused(f"kernel {kernel} with stride {stride} on a tensor with {net.rank(data)} dims")
+    fits(net, data, kernel, pad)
     if convention == "valid":
         return [0] * len(kernel)
     found = []

@@ -17,7 +17,7 @@ from .loading import Program, told
 from .patching import patch
 
 OPSET = 18
-INLINE_BYTES = 64 << 20  # larger models keep their weights in model.onnx.data
+INLINE_BYTES = 1 << 30  # larger models keep their weights in model.onnx.data
 _UNSUPPORTED = "not supported yet"
 
 

@@ -26,7 +26,7 @@ def import_model(request: Request) -> dict[str, Any]:
     _rename_outputs(graph, program.names())
     if given.get("outputs"):
         _choose(graph, given["outputs"])
-    sample_dims = _settle_inputs(graph, given.get("inputs") or {}, given.get("dims") or {})
+    example_dims = _settle_inputs(graph, given.get("inputs") or {}, given.get("dims") or {})
     if free := squeezing.settle(model, squeezes):
         request.note(
             f"squeeze ({', '.join(free)}) leaves dims that are not 1: the free dims are taken to be larger than that. "
@@ -37,7 +37,7 @@ def import_model(request: Request) -> dict[str, Any]:
     converting.save(model, Path(request.out) / "model.onnx")
     labels = ports.read_labels(request.inputs["source"], given["entry"])
     inputs, outputs = ([_port(value) for value in side] for side in (graph.input, graph.output))
-    ports.write_contract(request.out, inputs, outputs, labels, {"sample_dims": sample_dims} if sample_dims else None)
+    ports.write_contract(request.out, inputs, outputs, labels, {"example_dims": example_dims} if example_dims else None)
     return {"tool": f"paddle2onnx of {TOOL}"}
 
 
@@ -70,7 +70,7 @@ def _settle_inputs(graph: Any, options: dict[str, Any], dims: dict[str, int]) ->
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise Refused(f"the model has no input {unknown[0]!r}", hint=f"its inputs are: {', '.join(known)}")
-    sample_dims: dict[str, int] = {}
+    example_dims: dict[str, int] = {}
     for value in graph.input:
         shape = value.type.tensor_type.shape
         wanted = options.get(value.name, {}).get("shape")
@@ -91,8 +91,8 @@ def _settle_inputs(graph: Any, options: dict[str, Any], dims: dict[str, int]) ->
                 continue
             dim.dim_param = name
             if axis:
-                sample_dims[name] = IMAGE if image else OTHER
-    return sample_dims
+                example_dims[name] = IMAGE if image else OTHER
+    return example_dims
 
 
 def _infer_outputs(model: Any) -> None:

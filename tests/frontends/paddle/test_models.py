@@ -31,7 +31,7 @@ def test_an_old_program_of_free_size(shared: Path, imported: Import) -> None:
     files = folder / "PNet.pdmodel", folder / "PNet.pdiparams"
     model = imported(*files)
     assert [list(port.shape) for port in model.contract.inputs] == [["N", 3, "H", "W"]]
-    assert model.contract.metadata["sample_dims"] == {"H": 64, "W": 64}
+    assert model.contract.metadata["example_dims"] == {"H": 64, "W": 64}
     assert any("squeeze" in note for note in model.notes)
     assert model.worst(model.random(2, H=30, W=23)) < 1e-5
     fixed = imported(*files, dims={"H": 12, "W": 12})
