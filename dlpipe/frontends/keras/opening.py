@@ -45,7 +45,7 @@ def open_saved(folder: str, params: Mapping[str, Any], route: str = MATCHED) -> 
             safety.check(saved.config, dir(library.layers), unsafe=unsafe)
             model = _load_as_it_is(library, saved, unsafe)
         else:
-            model = _load_with_care(library, saved, unsafe, KERNELS.get(route), notes)
+            model = _load_with_care(library, saved, params, KERNELS.get(route), notes)
     _build(model, params.get("inputs", {}))
     for layer in model._flatten_layers():  # noqa: SLF001 - there is no public way
         if getattr(layer, "stateful", False) is True and hasattr(layer, "return_sequences"):
@@ -75,9 +75,11 @@ def _load_as_it_is(library: Any, saved: Saved, unsafe: bool) -> Any:
         return model
 
 
-def _load_with_care(library: Any, saved: Saved, unsafe: bool, backend: str | None, notes: list[str]) -> Any:
+def _load_with_care(
+    library: Any, saved: Saved, params: Mapping[str, Any], backend: str | None, notes: list[str]
+) -> Any:
     """Keras 1 and 2: the configuration translated, and what differed on Theano put right."""
-    config, custom = saved.config, dict(keras2.known_functions())
+    config, custom, unsafe = saved.config, dict(keras2.known_functions()), bool(params.get("unsafe_load"))
     backend = backend or saved.backend
     if saved.generation == 1:
         backend = backend or _guessed(saved, notes)
@@ -91,6 +93,7 @@ def _load_with_care(library: Any, saved: Saved, unsafe: bool, backend: str | Non
     with _errors(saved):
         with _allowing_code(library, unsafe):
             model = library.models.model_from_json(json.dumps(config), custom_objects=custom)
+        _build(model, params.get("inputs", {}))
         if saved.generation == 1:
             keras1.check_shapes(saved.config, model)
         weights.load(model, saved)
