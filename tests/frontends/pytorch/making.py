@@ -44,6 +44,7 @@ torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in weights.item
 torch.save({f"net.{k}": v for k, v in weights.items()}, OUT / "prefixed.pth")
 torch.save({k: v for k, v in weights.items() if k != "head.bias"}, OUT / "lacking.pth")
 torch.save(net, OUT / "module.pt")
+torch.save(made("Branching").state_dict(), OUT / "branching.pth")
 torch.save(made("Sequence").state_dict(), OUT / "sequence.pth")
 torch.save(made("Several").state_dict(), OUT / "several.pth")
 

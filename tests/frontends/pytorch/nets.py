@@ -101,3 +101,18 @@ def broken() -> nn.Module:
 
 def nothing() -> int:
     return 3
+
+
+class Branching(nn.Module):
+    """A branch that hangs on a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.second = nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mixed = self.first(x)
+        if x.sum() > 50:
+            mixed = mixed * 3
+        return self.second(mixed)
