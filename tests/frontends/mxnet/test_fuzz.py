@@ -53,8 +53,9 @@ def _mutated(data: bytes, chance: random.Random, *, text: bool) -> bytes:
             found[at:at] = chance.choice(WORDS)
         elif how == "number":
             digits = [place for place, byte in enumerate(found) if chr(byte).isdigit()]
-            place = chance.choice(digits)
-            found[place : place + 1] = chance.choice(WORDS[2:5])
+            if digits:
+                place = chance.choice(digits)
+                found[place : place + 1] = chance.choice(WORDS[2:5])
         elif chance.random() < 0.3:
             del found[at:]
             if not found:

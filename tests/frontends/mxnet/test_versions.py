@@ -141,6 +141,8 @@ def test_what_is_not_supported(write: Any, imported: Import) -> None:
 def test_sizes_that_fit_nothing(write: Any, imported: Import) -> None:
     with pytest.raises(BadModel, match="does not fit"):
         imported(*write(symbol("attrs", True), params("v2")), inputs={"data": {"shape": [2, 3, 20, 20]}})
+    with pytest.raises(BadModel, match="a window of 3 does not fit into 2"):
+        imported(*write(symbol("attrs", True), params("v2")), inputs={"data": {"shape": [2, 3, 2, 9]}})
     model = imported(*write(symbol("attrs", True), params("v2")))
     assert list(model.contract.inputs[0].shape) == ["N", 3, 8, 8]
     with pytest.raises(BadModel, match="no input 'image'"):
