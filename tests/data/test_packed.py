@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 import shutil
 import struct
 import tarfile
@@ -221,9 +223,24 @@ def test_the_made_recordio_holds_no_samples_of_one_shape(shared: Path, read: Rea
         read(shared / "made" / "mxnet191" / "t.rec")
 
 
+def data_base(folder: Path, kind: str) -> Path:
+    """Of five Datums [2, 3, 4], all of value i (or i + 0.5, or a PNG); "large": of 300 [3, 40, 40], so that it has
+    branch and overflow pages. Written with py-lmdb 3.0.0."""
+    folder.mkdir(exist_ok=True)
+    (folder / "data.mdb").write_bytes(gzip.decompress((MAKING.parent / f"{kind}.mdb.gz").read_bytes()))
+    return folder
+
+
+def test_lmdb_of_many_pages(tmp_path: Path, read: Read) -> None:
+    found = read(data_base(tmp_path / "d", "large"))
+    assert found.labels["labels"] == [index % 10 for index in range(300)]
+    assert found.arrays["x"].shape == (300, 3, 40, 40)
+    assert (found.arrays["x"] == (np.arange(300) % 251).reshape(-1, 1, 1, 1)).all()
+
+
 @pytest.mark.parametrize("kind", ["uint8", "float", "encoded"])
-def test_lmdb_of_caffe(make: Any, read: Read, kind: str) -> None:
-    folder = make("data_base", kind=kind, count=5)
+def test_lmdb_of_caffe(tmp_path: Path, read: Read, kind: str) -> None:
+    folder = data_base(tmp_path / "d", kind)
     found = read(folder)
     assert found.labels["labels"] == [0, 1, 2, 0, 1]
     x = found.arrays["x"]
@@ -237,8 +254,8 @@ def test_lmdb_of_caffe(make: Any, read: Read, kind: str) -> None:
     assert (chosen.arrays["x"] == x[rows]).all()
 
 
-def test_lmdb_that_is_damaged(make: Any, read: Read) -> None:
-    folder = make("data_base", kind="uint8", count=5)
+def test_lmdb_that_is_damaged(tmp_path: Path, read: Read) -> None:
+    folder = data_base(tmp_path / "d", "uint8")
     content = (folder / "data.mdb").read_bytes()
     (folder / "data.mdb").write_bytes(content[:20] + bytes(100))
     with pytest.raises(UserError, match=r"data\.mdb is damaged"):
@@ -268,3 +285,30 @@ def test_parquet_of_lists_and_damage(make: Any, read: Read) -> None:
     (folder / "t.parquet").write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match=r"t\.parquet is damaged"):
         read(folder / "t.parquet")
+
+
+@pytest.mark.parametrize("kind", ["tfrecord", "rec", "mdb", "parquet", "png"])
+def test_any_mutation_is_read_or_refused(tmp_path: Path, make: Any, read: Read, kind: str) -> None:
+    path = tmp_path / f"d.{kind}"
+    if kind == "tfrecord":
+        tfrecord(path, make, [0, 1, 2])
+    elif kind == "rec":
+        folder = make("pictures", pictures=[picture("1.png"), picture("22.png")])
+        path.write_bytes(recordio([(1.0, (folder / name).read_bytes()) for name in ("1.png", "22.png")]))
+    elif kind == "parquet":
+        shutil.copy(make("table", "parquet", columns={"label": [1, 0], "a": [1, 2]}, pictures=2) / "t.parquet", path)
+    else:
+        mdb = kind == "mdb"
+        made = data_base(tmp_path / "d", "uint8") if mdb else make("pictures", pictures=[picture("1.png")])
+        shutil.copy(made / ("data.mdb" if mdb else "1.png"), path)
+    content, chance, refused = path.read_bytes(), random.Random(kind), 0
+    for _ in range(40):
+        mutated = bytearray(content)
+        for _ in range(chance.randint(1, 4)):
+            mutated[chance.randrange(len(mutated))] = chance.randrange(256)
+        path.write_bytes(mutated[: chance.randrange(1, len(mutated))] if chance.random() < 0.3 else mutated)
+        try:
+            read(path)
+        except UserError:
+            refused += 1
+    assert refused > 0

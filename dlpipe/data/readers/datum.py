@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import lmdb
 import numpy as np
 from dlpipe_worker import Refused
 from numpy.typing import NDArray
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 from . import pixels
 from .dataset import Dataset
 from .labels import Labels, from_array
+from .lmdb import Base
 from .protobuf import fields, signed
 from .rows import from_rows
 
 FILE = "data.mdb"
-_MOST = 20_000_000
 
 
 @dataclass
@@ -37,24 +36,16 @@ def read(path: Path) -> Dataset:
     """Samples in the order of their keys: uint8 or float32 [N, C, H, W], as Caffe feeds them; encoded pictures are
     decoded to [N, H, W, C]."""
     file = path / FILE if path.is_dir() else path
-    try:
-        base = lmdb.open(str(file), subdir=False, readonly=True, lock=False, create=False)
-        return _dataset(base.begin(), file.name)
-    except lmdb.Error as error:
-        raise Refused(f"{file.name} is damaged, or no LMDB data base: {error}") from error
-
-
-def _dataset(view: Any, name: str) -> Dataset:
-    count = view.stat()["entries"]
-    if not 0 < count <= _MOST:
-        raise Refused(f"{name} holds {count:,} entries")
-    keys = [bytes(key) for key, _ in view.cursor()]
+    base = Base(file)
+    count = len(base.entries)
+    if not count:
+        raise Refused(f"{file.name} holds no entries")
 
     def title(index: int) -> str:
-        return f"{name}, entry {keys[index].decode('ascii', 'replace')!r}"
+        return f"{file.name}, entry {base.entries[index][0].decode('ascii', 'replace')!r}"
 
     def datum(index: int) -> _Datum:
-        return _parse(view.get(keys[index]), title(index))
+        return _parse(base.value(index), title(index))
 
     x = (
         pixels.array(count, lambda index: datum(index).data, title)
@@ -62,10 +53,17 @@ def _dataset(view: Any, name: str) -> Dataset:
         else from_rows(count, lambda index: _pixels(datum(index), title(index)), title)
     )
     if isinstance(x, str):
-        raise Refused(f"{name}: {x}", kind="unsupported", hint="make them one size (convert_imageset --resize_height)")
+        raise Refused(
+            f"{file.name}: {x}", kind="unsupported", hint="make them one size (convert_imageset --resize_height)"
+        )
     labels = [datum(index).label for index in range(count)]
     known = from_array(np.array(labels)) if None not in labels else Labels([])
-    return Dataset(kind="tensor", count=count, arrays={"x": x}, labels=known.labels)
+    return Dataset(
+        kind="image" if len(x.shape) == 3 and datum(0).encoded else "tensor",
+        count=count,
+        arrays={"x": x},
+        labels=known.labels,
+    )
 
 
 def _parse(entry: bytes, name: str) -> _Datum:

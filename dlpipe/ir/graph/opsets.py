@@ -5,12 +5,11 @@ from typing import Any
 import onnx
 from dlpipe_worker import Refused
 
-from . import checking, first_sets, walk, writing
+from . import checking, first_sets, kernels, walk, writing
 
 OLDEST = 7  # ONNX Runtime executes from here on
 MODERN = 13  # what old models become: the set that the passes are written for
 CLIP_WITH_INPUTS = 11
-NEWEST = 26  # that ONNX Runtime knows
 _CONVERTER_SAYS = (
     onnx.version_converter.ConvertError,
     onnx.checker.ValidationError,
@@ -22,18 +21,23 @@ _CONVERTER_SAYS = (
 
 
 def is_foreign(model: Any) -> bool:
-    return not OLDEST <= writing.version(model) <= NEWEST
+    return not OLDEST <= writing.version(model) <= _newest(model)
+
+
+def _newest(model: Any) -> int:
+    return kernels.newest_set(model, writing.version(model))
 
 
 def bring(model: Any, *, least: int = OLDEST) -> tuple[Any, str | None]:
-    """The model in a set from `least` to NEWEST, and what to say of it; the model itself where it is in one.
+    """The model in a set, `least` or later, that ONNX Runtime executes, and what to say of it; the model itself where
+    it is in one.
 
     ONNX's own converter does it, from set 7 on. Raises Refused where it cannot.
     """
-    old = writing.version(model)
-    if least <= old <= NEWEST:
+    old, newest = writing.version(model), _newest(model)
+    if least <= old <= newest:
         return model, None
-    targets = [NEWEST] if old > NEWEST else [each for each in (MODERN, OLDEST) if each >= max(least, old)]
+    targets = [newest] if old > newest else [each for each in (MODERN, OLDEST) if each >= max(least, old)]
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     _set_opset(model, old)
@@ -56,7 +60,7 @@ def bring(model: Any, *, least: int = OLDEST) -> tuple[Any, str | None]:
     raise Refused(
         f"the model uses operator set {old}, and cannot be brought to {targets[0]}: {_first_line(failure)}",
         kind="unsupported",
-        hint=f"ONNX Runtime executes sets {OLDEST} to {NEWEST}: export the model for one of them",
+        hint=f"ONNX Runtime executes sets {OLDEST} to {newest}: export the model for one of them",
         node=event["node"],
         op=event["op"],
     )

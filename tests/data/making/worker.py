@@ -2,7 +2,6 @@
 
 import io
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +29,6 @@ def pixels(request: Request) -> object:
 
 
 @operation
-def data_base(request: Request) -> object:
-    """params: kind ("uint8", "float" or "encoded"), count -> data.mdb of Caffe Datums [2, 3, 4], value i everywhere."""
-    import lmdb
-
-    base = lmdb.open(request.out, map_size=1 << 24)
-    with base.begin(write=True) as view:
-        for index in range(request.params["count"]):
-            view.put(f"{index:08}".encode(), _datum(request.params["kind"], index))
-    base.close()
-    (Path(request.out) / "lock.mdb").unlink()
-    return None
-
-
-@operation
 def table(request: Request) -> object:
     """params: columns {name: values}, pictures (how many), names (of the classes) -> t.parquet"""
     import pyarrow as pa
@@ -67,20 +52,3 @@ def _encoded(mode: str, size: list[int], seed: int, kind: str) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(random).save(stream, format=kind)
     return stream.getvalue()
-
-
-def _datum(kind: str, index: int) -> bytes:
-    def number(field: int, value: int) -> bytes:
-        return bytes([field << 3, value])
-
-    def block(field: int, value: bytes) -> bytes:
-        size = len(value)
-        return bytes([field << 3 | 2, size & 0x7F | 0x80, size >> 7]) + value
-
-    shape = number(1, 2) + number(2, 3) + number(3, 4)
-    label = number(5, index % 3)
-    if kind == "encoded":
-        return block(4, _encoded("RGB", [4, 3], index, "PNG")) + label + number(7, 1)
-    if kind == "float":
-        return shape + label + b"".join(b"\x35" + struct.pack("<f", index + 0.5) for _ in range(24))
-    return shape + block(4, bytes([index] * 24)) + label

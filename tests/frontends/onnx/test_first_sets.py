@@ -151,6 +151,15 @@ def test_before_ir_version_3_there_was_one_set(try_text: Try) -> None:
     assert (tried.value["kind"], tried.value["tool"][:14]) == ("independent", "onnx.reference")
 
 
+def test_a_set_in_which_onnx_runtime_lacks_a_kernel_is_left_for_an_older_one(try_text: Try) -> None:
+    body = "(float[1,2,3,4] x) => (float[1,2,1,1] y) { y = GlobalLpPool(x) }"
+    tried = try_text(f'<ir_version: 10, opset_import: ["" : 22]> g {body}')
+    wanted = np.sqrt((tried.samples["x"] ** 2).sum((3, 4), keepdims=True))
+    np.testing.assert_allclose(tried.outputs["y"], wanted, rtol=1e-5)
+    assert tried.notes == ["operator set 22 was brought to 21"]
+    assert "GlobalLpPool(22)" in tried.value["reason"]
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
