@@ -54,39 +54,41 @@ def scaled(kind, **more):
     return vec(kind(inputCol="features", outputCol="out", **more))
 
 
-PIPELINES = {
-    "standard": scaled(StandardScaler, withMean=True),
-    "min-max": scaled(MinMaxScaler, min=-1.0, max=2.0),
-    "max-abs": scaled(MaxAbsScaler),
-    "robust": scaled(RobustScaler, withCentering=True),
-    "normalizer": scaled(Normalizer, p=1.0),
-    "pca": scaled(PCA, k=2),
-    "product": scaled(ElementwiseProduct, scalingVec=Vectors.dense([1.0, -2.0, 0.5, 0.0])),
-    "slicer": scaled(VectorSlicer, indices=[3, 1]),
-    "binarizer": [Binarizer(inputCol="a", outputCol="out", threshold=0.2)],
-    "bucketizer": [Bucketizer(inputCol="a", outputCol="out", splits=[float("-inf"), -0.5, 0.0, 1.0, float("inf")])],
-    "imputer": [
-        Imputer(inputCols=["a", "b"], outputCols=["e", "f"]),
-        VectorAssembler(inputCols=["e", "f"], outputCol="out"),
-    ],
-    "texts": [
-        StringIndexer(inputCol="s", outputCol="i"),
-        OneHotEncoder(inputCols=["i"], outputCols=["o"]),
-        VectorAssembler(inputCols=["a", "o"], outputCol="features"),
-        LogisticRegression(maxIter=5),
-    ],
-    "multinomial": vec(LogisticRegression(maxIter=5, family="multinomial")),
-    "svc": vec(LinearSVC(maxIter=5, labelCol="two")),
-    "tree": vec(DecisionTreeClassifier(maxDepth=4)),
-    "boosted": vec(GBTClassifier(maxIter=4, maxDepth=2, labelCol="two")),
-    "perceptron": vec(MultilayerPerceptronClassifier(layers=[4, 5, 3], maxIter=20, seed=1)),
-    "gaussian": vec(NaiveBayes(modelType="gaussian")),
-    "multinomial-bayes": vec(MinMaxScaler(inputCol="features", outputCol="m"), NaiveBayes(featuresCol="m")),
-    "k-means": vec(KMeans(k=3, seed=1)),
-    "tree-regression": vec(DecisionTreeRegressor(maxDepth=4, labelCol="y")),
-    "forest-regression": vec(RandomForestRegressor(numTrees=5, maxDepth=3, labelCol="y", seed=2)),
-    "poisson": vec(GeneralizedLinearRegression(family="poisson", link="log", labelCol="positive")),
-}
+def pipelines():
+    """Made once there is a session: Spark's stages live in Java."""
+    return {
+        "standard": scaled(StandardScaler, withMean=True),
+        "min-max": scaled(MinMaxScaler, min=-1.0, max=2.0),
+        "max-abs": scaled(MaxAbsScaler),
+        "robust": scaled(RobustScaler, withCentering=True),
+        "normalizer": scaled(Normalizer, p=1.0),
+        "pca": scaled(PCA, k=2),
+        "product": scaled(ElementwiseProduct, scalingVec=Vectors.dense([1.0, -2.0, 0.5, 0.0])),
+        "slicer": scaled(VectorSlicer, indices=[3, 1]),
+        "binarizer": [Binarizer(inputCol="a", outputCol="out", threshold=0.2)],
+        "bucketizer": [Bucketizer(inputCol="a", outputCol="out", splits=[float("-inf"), -0.5, 0.0, 1.0, float("inf")])],
+        "imputer": [
+            Imputer(inputCols=["a", "b"], outputCols=["e", "f"]),
+            VectorAssembler(inputCols=["e", "f"], outputCol="out"),
+        ],
+        "texts": [
+            StringIndexer(inputCol="s", outputCol="i"),
+            OneHotEncoder(inputCols=["i"], outputCols=["o"]),
+            VectorAssembler(inputCols=["a", "o"], outputCol="features"),
+            LogisticRegression(maxIter=5),
+        ],
+        "multinomial": vec(LogisticRegression(maxIter=5, family="multinomial")),
+        "svc": vec(LinearSVC(maxIter=5, labelCol="two")),
+        "tree": vec(DecisionTreeClassifier(maxDepth=4)),
+        "boosted": vec(GBTClassifier(maxIter=4, maxDepth=2, labelCol="two")),
+        "perceptron": vec(MultilayerPerceptronClassifier(layers=[4, 5, 3], maxIter=20, seed=1)),
+        "gaussian": vec(NaiveBayes(modelType="gaussian")),
+        "multinomial-bayes": vec(MinMaxScaler(inputCol="features", outputCol="m"), NaiveBayes(featuresCol="m")),
+        "k-means": vec(KMeans(k=3, seed=1)),
+        "tree-regression": vec(DecisionTreeRegressor(maxDepth=4, labelCol="y")),
+        "forest-regression": vec(RandomForestRegressor(numTrees=5, maxDepth=3, labelCol="y", seed=2)),
+        "poisson": vec(GeneralizedLinearRegression(family="poisson", link="log", labelCol="positive")),
+    }
 
 
 def main(session):
@@ -95,7 +97,7 @@ def main(session):
         for x, name, label, target in zip(X, names, three, y, strict=True)
     ]
     table = session.createDataFrame(rows, [*COLUMNS, "s", "label", "two", "y", "positive"]).repartition(1)
-    for name, stages in PIPELINES.items():
+    for name, stages in pipelines().items():
         model = Pipeline(stages=stages).fit(table)
         model.save(str(out / name))
         answered = model.transform(table)
