@@ -8,6 +8,7 @@ so single gaps say nothing: named is the layer that follows the last one that is
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def find(folder: Path, samples: Path, layers: Path, names: Sequence[str], tolera
     last = max((index for index, each in enumerate(reproduced) if each), default=-1)
     following = last + 1
     return {
-        "layer": names[following] if following < len(names) else None,
+        "layer": names[
+            min(following, len(names) - 1)
+        ],  # all are there, and the output is none of them: behind the last
         "agrees_until": names[last] if last >= 0 else None,
         "reproduced": sum(reproduced),
         "layers": len(names),
@@ -42,13 +45,14 @@ def find(folder: Path, samples: Path, layers: Path, names: Sequence[str], tolera
 
 def _values(folder: Path, samples: Path, scratch: Path) -> Iterator[Any]:
     """Every value that the model computes for sample 0, a part of the graph's at a time."""
-    model = onnx.load_model(str(folder / files.MODEL))
+    model = files.read(folder / files.MODEL)
     names = [name for node in model.graph.node for name in node.output if name]
     declared = [value.name for value in model.graph.output]
     sizes = {value.name: _bytes(value) for value in (*model.graph.value_info, *model.graph.output)}
     probe = scratch / "probe.onnx"
-    # Once for all parts: saving takes the weights out of the model.
-    onnx.save_model(model, str(probe), save_as_external_data=True, location="probe.data")
+    beside = [path for path in folder.iterdir() if path.name != files.MODEL]  # weights: copied, since links are refused
+    for path in beside:
+        shutil.copyfile(path, scratch / path.name)
     for part in _parts(names, sizes):
         del model.graph.output[len(declared) :]
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in part if name not in declared)
@@ -56,7 +60,7 @@ def _values(folder: Path, samples: Path, scratch: Path) -> Iterator[Any]:
         session = executing.open_session(probe, optimisation="none")
         feed = executing.one(executing.feeds_of(session, samples), 0)
         yield from session.run(list(part), feed)
-    for name in ("probe.onnx", "probe.data"):
+    for name in (probe.name, *(path.name for path in beside)):
         (scratch / name).unlink(missing_ok=True)
 
 
