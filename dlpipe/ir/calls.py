@@ -58,7 +58,8 @@ def golden_call() -> Call:
 
 def depart_call(layers: Sequence[str], tolerance: float) -> Call:
     """Inputs: `ir`, `samples`, `layers` (layers.npz). Value: {"layer": the first of `layers` that the model does not
-    reproduce, or the last where only what follows it is wrong, "agrees_until", "reproduced", "layers"}. tolerance: of a layer's range."""
+    reproduce, or the last where only what follows it is wrong, "agrees_until", "reproduced", "layers"}. tolerance: of
+    a layer's range."""
     return Call("core", _WORKER, "depart", {"layers": list(layers), "tolerance": tolerance}, stage_class="hardware")
 
 
