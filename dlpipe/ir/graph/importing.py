@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 from dlpipe_worker import Refused
 
-from . import checking, describing, files, ortformat, standardising
+from . import checking, describing, files, ortformat, resolution, standardising
 
 NEWEST_IR = 10  # the file format's version that every consumer reads; newer ones only add element types
 INLINE_LIMIT = 1 << 30  # bytes of weights from which they go to a file of their own
@@ -51,13 +51,14 @@ def _write_folder(model: Any, inferred: Any, out: Path) -> dict[str, Any]:
     model.ir_version = min(model.ir_version, NEWEST_IR)
     _save(model, out / files.MODEL, files.DATA)
     _refuse_containers(inferred.graph)
+    resolved = resolution.resolutions(model)
     contract: dict[str, Any] = {
         "version": "dlpipe.io/1",
         "inputs": describing.ports(inferred.graph, "input"),
         "outputs": describing.ports(inferred.graph, "output"),
         "preprocessing": [],
         "labels": [],
-        "metadata": {},
+        "metadata": {"resolution": resolved} if resolved else {},
     }
     for port in contract["inputs"]:
         if port["shape"] == ["*"]:

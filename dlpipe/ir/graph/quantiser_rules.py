@@ -14,12 +14,14 @@ _CHANNEL_AXIS = {2: "NC", 3: "NWC", 4: "NCHW"}  # the layout meant where a Multi
 
 @dataclass(frozen=True)
 class Quantiser:
-    """The node, what is written in its place, and what is known beforehand."""
+    """The node, what is written in its place, and what is known beforehand. integers: whether all that is computed
+    is quantised to eight bits, so that QuantizeLinear and DequantizeLinear say it."""
 
     node: Any
     writer: writing.Writer
     stored: writing.Stored
     ranks: dict[str, int]
+    integers: bool
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
@@ -69,8 +71,10 @@ def quant(q: Quantiser) -> None:
     if len(q.node.input) != 4:
         raise q.refused(f"it has {len(q.node.input)} inputs, and four are known: x, scale, zero point, bit width")
     bits, signed, narrow = q.bits(3, "bit width"), bool(q.attribute("signed")), bool(q.attribute("narrow"))
-    if _is_eight_bit(q, bits, narrow=narrow):
+    if q.integers and is_eight_bit(q.node, q.stored):
         _as_qdq(q, signed=signed)
+        return
+    if q.integers and _as_stored_integers(q, bits, signed=signed, narrow=narrow):
         return
     y = _scaled_down(q)
     if signed and bits == 1:
@@ -163,14 +167,20 @@ def limits(bits: float, *, signed: bool, narrow: bool) -> tuple[float, float]:
     return 0.0, 2.0**bits - 1 - narrow
 
 
-def _is_eight_bit(q: Quantiser, bits: float, *, narrow: bool) -> bool:
+def is_eight_bit(node: Any, stored: writing.Stored) -> bool:
     """Whether QuantizeLinear computes the very same: it adds the zero point behind the rounding, so that must be 0."""
-    scale = q.stored.get(q.node.input[1])
+    if node.op_type not in ("Quant", "IntQuant") or len(node.input) != 4:
+        return False
+    given, (scale, zero, bits) = writing.attributes(node), (stored.get(name) for name in node.input[1:])
     return (
-        bits == 8
-        and not narrow
-        and str(q.attribute("rounding_mode", "ROUND")).upper() in ("ROUND", "HALF_EVEN")
-        and q.is_all(2, 0)
+        bits is not None
+        and bits.size == 1
+        and float(bits.item()) == 8
+        and given.get("narrow") == 0
+        and "signed" in given
+        and str(given.get("rounding_mode", "ROUND")).upper() in ("ROUND", "HALF_EVEN")
+        and zero is not None
+        and not zero.any()
         and scale is not None
         and scale.size == 1
         and float(scale.item()) > 0
@@ -182,6 +192,26 @@ def _as_qdq(q: Quantiser, *, signed: bool) -> None:
     step = writer.constant(scale.reshape(()), "scale")
     zero = writer.constant(0, "zero_point", np.int8 if signed else np.uint8)
     q.finish(writer.op("DequantizeLinear", writer.op("QuantizeLinear", q.node.input[0], step, zero), step, zero))
+
+
+def _as_stored_integers(q: Quantiser, bits: float, *, signed: bool, narrow: bool) -> bool:
+    """A weight of at most eight bits as int8 or uint8 and DequantizeLinear, with a scale for all or along one axis.
+    Whether it is one."""
+    weight, scale = q.stored.get(q.node.input[0]), q.stored.get(q.node.input[1])
+    rounding = str(q.attribute("rounding_mode", "ROUND")).upper()
+    if weight is None or scale is None or not q.is_all(2, 0) or not 1 < bits <= 8 or bits != int(bits):
+        return False
+    axes = [axis for axis, size in enumerate(scale.shape) if size > 1]
+    if len(axes) > 1 or (axes and scale.ndim != weight.ndim) or rounding not in ("ROUND", "HALF_EVEN"):
+        return False
+    lowest, highest = limits(bits, signed=signed, narrow=narrow)
+    numbers = np.round(np.clip(weight / scale, lowest, highest))
+    stored = q.writer.constant(numbers, "integers", np.int8 if signed else np.uint8)
+    step = q.writer.constant(scale.reshape(-1 if axes else ()), "scale")
+    zero = q.writer.constant(np.zeros(scale.size if axes else ()), "zero_point", np.int8 if signed else np.uint8)
+    axis: dict[str, Any] = {"axis": axes[0]} if axes else {}
+    q.finish(q.writer.op("DequantizeLinear", stored, step, zero, **axis))
+    return True
 
 
 def _scaled_down(q: Quantiser) -> str:

@@ -33,6 +33,9 @@ def lower(model: Any, ranks: dict[str, int]) -> list[str]:
     """
     stored = writing.Stored(model)
     kept: list[dict[str, Any]] = []
+    mine = [node for node in walk.nodes(model) if node.domain in DOMAINS]
+    # A runtime for integers takes the whole net or nothing of it, and its roundings differ in the last bit.
+    integers = all(rules.is_eight_bit(node, stored) for node in mine if stored.get(node.input[0]) is None)
 
     def wanted(node: Any) -> writing.Replace | None:
         if node.domain not in DOMAINS:
@@ -48,7 +51,7 @@ def lower(model: Any, ranks: dict[str, int]) -> list[str]:
         kept.append(_record(node, stored))
 
         def replace(node: Any, writer: writing.Writer) -> None:
-            rule(rules.Quantiser(node, writer, stored, ranks))
+            rule(rules.Quantiser(node, writer, stored, ranks, integers))
 
         return replace
 

@@ -11,6 +11,7 @@ import pytest
 
 from dlpipe.errors import UserError
 from dlpipe.ir.calls import describe_call
+from dlpipe.ir.contract import Contract
 from tests.frontends.onnx.conftest import Try
 
 HEAD = '<ir_version: 8, opset_import: ["" : 13, "qonnx.custom_op.general" : 1]> g '
@@ -42,8 +43,27 @@ def test_quant_in_all_its_forms(try_text: Try, bench: Any) -> None:
     for name, wanted in tried.reference.items():
         assert (tried.outputs[name] == wanted).all(), calls[int(name[1:])]
     operators = bench.run(describe_call(), ir=tried.ir)[0]["operators"]
-    assert operators["QuantizeLinear"] == operators["DequantizeLinear"] > 0  # eight bits, no zero point
-    assert not [name for name in operators if "::" in name]
+    assert not [name for name in operators if "::" in name or "Linear" in name]  # not all have eight bits
+
+
+def test_a_net_of_eight_bits_is_one_for_integer_runtimes(try_text: Try, bench: Any) -> None:
+    weights = "<float s = {0.0213}, float a = {0.0147}, float z = {0}, float b = {8}, float b4 = {4}, "
+    weights += "float[4,1,1,1] ws = {0.011, 0.012, 0.013, 0.014}>"
+    nodes = """{ xq = D.Quant<signed=1, narrow=0, rounding_mode="ROUND">(x, s, z, b)
+    wq = D.Quant<signed=1, narrow=1, rounding_mode="ROUND">(w, ws, z, b)
+    vq = D.Quant<signed=1, narrow=0, rounding_mode="ROUND">(v, s, z, b4)
+    c = Conv<kernel_shape=[3,3], pads=[1,1,1,1]>(xq, wq)  r = Relu(c)
+    y = D.Quant<signed=0, narrow=0, rounding_mode="ROUND">(r, a, z, b)
+    m = GlobalAveragePool(y)  f = Flatten(m)  t = MatMul(f, vq) }""".replace("D.", DOMAIN)
+    text = f"{HEAD}(float[1,3,8,8] x) => (float[1,4,8,8] y, float[1,2] t) {weights} {nodes}"
+    tried = try_text(text, weights={"w": [4, 3, 3, 3], "v": [4, 2]}, scale=0.3)
+    operators = bench.run(describe_call(), ir=tried.ir)[0]["operators"]
+    assert (operators["QuantizeLinear"], operators["DequantizeLinear"]) == (2, 4)  # weights are stored as integers
+    assert (tried.outputs["y"] != tried.reference["y"]).mean() < 0.01  # where a sum lies between two steps
+    assert abs(tried.outputs["y"] - tried.reference["y"]).max() < 1.01 * 0.0147
+    resolution = Contract.read(tried.ir).metadata["resolution"]
+    assert resolution["y"]["step"] == pytest.approx(0.0147)
+    assert resolution["t"] == {"range": 5e-3}
 
 
 def test_the_other_quantisers(try_text: Try) -> None:
