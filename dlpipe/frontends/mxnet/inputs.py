@@ -32,7 +32,7 @@ _THROUGH = {
     *("_plus_scalar", "_minus_scalar", "_mul_scalar", "_div_scalar", "_rminus_scalar"),
     *("_PlusScalar", "_MinusScalar", "_MulScalar", "_DivScalar", "_Plus", "_Minus", "_Mul", "_image_normalize"),
     *("broadcast_add", "broadcast_sub", "broadcast_mul", "broadcast_div", "broadcast_minus", "broadcast_plus"),
-    *("elemwise_add", "elemwise_sub", "SequenceMask"),
+    *("elemwise_add", "elemwise_sub", "SequenceMask", "Flatten", "flatten"),
 }
 
 
@@ -137,8 +137,19 @@ def _shapes(symbol: Symbol, arrays: Mapping[str, Any], layer: Node, slot: int) -
         yield [BATCH, weight.shape[-1]]
     elif layer.op in ("Embedding", "_sparse_Embedding", "_contrib_SparseEmbedding"):
         yield [BATCH, TIME]
+        yield from ([BATCH, steps] for steps in _unrolled(symbol))
         yield [BATCH, 1]
         yield [BATCH]
+
+
+def _unrolled(symbol: Symbol) -> list[int]:
+    """Into how many steps a sequence is taken apart, where an RNN was written out."""
+    found: set[int] = set()
+    for node in symbol.nodes:
+        attributes = Attributes(node.attributes)
+        if node.op in ("SliceChannel", "split") and attributes.flag("squeeze_axis"):
+            found.add(attributes.whole("num_outputs", 1))
+    return sorted(found)
 
 
 def _images(channels: int, rank: int, symbol: Symbol) -> Iterator[Shape]:
