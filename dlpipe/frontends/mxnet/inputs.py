@@ -137,7 +137,8 @@ def _shapes(symbol: Symbol, arrays: Mapping[str, Any], layer: Node, slot: int) -
         yield [BATCH, weight.shape[-1]]
     elif layer.op in ("Embedding", "_sparse_Embedding", "_contrib_SparseEmbedding"):
         yield [BATCH, TIME]
-        yield from ([BATCH, steps] for steps in _unrolled(symbol))
+        for steps in _unrolled(symbol):
+            yield [BATCH, steps]
         yield [BATCH, 1]
         yield [BATCH]
 
