@@ -66,6 +66,9 @@ class KerasFrontend(Frontend):
     def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         return self._call("time", sniffed, options, "hardware", threads=1)
 
+    def operators_call(self) -> Call:
+        return Call(self.toolchain, WORKER, "operators", libraries=(KIT, TENSORFLOW))
+
     def _call(
         self,
         operation: str,

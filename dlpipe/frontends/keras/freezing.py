@@ -51,7 +51,7 @@ def _freeze(network: Network, asked: Mapping[str, Mapping[str, Any]]) -> tuple[G
     try:
         function = tf.function(infer, autograph=False).get_concrete_function(*specs)
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    except (tf.errors.OpError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
+    except Exception as error:  # noqa: BLE001 - what layers raise when they are traced is up to each
         message = f"TensorFlow cannot make one graph of the model: {first_line(error)}"
         raise Refused(message, kind="unsupported") from None
     fed = [tensor.name for tensor in frozen.inputs if tensor.dtype != tf.resource]

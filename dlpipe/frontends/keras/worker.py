@@ -37,6 +37,14 @@ def layers(request: Request) -> dict[str, Any]:
 
 
 @operation
+def operators(request: Request) -> dict[str, Any]:
+    """-> which of Keras' layers convert."""
+    from .coverage import operators as run
+
+    return run(request)
+
+
+@operation
 def time(request: Request) -> dict[str, Any]:
     """source, imported, samples -> seconds per run. params: as `reference`, and handle, warmup, runs, threads."""
     from ..kit import executing

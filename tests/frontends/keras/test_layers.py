@@ -78,6 +78,15 @@ def test_an_architecture_needs_its_weights(shared: Path, imported: Import) -> No
 
 
 @pytest.mark.slow
+def test_coverage_is_found_by_converting(work: Any) -> None:
+    _, value = work(FRONTEND.operators_call(), {})
+    support = {name: each["support"] for name, each in value["operators"].items()}
+    assert (support["Conv2D"], support["LSTM"], support["StringLookup"]) == ("full", "full", "none")
+    assert list(support.values()).count("full") > 120
+    assert "keras 3" in value["source"]
+
+
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(file=st.sampled_from(MUTATED), seed=st.integers(0, 2**32), how=st.sampled_from(["cut", "flip", "splice"]))
 def test_damaged_files_end_in_a_refusal(shared: Path, work: Any, file: str, seed: int, how: str) -> None:
