@@ -30,13 +30,15 @@ ABSTRACT = frozenset(
         "SimpleRNNCell",
     }
 )
-ALSO = frozenset({("GroupNormalization", "groups"), ("Discretization", "num_bins"), ("CategoryEncoding", "num_tokens")})
+# Arguments that may be left out, and must not.
+ALSO = {("GroupNormalization", "groups"), ("Discretization", "num_bins"), ("CategoryEncoding", "num_tokens")}
 SIZES: Mapping[str, Any] = {
     "units": 3, "filters": 2, "kernel_size": 2, "rate": 0.1, "stddev": 0.1, "output_dim": 3, "input_dim": 9, "n": 2,
     "num_heads": 2, "key_dim": 3, "equation": "ab,bc->ac", "output_shape": 3, "target_shape": (-1,), "height": 4,
     "width": 4, "dims": (1,), "max_value": 5, "num_bins": 4, "bin_boundaries": [0.0, 1.0], "factor": 0.1, "axes": 1,
     "output_size": 2, "num_query_heads": 2, "num_key_value_heads": 1, "head_dim": 3, "groups": 2, "num_tokens": 5,
-    "size": 2, "activation": "relu", "theta": 0.5, "pool_size": 2, "scale": 0.5, "height_factor": 0.1, "width_factor": 0.1, "max_number": 4,
+    "size": 2, "activation": "relu", "theta": 0.5, "pool_size": 2, "scale": 0.5, "height_factor": 0.1, "max_number": 4,
+    "width_factor": 0.1,
 }  # fmt: skip
 
 
