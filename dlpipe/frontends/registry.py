@@ -34,6 +34,7 @@ FRONTENDS = {
     "pytorch": "dlpipe.frontends.pytorch:PyTorchFrontend",
     "paddle": "dlpipe.frontends.paddle:PaddleFrontend",
     "jax": "dlpipe.frontends.jax:JaxFrontend",
+    "nnef": "dlpipe.frontends.nnef:NnefFrontend",
 }
 
 
