@@ -19,7 +19,7 @@ def computed(op: str, first: Any, second: Any) -> Any:
     if (op == "+" and isinstance(first, list) and isinstance(second, list)) or (
         op == "+" and isinstance(first, str) and isinstance(second, str)
     ):
-        made = first + second
+        made = operator.add(first, second)
     elif op == "*" and isinstance(first, list) and whole(second):
         if len(first) * second > _MOST_ITEMS:
             raise ValueError(op)
