@@ -35,6 +35,7 @@ FRONTENDS = {
     "paddle": "dlpipe.frontends.paddle:PaddleFrontend",
     "jax": "dlpipe.frontends.jax:JaxFrontend",
     "nnef": "dlpipe.frontends.nnef:NnefFrontend",
+    "ncnn": "dlpipe.frontends.ncnn:NcnnFrontend",
 }
 
 
