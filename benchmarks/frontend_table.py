@@ -70,7 +70,7 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
     try:
         opened = sniff(session, str(path), factory=options.get("factory"))
     except DlpipeError as error:
-        expected = "refused" in options and options["refused"] in error.message
+        expected = options.get("refused", "\0").lower() in error.message.lower()
         return Row(shown, "-", "refused", reason=error.message, expected=expected) if options else None
     sniffed = opened.sniffed
     if path.is_file() and sniffed.entry != path.name:
@@ -82,7 +82,7 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
     try:
         proven = prove_import(session, ConvertRequest(str(path), (), options=asked, reference=golden))
     except DlpipeError as error:
-        expected = "refused" in options and options["refused"] in error.message
+        expected = options.get("refused", "\0").lower() in error.message.lower()
         return Row(shown, sniffed.format, opened.frontend.name, reason=error.message, expected=expected)
     fidelity = session.executor.outcomes[f"fidelity:{proven.imported.ir}"].value
     tool = f"{session.executor.outcomes['reference'].value['tool']} ({proven.samples.kind})"

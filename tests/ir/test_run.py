@@ -39,6 +39,19 @@ def test_generated_inputs_follow_type_shape_and_table(bench):
     assert (out / "samples.npz").read_bytes() == (again / "samples.npz").read_bytes()
 
 
+def test_a_number_that_the_graph_asks_for_is_given(bench):
+    text = (
+        HEAD
+        + """g (int64 rate, float[2] x) => (float[2] y) {
+        wanted = Constant<value_int=16000>()
+        same = Equal(rate, wanted)
+        y = Where(same, x, x)
+    }"""
+    )
+    ir = bench.make_ir(bench.build(text))
+    assert set(arrays(bench.samples(ir))["rate"].tolist()) == {16000}
+
+
 def test_run_gives_what_numpy_gives(bench):
     ir = bench.make_ir(
         bench.build(HEAD + "g (float[2,4] x) => (float[2,3] y) { y = MatMul(x, w) }", weights={"w": [4, 3]})

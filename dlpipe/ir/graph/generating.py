@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from dlpipe_worker import Refused
 
 from . import checking, describing, files, walk
 
 _PLAIN = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
 _BUDGET = 128 << 20  # bytes of one input, over all samples: beyond it there are fewer of them, and never none
+_WHOLE = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
 _SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anything
 
 
@@ -24,7 +26,8 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     """
     model = files.read(folder / files.MODEL)
     dims = {**_typical(folder), **dims}
-    bounds, choices = _index_bounds(model.graph), _metadata(folder).get("choices", {})
+    bounds = _index_bounds(model.graph)
+    choices = {**_compared(model.graph), **_metadata(folder).get("choices", {})}
     chosen: dict[str, int] = {}
     ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in describing.ports(model.graph, "input")]
     sizes = [walk.elements(port["shape"]) * _item_bytes(port) for port in ports]
@@ -37,8 +40,8 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
         # A stream of its own for each input: one more input changes nothing for the others.
         random = np.random.default_rng([seed, zlib.crc32(port["name"].encode())])
         shape = (count, *port["shape"])
-        if port["name"] in choices:  # texts that the model knows
-            arrays[port["name"]] = random.choice(np.array(choices[port["name"]], np.str_), shape)
+        if port["name"] in choices:  # texts that the model knows, numbers that it asks for
+            arrays[port["name"]] = random.choice(np.array(choices[port["name"]], port["dtype"]), shape)
         else:
             arrays[port["name"]] = _values(random, port, shape, bounds.get(port["name"], _SMALL))
     return arrays, chosen
@@ -80,6 +83,31 @@ def _values(random: np.random.Generator, port: dict[str, Any], shape: tuple[int,
     if port["dtype"].startswith(("int", "uint")):
         return random.integers(0, bound, shape, dtype=port["dtype"])
     raise Refused(f"no inputs can be made up for {port['name']!r} of type {port['dtype']}", kind="unsupported")
+
+
+def _compared(graph: Any) -> dict[str, list[int]]:
+    """Whole-number input -> the constants that the graph compares it with: a sampling rate, a mode."""
+    stored = {tensor.name: _number(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.attribute:
+            given = onnx.helper.get_attribute_value(node.attribute[0])
+            stored[node.output[0]] = given if isinstance(given, int) else _number(given)
+    inputs = {value.name for value in graph.input if value.type.tensor_type.elem_type in _WHOLE} - set(stored)
+    found: dict[str, list[int]] = {}
+    for node in graph.node:
+        if node.op_type == "Equal" and len(node.input) == 2:
+            for name, other in (node.input, reversed(node.input)):
+                number = stored.get(other)
+                if name in inputs and number is not None:
+                    found.setdefault(name, []).append(number)
+    return found
+
+
+def _number(tensor: Any) -> int | None:
+    """The value of a tensor of one whole number."""
+    if not isinstance(tensor, onnx.TensorProto) or tensor.data_type not in _WHOLE or walk.elements(tensor.dims) != 1:
+        return None
+    return int(onnx.numpy_helper.to_array(tensor).ravel()[0])
 
 
 def _index_bounds(graph: Any) -> dict[str, int]:
