@@ -219,6 +219,7 @@ CASES: dict[str, Case] = {
     "interp, zoom": one("Interp", "interp_param { zoom_factor: 3 }"),
     "interp, shrink": one("Interp", "interp_param { shrink_factor: 2 }"),
     "interp, size": one("Interp", "interp_param { height: 20 width: 7 }"),
+    "interp, size that no float ratio gives": one("Interp", "interp_param { height: 31 width: 13 }", None, {"x": [1, 3, 7, 7]}),
     "interp, cropped": one("Interp", "interp_param { height: 13 width: 13 pad_beg: -1 pad_end: -2 }"),
     "upsample": one("Upsample", "upsample_param { scale: 2 }"),
     "roi pooling": one(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..step import Step, count, layer
 
 
@@ -35,9 +37,15 @@ def interp(step: Step) -> None:
     if any(new == 1 for new in sizes) and inner != sizes:
         step.fail("an aligned resize to one pixel has no agreed meaning", "unsupported")
     # The target in the form that holds for any batch: an exact ratio per axis.
-    ratio = step.constant([1.0, 1.0, *(new / old for new, old in zip(sizes, inner, strict=True))], "scales")
+    ratio = step.constant([1.0, 1.0, *map(_ratio, sizes, inner)], "scales")
     ratio = step.node("Cast", [ratio], to=1)
     step.out("Resize", [value, "", ratio], result, mode="linear", coordinate_transformation_mode="align_corners")
+
+
+def _ratio(new: int, old: int) -> float:
+    """new / old in single precision, such that the rounded-down product with `old` is `new` again: 31 / 7 is not."""
+    ratio = np.float32(new / old)
+    return float(np.nextafter(ratio, np.float32(np.inf)) if ratio * np.float32(old) < new else ratio)
 
 
 @layer("Upsample", limits="two bottoms: SegNet's unpooling; one bottom: whole factors")
