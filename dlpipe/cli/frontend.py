@@ -8,6 +8,8 @@ import typer
 
 from dlpipe.cli import options as opt
 
+_MOST_NAMES = 60
+
 frontend = typer.Typer(help="The frameworks that models come from.", no_args_is_help=True)
 
 
@@ -82,8 +84,14 @@ def _operator_rows(covered: dict[str, Any]) -> list[tuple[str, str]]:
         ("list", covered["source"]),
         (f"covered: {len(covered['full'])}", ", ".join(covered["full"])),
         (f"partly: {len(covered['partial'])}", ", ".join(partial)),
-        (f"not: {len(covered['none'])}", ", ".join(covered["none"])),
+        (f"not: {len(covered['none'])}", _some(list(covered["none"]))),
     ]
+
+
+def _some(names: list[str]) -> str:
+    """A framework has a thousand operators that no model holds."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" ... and {more} more (--json lists them)" if more > 0 else "")
 
 
 def _zoo_row(result: dict[str, Any]) -> tuple[str, str, str]:

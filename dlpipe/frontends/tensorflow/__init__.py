@@ -44,6 +44,9 @@ class TensorFlowFrontend(Frontend):
         del options
         return self._call("time", sniffed, "hardware", threads=1)
 
+    def operators_call(self) -> Call:
+        return Call(self.toolchain, WORKER, "operators")
+
     def describe_call(self, sniffed: Sniffed) -> Call:
         return self._call("describe", sniffed)
 

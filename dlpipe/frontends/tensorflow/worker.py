@@ -55,3 +55,12 @@ def describe(request: Request) -> dict[str, Any]:
     from .describing import describe as run
 
     return run(request)
+
+
+@operation
+def operators(request: Request) -> dict[str, Any]:
+    """Which operators are covered: see `Frontend` (contracts/frontend.py)."""
+    from .coverage import coverage
+
+    del request
+    return coverage()

@@ -49,6 +49,9 @@ class TheanoFrontend(Frontend):
     def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         return self._execute("time", sniffed, options, "hardware", threads=1)
 
+    def operators_call(self) -> Call:
+        return Call(self.toolchain, WORKER, "operators", libraries=(KIT,))
+
     def _execute(
         self,
         operation: str,

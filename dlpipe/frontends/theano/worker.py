@@ -55,3 +55,24 @@ def _import_parameters(request: Request, path: Path, parameters: list[Any]) -> d
         graph.output(name, network.float_dtype, dims, source=name)
     contract = graph.save(request.out, labels=ports.read_labels(request.inputs["source"], request.params["entry"]))
     return {"inputs": contract["inputs"], "outputs": contract["outputs"]}
+
+
+# Of Theano's and Lasagne's documentation: what a network for inference can hold.
+_OTHERS = (
+    *("Scan", "IncSubtensor", "AdvancedIncSubtensor1", "AdvancedSubtensor", "SetSubtensor", "IfElse", "SortOp", "Eye"),
+    *("LSTMLayer", "GRULayer", "RecurrentLayer", "CustomRecurrentLayer", "MaxoutLayer", "FeaturePoolLayer"),
+    *("SpatialPyramidPoolingLayer", "TransformerLayer", "TPSTransformerLayer", "ExpressionLayer", "SliceLayer"),
+    *("LocallyConnected2DLayer", "TransposedConv3DLayer", "FeatureWTALayer"),
+)
+
+
+@operation
+def operators(request: Request) -> dict[str, Any]:
+    """Which operators of a graph, and which layers of Lasagne's, are covered."""
+    from . import graph_operators, lasagne_layers
+
+    del request
+    known = [*graph_operators.HANDLERS, *lasagne_layers.HANDLERS]
+    found: dict[str, Any] = {name: {"support": "none", "note": None} for name in _OTHERS}
+    found.update({name: {"support": "full", "note": None} for name in known})
+    return {"operators": found, "source": "operators of Theano's graphs, and Lasagne's layers, for inference"}
