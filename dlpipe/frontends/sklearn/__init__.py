@@ -18,7 +18,7 @@ from dlpipe.errors import Unsupported
 from dlpipe.frontends import KIT
 
 WORKER = Path(__file__).with_name("worker.py")
-PICKLES = ("sklearn/joblib", "xgboost/pickle", "lightgbm/pickle")
+NO_PICKLES = ("sklearn/skops", "xgboost/json", "xgboost/ubj", "lightgbm/text")  # all else is read as one
 
 
 class SklearnFrontend(Frontend):
@@ -42,9 +42,9 @@ class SklearnFrontend(Frontend):
         return Call(self.toolchain, WORKER, "operators", {"framework": self.name}, libraries=(KIT,))
 
     def _call(self, operation: str, sniffed: Sniffed, options: ImportOptions, **params: Any) -> Call:
-        if sniffed.format in PICKLES and not options.unsafe_load:
+        if sniffed.format not in NO_PICKLES and not options.unsafe_load:
             raise Unsupported(
-                f"{sniffed.entry} is a pickle: reading it executes the code that it names",
+                f"{sniffed.entry} can only be read as a pickle: that executes the code that it names",
                 hint="if you trust where it comes from: --unsafe-load; or save the model with skops (scikit-learn), or "
                 "with its own save_model (XGBoost, LightGBM)",
             )

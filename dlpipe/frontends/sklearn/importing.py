@@ -46,18 +46,28 @@ def _columns(model: Any, told: Mapping[str, Mapping[str, Any]]) -> dict[str, tup
         for name, (kind, _) in found.items():
             if kind not in ("str", "float32", "float64", "int64", "bool"):
                 raise Refused(f"the column {name} cannot be {kind}", hint="float32, float64, int64, bool or str")
+        total, wanted = sum(width for _, width in found.values()), _width(model)
+        if wanted not in (None, total):
+            raise Refused(f"--input tells of {total} columns, and the model takes {wanted}")
         return found
+    width = _width(model)
+    if width is None:
+        raise Refused(
+            f"{type(model).__name__} does not tell how many columns it takes",
+            hint="--input x:1x<columns>, or each column by its name: --input age:1x1 --input city:1x1:str",
+        )
+    if library(model) == "sklearn" or hasattr(model, "n_features_in_"):
+        _refuse_text(model)
+    return {_INPUT: ("float32", width)}
+
+
+def _width(model: Any) -> int | None:
+    """How many columns it takes, where it knows."""
     if library(model) == "sklearn" or hasattr(model, "n_features_in_"):
         width = getattr(model, "n_features_in_", None)
-        if width is None:
-            raise Refused(
-                f"{type(model).__name__} does not tell how many columns it takes",
-                hint="--input x:1x<columns>, or each column by its name: --input age:1x1 --input city:1x1:str",
-            )
-        _refuse_text(model)
     else:
         width = model.num_features() if library(model) == "xgboost" else model.num_feature()
-    return {_INPUT: ("float32", int(width))}
+    return None if width is None else int(width)
 
 
 def _refuse_text(model: Any) -> None:

@@ -63,6 +63,12 @@ def _xgboost(path: Path) -> Any:
 def _lightgbm(path: Path) -> Any:
     import lightgbm
 
+    text = path.read_bytes()
+    count = re.search(rb"^tree_sizes=([\d ]*)$", text, re.MULTILINE)  # its own parser aborts the process instead
+    if len(re.findall(rb"^Tree=\d+$", text, re.MULTILINE)) < len(count[1].split() if count else []) or (
+        count and b"\nend of trees" not in text
+    ):
+        raise Refused(f"{path.name} is cut off: it has fewer trees than it lists", hint="is the copy complete?")
     try:
         return lightgbm.Booster(model_file=str(path))
     except (lightgbm.basic.LightGBMError, ValueError, IndexError) as error:
@@ -76,7 +82,7 @@ def _pickle(path: Path) -> Any:
     try:
         return joblib.load(path)
     except (pickle.UnpicklingError, ValueError, EOFError, KeyError, IndexError, OSError) as error:
-        raise Refused(f"{path.name} cannot be read: {_first(error)}") from error
+        raise Refused(f"{path.name} cannot be read as a pickle: {_first(error)}") from error
     except (ImportError, AttributeError) as error:  # of a class that is not here, or was elsewhere in another version
         raise Refused(
             f"{path.name} was written by other software: {_first(error)}",
