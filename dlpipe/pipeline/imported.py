@@ -12,6 +12,8 @@ from dlpipe.frontends.registry import frontend_for, frontends
 from dlpipe.frontends.sniff import sniff_call
 from dlpipe.ir.calls import check_call, describe_call
 from dlpipe.ir.contract import Contract
+from dlpipe.pipeline.events import StageNote
+from dlpipe.pipeline.heeded import unheeded
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import Source, take
 from dlpipe.pipeline.stage import Stage
@@ -87,4 +89,6 @@ def import_opened(session: Session, opened: Opened, options: ImportOptions, *, p
             f"{source.path} has no {'inputs' if not contract.inputs else 'outputs'} that can be found",
             hint="name them with --input name:shape and --output name",
         )
+    for message in unheeded(contract, options):
+        session.bus.emit(StageNote(stage=name, level="warning", message=message))
     return Imported(source, sniffed, frontend, contract, outcomes[f"describe:{name}"].value, options, name)
