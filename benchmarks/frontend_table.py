@@ -41,6 +41,7 @@ class Row:
     max_rel: float | None = None
     reason: str = ""
     expected: bool = False  # a negative case of the settings, refused as it should be
+    resolved: bool = False  # equal within the steps in which the original itself gives its outputs
 
     @property
     def converted(self) -> bool:
@@ -88,7 +89,14 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
     tool = f"{session.executor.outcomes['reference'].value['tool']} ({proven.samples.kind})"
     refused = "; ".join(f"route {route} refused: {why}" for route, why in proven.refused.items())
     return Row(
-        shown, sniffed.format, opened.frontend.name, tool, fidelity["max_abs"], fidelity["max_rel"], reason=refused
+        shown,
+        sniffed.format,
+        opened.frontend.name,
+        tool,
+        fidelity["max_abs"],
+        fidelity["max_rel"],
+        refused,
+        resolved=(fidelity["max_rel"] or 0.0) > (fidelity["tolerance"] or 1.0),
     )
 
 
@@ -115,6 +123,8 @@ def markdown(rows: list[Row], seconds: float) -> str:
         "compares the result with the original, executed by the tool named (`original`: the model's own framework;",
         "`independent`: another implementation; `own`: dlpipe's interpreter, which proves nothing alone).",
         "`max rel` is the largest difference in units of the output's range; the limit for float models is 1e-4.",
+        "A star marks outputs that are quantised, or a sigmoid's, softmax's or tanh's of tiny range, and equal within",
+        "their own steps (dlpipe/measure/tolerances.py); they do not count in the summary.",
         "",
         "| frontend | files | converted | max abs | max rel | refused as expected | failed |",
         "|---|---|---|---|---|---|---|",
@@ -122,15 +132,16 @@ def markdown(rows: list[Row], seconds: float) -> str:
     for name, mine in sorted(by.items()):
         good = [row for row in mine if row.converted]
         expected = sum(row.expected for row in mine)
-        worst = [max((getattr(row, field) or 0.0 for row in good), default=None) for field in ("max_abs", "max_rel")]
+        plain = [row for row in good if not row.resolved]
+        worst = [max((getattr(row, field) or 0.0 for row in plain), default=None) for field in ("max_abs", "max_rel")]
         cells = [name, len(mine), len(good), *map(_figure, worst), expected, len(mine) - len(good) - expected]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     for name, mine in sorted(by.items()):
         lines += ["", f"## {name}", "", "| file | format | executed by | max abs | max rel | remarks |"]
         lines += ["|---|---|---|---|---|---|"]
         lines += [
-            f"| {row.file} | {row.format} | {row.tool or '-'} | {_figure(row.max_abs)} | {_figure(row.max_rel)} |"
-            f" {'as expected: ' if row.expected else ''}{row.reason.replace('|', '/')} |"
+            f"| {row.file} | {row.format} | {row.tool or '-'} | {_figure(row.max_abs)} | {_figure(row.max_rel)}"
+            f"{'*' if row.resolved else ''} | {'as expected: ' if row.expected else ''}{row.reason.replace('|', '/')} |"
             for row in mine
         ]
     return "\n".join([*lines, "", f"{len(rows)} files in {seconds / 60:.0f} minutes.", ""])
