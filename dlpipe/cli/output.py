@@ -39,6 +39,8 @@ def human_size(size: float | None) -> str:
 
 def agreement(fidelity: Mapping[str, Any], reference: str) -> str:
     """How near a model is to its reference, in words."""
+    if fidelity["passed"] is None:
+        return f"NOT verified against {reference}: {fidelity['reason'] or 'there is no verdict'}"
     if fidelity["max_rel"] is None:
         return f"equal to {reference} in every element"
     if fidelity["tolerance"] is not None and fidelity["max_rel"] > fidelity["tolerance"]:

@@ -13,7 +13,7 @@ import pytest
 
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
-from dlpipe.errors import GateFailed, Unsupported, UserError
+from dlpipe.errors import BadModel, GateFailed, Unsupported, UserError
 from dlpipe.frontends import KIT, registry
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
@@ -151,4 +151,24 @@ def test_golden_outputs_stand_for_the_original(session: Session, plainnet: Any, 
     session.executor.forget(list(session.executor.outcomes))
     np.savez(tmp_path / "io.npz", x=x, y=y + 1)
     with pytest.raises(GateFailed, match="the import is wrong"):
+        prove_import(session, _request(net, reference=tmp_path / "io.npz"))
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ({"y": np.full((5, 3), np.nan, np.float32)}, "no finite number"),
+        ({"x": np.zeros((0, 8), np.float32), "y": np.zeros((0, 3), np.float32)}, "is empty"),
+        ({"x": np.full((5, 8), "one")}, "is <U3"),
+        ({"y": np.zeros((5, 3), np.complex64)}, "is complex64"),
+    ],
+)
+def test_golden_outputs_that_prove_nothing(
+    session: Session, plainnet: Any, net: Path, tmp_path: Path, spoilt: dict[str, Any], said: str
+) -> None:
+    plainnet.order = ()
+    width = len(json.loads(net.read_text())["layers"][-1]["bias"])
+    good = {"x": np.zeros((5, 8), np.float32), "y": np.zeros((5, width), np.float32)}
+    np.savez(tmp_path / "io.npz", **(good | spoilt))
+    with pytest.raises(BadModel, match=said):
         prove_import(session, _request(net, reference=tmp_path / "io.npz"))

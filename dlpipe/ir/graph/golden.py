@@ -39,8 +39,27 @@ def _of(arrays: dict[str, Any], ports: list[Any], side: str, path: Path) -> dict
                 f"{path.name} holds {', '.join(sorted(arrays))}, and no array for {port['name']}",
                 hint="name the arrays after the model's inputs and outputs (`dlpipe inspect` lists them)",
             )
-        found[port["name"]] = (array.astype(port["dtype"], copy=False), port)
+        found[port["name"]] = (_typed(array, port, path), port)
     return found
+
+
+def _typed(array: Any, port: Any, path: Path) -> Any:
+    """As the port's dtype. Raises Refused for numbers that it cannot hold, and for nothing that could be compared."""
+    wanted = np.dtype(port["dtype"])
+    place = f"{path.name}: the array for {port['name']}"
+    if not array.size:
+        raise Refused(f"{place} is empty")
+    if wanted.kind in "US":
+        return array.astype(wanted, copy=False)
+    if array.dtype.kind not in "biuf":
+        raise Refused(f"{place} is {array.dtype}, and the model's is {wanted.name}")
+    if not np.isfinite(array).any():
+        raise Refused(f"{place} holds no finite number")
+    with np.errstate(invalid="ignore", over="ignore"):
+        typed = array.astype(wanted, copy=False)
+    if wanted.kind in "biu" and not np.array_equal(typed, array):
+        raise Refused(f"{place} is {array.dtype} with numbers that {wanted.name} cannot hold")
+    return typed
 
 
 def _split(array: Any, port: Any) -> Any:
