@@ -242,7 +242,9 @@ def _no_choice(request: ConvertRequest, report: Report, target: str) -> DlpipeEr
     limits = [gate for gate in report.gates if gate.subject in subjects and gate.name != "fidelity"]
     bad = [gate for gate in limits if gate.passed is not True]
     wrong = [gate for gate in report.gates if gate.subject in mine and gate.name == "fidelity" and gate.passed is False]
-    if not bad and not wrong and unverified and not request.require_verified:
+    asked = [gate for gate in wrong if mine[gate.subject].variant == request.precision]
+    made = [each for each in unverified if each.digest is not None or not wrong]
+    if not bad and not asked and made and not request.require_verified:
         return None
     worst: Gate | None = next(iter([*bad, *wrong]), None)
     if worst is None:

@@ -39,3 +39,15 @@ def test_a_plainnet(user: User, installed: Path) -> None:
     assert refused.code == 2
     assert "its weights are [4, 4], and 4 values come in" in refused.err
     assert user.dlpipe("import", "net.txt", "-o", "bad.onnx").code == 2  # without the package: no format it knows
+
+
+def test_what_only_our_interpreter_has_run_is_unverified(user: User, shared: Path) -> None:
+    """Kaldi cannot be installed: its nets convert, exit code 0, and nothing of them is called passed."""
+    (user.folder / "final.mdl").write_bytes((shared / "made/kaldi/tdnn.txt.mdl").read_bytes())
+    done = user.ok("convert", "final.mdl", "-t", "x86-64", "-b", "onnxruntime", "--yes", "--out", "out", "--json")
+    report = json.loads((user.folder / "out" / "report.json").read_text())
+    assert report["source"]["reference"]["kind"] == "own"
+    assert {each["verdict"] for each in report["artifacts"]} <= {"unverified", "failed"}
+    assert [each["verdict"] for each in report["artifacts"] if each["variant"] == "fp32"] == ["unverified"]
+    assert "own reference interpreter" in done.out
+    assert user.dlpipe("convert", "final.mdl", "-t", "x86-64", "-b", "onnxruntime", "--require-verified").code == 3
