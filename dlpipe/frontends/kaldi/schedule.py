@@ -69,6 +69,7 @@ class Schedule:
 def plan(net: Net) -> Schedule:
     """Raises Refused for what cannot be computed."""
     schedule = Schedule(net, _order(net))
+    schedule.steady.update(_of_one_row(net))
     for group in schedule.groups:
         if len(group) > _LARGEST_LOOP:
             raise Refused(f"a loop of {len(group)} nodes is too large", kind="unsupported", node=group[0])
@@ -76,8 +77,38 @@ def plan(net: Net) -> Schedule:
             _steady(schedule, net.nodes[name])
             _dim(schedule, name, [])
     _check_widths(schedule)
+    _check_windows(schedule)
     _spans(schedule)
     return schedule
+
+
+def _of_one_row(net: Net) -> set[str]:
+    """Inputs that are read at a fixed time (ivectors). Raises Refused for one that is read frame by frame as well."""
+    fixed: set[str] = set()
+    moving: set[str] = set()
+    for node in net.nodes.values():
+        for name, replaced in _times_read(node.reads, False):
+            if net.nodes[name].kind == "input":
+                (fixed if replaced else moving).add(name)
+    for name in sorted(fixed & moving):
+        raise Refused("it is read for each frame, and for one frame only", kind="unsupported", node=name)
+    return fixed
+
+
+def _times_read(expression: Expression | None, replaced: bool) -> Iterator[tuple[str, bool]]:
+    if expression is not None and expression.op == "node":
+        yield expression.name, replaced
+    for part in expression.parts if expression is not None else ():
+        yield from _times_read(part, replaced or expression is not None and expression.op == "replace")
+
+
+def _check_windows(schedule: Schedule) -> None:
+    """A window to one side is the whole utterance for the first frame only."""
+    outputs = {node.name for node in schedule.net.outputs}
+    for node in schedule.net.nodes.values():
+        if statistics.pools(node) and not outputs <= schedule.steady:
+            assert node.component is not None
+            statistics.check_for_each_frame(node.component)
 
 
 def _order(net: Net) -> list[list[str]]:
@@ -120,8 +151,6 @@ def _walk(root: str, edges: dict[str, list[str]], seen: set[str], finished: list
 
 def _steady(schedule: Schedule, node: Node) -> None:
     found = list(reads(node.reads))
-    replaced = [read.node for read in found if read.fixed and schedule.net.nodes[read.node].kind == "input"]
-    schedule.steady.update(replaced)
     if statistics.pools(node) or (found and all(read.node in schedule.steady for read in found)):
         schedule.steady.add(node.name)
 

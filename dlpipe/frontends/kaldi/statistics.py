@@ -15,7 +15,7 @@ from ..kit.emit import Graph
 from .nnet import Node
 from .reading import Component
 
-_WHOLE = 1000  # frames: a window this long, to one side at least, stands for the utterance
+_WHOLE = 1000  # frames: a window this long from the first frame on stands for the utterance
 _EXTRACTION, _POOLING = "StatisticsExtractionComponent", "StatisticsPoolingComponent"
 
 
@@ -29,14 +29,22 @@ def pools(node: Node) -> bool:
 
 def width(component: Component, in_dim: int) -> int:
     """The extraction passes its input on; pooling makes two of it. Raises Refused for what is not handled."""
+    for period in ("InputPeriod", "OutputPeriod"):
+        if component.has(period) and component.integer(period) != 1:
+            _refuse(component, f"reads one frame in {component.integer(period)}")
     if component.kind == _EXTRACTION:
         return in_dim
-    window = max(component.integer("LeftContext"), component.integer("RightContext"))
-    if window < _WHOLE:
-        _refuse(component, f"pools over {window} frames only")
+    if component.integer("RightContext") < _WHOLE:
+        _refuse(component, f"pools over the next {component.integer('RightContext')} frames only")
     if component.has("NumLogCountFeatures") and component.integer("NumLogCountFeatures"):
         _refuse(component, "adds the logarithm of the count")
     return 2 * in_dim if component.flag("OutputStddevs") else in_dim
+
+
+def check_for_each_frame(component: Component) -> None:
+    """Raises Refused unless the window is the whole utterance for every frame, not for the first alone."""
+    if component.integer("LeftContext") < _WHOLE:
+        _refuse(component, f"pools over the last {component.integer('LeftContext')} frames only")
 
 
 def _refuse(component: Component, what: str) -> None:

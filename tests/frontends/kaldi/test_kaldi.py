@@ -210,6 +210,8 @@ def test_a_convolution_over_time_and_height(imported: Import) -> None:
         f"{_matrix('LinearParams', weights)} {_vector('BiasParams', bias)}"
     )
     kind = "TimeHeightConvolutionComponent"
+    with pytest.raises(Unsupported, match="takes zeros"):
+        imported(_net(f"<{kind}> {fields.replace('[ 0 1 ]', '[ 0 ]')} </{kind}>", 3))
     found = imported(_net(f"<{kind}> {fields} </{kind}>", 3)).run(input=X[:, :3])["output"]
     padded = X[[0, 1, 2, 3, 4, 4], :3]
     for t in range(5):
@@ -240,6 +242,13 @@ output-node name=output input=after
 <ComponentName> after <NoOpComponent> <Dim> 24 </NoOpComponent>
 </Nnet3>
 """
+    for old, new, says in (
+        (b"<InputPeriod> 1 <OutputPeriod>", b"<InputPeriod> 3 <OutputPeriod>", "one frame in 3"),
+        (b"<LeftContext> 0 <RightContext> 10000", b"<LeftContext> 10000 <RightContext> 0", "next 0 frames"),
+        (b"output input=after", b"output input=Append(after, input)", "last 0 frames"),
+    ):
+        with pytest.raises(Unsupported, match=says):
+            imported(net.replace(old, new))
     found = imported(net).run(input=X)["output"]
     frames = np.concatenate([X[:-2], X[2:]], 1)
     np.testing.assert_allclose(found, np.concatenate([frames.mean(0), frames.std(0)])[None], atol=1e-5)
@@ -279,6 +288,12 @@ def test_an_ivector_is_one_row_for_all_frames(imported: Import) -> None:
         (_net("<SigmoidComponent> <Dim> 4 </SigmoidComponent>", 3), BadModel, "takes 4 values a frame and gets 3"),
         (_net("<NoOpComponent> <Dim> 3 </NoOpComponent>", 3, "Sum(input, Offset(c, -1))"), BadModel, "IfDefined"),
         (_net("<NoOpComponent> <Dim> 3 </NoOpComponent>", 3, "Offset(input, 99999)"), Unsupported, "99999"),
+        (_net("<NoOpComponent> <Dim> 3 </NoOpComponent>", 3, "Round(input, 3)"), Unsupported, "single frames"),
+        (
+            _net("<NoOpComponent> <Dim> 3 </NoOpComponent>", 3, "Sum(input, ReplaceIndex(input, t, 0))"),
+            Unsupported,
+            "for one frame only",
+        ),
     ],
 )
 def test_what_is_refused_says_why(imported: Import, content: bytes, error: type[Exception], says: str) -> None:

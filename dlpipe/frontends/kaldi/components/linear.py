@@ -76,6 +76,13 @@ def time_height(component: Component, in_dim: int) -> Function:
     )
     offsets, weights = component.pairs("Offsets"), component.matrix("LinearParams")
     frames = times(component)
+    if component.has("RequiredTimeOffsets") and set(frames) - set(component.integers("RequiredTimeOffsets")):
+        raise Refused(
+            f"{component.name} takes zeros for frames before and behind the utterance",
+            kind="unsupported",
+            node=component.name,
+            op=component.kind,
+        )
     expect(component, in_dim, height_in * filters_in)
     if weights.shape != (filters_out, len(offsets) * filters_in):
         raise Refused(f"{component.name}: its parameters are {list(weights.shape)}", node=component.name)
