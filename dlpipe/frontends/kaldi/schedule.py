@@ -99,7 +99,7 @@ def _times_read(expression: Expression | None, replaced: bool) -> Iterator[tuple
     if expression is not None and expression.op == "node":
         yield expression.name, replaced
     for part in expression.parts if expression is not None else ():
-        yield from _times_read(part, replaced or expression is not None and expression.op == "replace")
+        yield from _times_read(part, replaced or (expression is not None and expression.op == "replace"))
 
 
 def _check_windows(schedule: Schedule) -> None:
