@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from dlpipe.contracts.call import Call
+from dlpipe.errors import ToolMissing
 from dlpipe.ir import calls as ir_calls
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
@@ -81,6 +83,29 @@ def bench(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> I
     with WorkerPool(toolchains, folder / "workers", keep_logs=folder / "logs") as pool:
         (folder / "out").mkdir()
         yield Bench(pool, folder / "out")
+
+
+@contextmanager
+def _skipped_without_its_interpreter() -> Iterator[None]:
+    """A toolchain whose Python cannot be had here: its tests are not run, and say so."""
+    try:
+        yield
+    except ToolMissing as error:
+        if "python" not in error.where:
+            raise
+        pytest.skip(f"not run: {error.message}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    with _skipped_without_its_interpreter():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    with _skipped_without_its_interpreter():
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
