@@ -13,8 +13,8 @@ import typer
 from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, UserError
 
 COMMANDS = (
-    "convert", "plan", "inspect", "import", "optimize", "run", "compare", "bench", "report", "explain", "lineage",
-    "frontend", "pass", "backend", "target", "toolchain", "cache", "zoo", "doctor",
+    "convert", "plan", "inspect", "import", "export", "optimize", "run", "compare", "bench", "report", "explain",
+    "lineage", "frontend", "pass", "backend", "target", "toolchain", "cache", "zoo", "doctor",
 )  # fmt: skip
 
 app = typer.Typer(

@@ -54,7 +54,9 @@ class Evaluator:
         """Every named value of the graph. Raises Refused, naming the operation."""
         body = self._document.graph
         scope: Scope = {}
-        for target, _ in body.body or []:
+        for target, expression in body.body or []:
+            if expression[0] == "call" and expression[1] in ("variable", "constant"):
+                continue  # a weight takes its name itself
             for name in _names(target):
                 if self._graph.fresh(name) != name:
                     raise Refused(f"{name!r} is assigned twice", node=name)

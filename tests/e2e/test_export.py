@@ -1,0 +1,73 @@
+"""`dlpipe export`: to NNEF and back."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from dlpipe.toolchains import Toolchains
+from tests.e2e.user import User
+
+LIGHT = "bvlc_alexnet densenet121 inception_v1 inception_v2 resnet50 shufflenet squeezenet vgg19 zfnet512"
+
+
+def test_there_and_back(settled_user: User, shared: Path) -> None:
+    """A folder, the ONNX of that folder, an archive of that ONNX; the same bytes every time."""
+    found = settled_user.ok("export", shared / "models/ultraface/version-RFB-320.onnx", "-o", "face.nnef", "--json").json
+    assert found["fidelity"]["passed"] is True
+    assert found["fidelity"]["max_rel"] < 1e-5
+    assert "graph.nnef" in found["files"]
+    folder = settled_user.folder / "face.nnef"
+    assert sorted(each.name for each in folder.iterdir()) == sorted(found["files"])
+    back = settled_user.ok("export", folder, "-o", "face.onnx", "--json").json
+    assert back["reference"].startswith("nnef ")  # Khronos' own runtime says the same
+    assert back["fidelity"]["max_rel"] < 1e-5
+    packed = settled_user.ok("export", "face.onnx", "-o", "face.nnef.tgz")
+    assert "equal to onnxruntime" in packed.out
+    first = (settled_user.folder / "face.nnef.tgz").read_bytes()
+    with tarfile.open(settled_user.folder / "face.nnef.tgz") as archive:
+        assert archive.getnames()[0] == "graph.nnef"
+    settled_user.ok("export", "face.onnx", "-o", "again.nnef.tgz")
+    assert (settled_user.folder / "again.nnef.tgz").read_bytes() == first
+    assert "equal to nnef" in settled_user.ok("import", "face.nnef.tgz", "-o", "unpacked.onnx").out
+
+
+def test_free_dims_are_fixed_and_said_so(settled_user: User, shared: Path) -> None:
+    model = shared / "models/yolo_fastest/yolo-fastest-1.1.cfg"
+    done = settled_user.ok("export", model, "-o", "yolo.nnef", "--shape", "N=1")
+    assert "equal to" in done.out
+
+
+def test_places_that_cannot_be_written(settled_user: User, shared: Path) -> None:
+    model = shared / "made/nnef/net13.nnef"
+    (settled_user.folder / "there.nnef").mkdir()
+    for place, says in (("there.nnef", "there already"), ("x.caffe", "no format"), ("no/x.tgz", "a folder that exists")):
+        done = settled_user.dlpipe("export", model, "-o", place)
+        assert (done.code, says in done.err) == (2, True), done.err
+
+
+def test_what_nnef_cannot_say_names_the_node(settled_user: User, shared: Path) -> None:
+    done = settled_user.dlpipe("export", shared / "models/silero_vad/silero_vad.onnx", "-o", "never.nnef", "--json")
+    assert done.code == 2
+    assert done.json["op"]
+    assert not (settled_user.folder / "never.nnef").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIGHT.split())
+def test_the_light_models(settled_user: User, toolchains: Toolchains, name: str) -> None:
+    folder = next(toolchains.ensure("core").path.glob("lib/python*/site-packages/onnx/backend/test/data/light"))
+    found = settled_user.ok("export", folder / f"light_{name}.onnx", "-o", f"{name}.nnef", "--json").json
+    assert found["fidelity"]["passed"] is True
+    assert found["fidelity"]["max_rel"] < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mlperf-tiny-kws", "arm-kws-ds-cnn-s"])
+def test_the_zoo(settled_user: User, shared: Path, name: str) -> None:
+    found = settled_user.ok("export", f"zoo:{name}", "-o", f"{name}.nnef", "--json").json
+    assert found["fidelity"]["passed"] is True
+    back = settled_user.ok("import", f"{name}.nnef", "-o", f"{name}.onnx", "--json").json
+    assert back["fidelity"]["passed"] is True
