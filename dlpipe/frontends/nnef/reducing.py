@@ -5,6 +5,7 @@ from __future__ import annotations
 from .step import Step, Tensor, handles
 
 _REDUCE = {"sum_reduce": "ReduceSum", "max_reduce": "ReduceMax", "min_reduce": "ReduceMin", "mean_reduce": "ReduceMean"}
+_WHOLE = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
 _LOGICAL = {"any_reduce": "ReduceMax", "all_reduce": "ReduceMin"}
 _INDEX = {"argmax_reduce": "ArgMax", "argmin_reduce": "ArgMin"}
 _BOOL, _INT32 = 9, 6
@@ -14,6 +15,9 @@ _BOOL, _INT32 = 9, 6
 def _reduce(step: Step) -> Tensor:
     value = step.tensor("input")
     op = "ReduceMean" if step.args.get("normalize") is True else _REDUCE[step.op]
+    rank = step.rank(value)
+    if op in _WHOLE and 2 < rank < 6 and sorted(step.integers("axes")) == list(range(2, rank)):
+        return step.result(_WHOLE[op], [value])  # what classifiers end in; backends know it by this name
     return step.result(op, [value, _axes(step, value)], keepdims=1, noop_with_empty_axes=1)
 
 
