@@ -16,11 +16,12 @@ from dlpipe.ir import nnef
 
 WEIGHTS = {
     "w": [6, 4, 3, 3], "dw": [4, 1, 3, 3], "gw": [6, 2, 3, 3], "back": [4, 6, 3, 3], "b6": [6], "b4": [4], "m4": [4],
-    "s4_positive": [4], "v4_positive": [4], "row": [7], "col": [6, 1], "slope": [4, 1, 1], "mat": [7, 5], "mat5": [5, 7],
-    "five": [5],
+    "s4_positive": [4], "v4_positive": [4], "row": [7], "col": [6, 1], "slope": [4, 1, 1], "mat": [7, 5],
+    "mat5": [5, 7], "five": [5],
 }  # fmt: skip
 INTS = {
-    "s0": [0], "s1": [1], "s2": [2], "s3": [3], "sm1": [-1], "big": [9223372036854775807], "low": [-9223372036854775807],
+    "s0": [0], "s1": [1], "s2": [2], "s3": [3], "sm1": [-1], "big": [9223372036854775807],
+    "low": [-9223372036854775807],
     "keep": [0, 4, -1], "p8": [0, 0, 1, 0, 0, 0, 2, 1], "two": [1, 3], "tile4": [1, 2, 1, 3], "ex": [2, 4, 6, 7],
     "idx": [3, 0, -1], "a23": [2, 3], "a1": [1], "four": [4],
 }  # fmt: skip
@@ -31,14 +32,16 @@ LeakyRelu<alpha=0.2>(x) Elu(x) Selu(x) HardSigmoid(x) HardSwish(x) ThresholdedRe
 Add(x,y) Sub(x,row) Mul(x,col) Div(x,slope) Max(x,y,row) Min(x,y) Sum(x,y,col) Mean(x,y,row) Identity(x) Cast<to=7>(x)
 Clip(x,zero,one) Clip(x,zero) Clip(x,,one) Where(lt,x,y) Pow(ab,half) Gelu(x) Gelu<approximate="tanh">(x) Xor(lt,gt)""",
     "shaping": """Reshape(x,keep) Flatten(x) Squeeze(x,s0) Unsqueeze(x,two) Transpose<perm=[0,2,3,1]>(x)
-Concat<axis=-1>(x,y,x) Slice(x,two,big2,a23) Slice(x,sm1,low,s2,sm1) Slice(x,s0,sm1,s1,s2) Pad(x,p8) Pad<mode="edge">(x,p8)
-Pad<mode="reflect">(x,p8) Pad(x,two,one,a1) Tile(x,tile4) Expand(x,ex) Gather<axis=1>(x,idx) Gather(table,idx)
+Concat<axis=-1>(x,y,x) Slice(x,two,big2,a23) Slice(x,sm1,low,s2,sm1) Slice(x,s0,sm1,s1,s2) Pad(x,p8)
+Pad<mode="edge">(x,p8) Pad<mode="reflect">(x,p8) Pad(x,two,one,a1) Tile(x,tile4) Expand(x,ex)
+Gather<axis=1>(x,idx) Gather(table,idx)
 DepthToSpace<blocksize=2>(x) DepthToSpace<blocksize=2,mode="CRD">(x)
 Resize<mode="nearest",coordinate_transformation_mode="asymmetric",nearest_mode="floor">(x,,sc)
 Resize<mode="nearest">(x,,sc) Resize<mode="linear">(x,,sc)
 Resize<mode="linear",coordinate_transformation_mode="align_corners">(x,,sc)""",
-    "reducing": """ReduceSum(x) ReduceMean(x,a23) ReduceMean<keepdims=0>(x,a1) ReduceMax(x,a1) ReduceMin<keepdims=0>(x,a23)
-ReduceL1(x,a1) ReduceL2<keepdims=0>(x,a1) ReduceSumSquare(x,a23) ArgMax<axis=1>(x) ArgMin<axis=-1,keepdims=0>(x)
+    "reducing": """ReduceSum(x) ReduceMean(x,a23) ReduceMean<keepdims=0>(x,a1) ReduceMax(x,a1)
+ReduceMin<keepdims=0>(x,a23) ReduceL1(x,a1) ReduceL2<keepdims=0>(x,a1) ReduceSumSquare(x,a23) ArgMax<axis=1>(x)
+ArgMin<axis=-1,keepdims=0>(x)
 Softmax(x) Softmax<axis=1>(x) LogSoftmax<axis=1>(x) LpNormalization<axis=1>(x) InstanceNormalization(x,s4_positive,b4)
 LayerNormalization(x,row,row) MatMul(x,mat) Gemm(f,mat,five) Gemm<alpha=0.5,beta=2.0,transB=1>(f,mat5,five)""",
     "windows": """Conv(x,w,b6) Conv<pads=[1,0,2,1],strides=[2,1]>(x,w) Conv<auto_pad="SAME_LOWER",strides=[2,2]>(x,w)
