@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlpipe_worker import Refused
 
+from . import foreign
 from .found import Found, unknown
 
 # In this order: the first kind of which there is one is the model; of several, the one with a name of the second list.
@@ -41,7 +42,7 @@ def in_folder(path: Path, look: Callable[[Path], Found]) -> Found:
         return Found("nnef/folder", "an NNEF folder")
     if (path / "metadata").is_dir():
         return _spark(path)
-    return _main_file(path, look)
+    return foreign.in_folder(path) or _main_file(path, look)
 
 
 def _spark(path: Path) -> Found:

@@ -9,6 +9,7 @@ from typing import Any
 from dlpipe_worker import Refused, Request, operation
 
 from .flat import by_table
+from .foreign import by_head, core_ml
 from .folders import in_folder
 from .found import Found, unknown
 from .magic import by_magic
@@ -67,7 +68,7 @@ def _alone(path: Path) -> Found:
         return unknown("the file is empty")
     with path.open("rb") as file:
         head = file.read(_HEAD)
-        found = by_magic(path, head) or by_text(path, head)
+        found = by_magic(path, head) or by_head(path, head) or by_text(path, head)
         if found is not None:
             return found
         # Not closed by hand: views of it may be alive in generators that were not read to their end.
@@ -82,6 +83,8 @@ def _message(data: memoryview, name: str) -> Found:
     table = by_table(data)
     if table is not None:
         return table
+    if found := core_ml(bytes(data[:16])):
+        return found
     damaged = [reading for reading in readings if reading.begins and reading.broken]
     if damaged:
         best = max(damaged, key=lambda reading: sum(reading.operators.values()))
