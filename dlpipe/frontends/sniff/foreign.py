@@ -9,7 +9,11 @@ from pathlib import Path
 from .found import Found
 
 _HEADS = (
-    (rb"GGUF", "gguf/model", "GGUF, which holds a language model's weights and no graph: give the model it was made of"),
+    (
+        rb"GGUF",
+        "gguf/model",
+        "GGUF, the weights of a language model without a graph: give the model it was made of",
+    ),
     (
         rb"[fp]trt",
         "tensorrt/engine",
@@ -40,7 +44,7 @@ def by_head(path: Path, head: bytes) -> Found | None:
 
 
 def core_ml(head: bytes) -> Found | None:
-    """Asked last, for it begins as ONNX does: a version (field 1), then a message (2) whose first field is a message."""
+    """Asked last, for it begins as ONNX does: a version (field 1), then a message (2) that begins with another."""
     return Found("coreml/model", _CORE_ML) if re.match(rb"\x08[\x01-\x14]\x12.{1,3}\x0a", head, re.DOTALL) else None
 
 

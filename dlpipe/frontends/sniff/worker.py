@@ -9,8 +9,8 @@ from typing import Any
 from dlpipe_worker import Refused, Request, operation
 
 from .flat import by_table
-from .foreign import by_head, core_ml
 from .folders import in_folder
+from .foreign import by_head, core_ml
 from .found import Found, unknown
 from .magic import by_magic
 from .schemas import SCHEMAS, Reading, read
