@@ -10,7 +10,7 @@ import pytest
 
 from dlpipe.contracts.call import Call
 from dlpipe.frontends import KIT
-from dlpipe.frontends.caffe import WORKER
+from dlpipe.frontends.caffe import CaffeFrontend
 
 RANDOM = Path(__file__).parent / "random_weights" / "worker.py"
 
@@ -151,7 +151,8 @@ def weighted(caffe: Any, prototxt: str) -> Path:
     """The net with random weights in the shapes that it asks for."""
     source = caffe.source(prototxt, {})
     out, names = caffe.work(
-        Call("core", RANDOM, "make", {"entry": caffe.entry}, libraries=(KIT, WORKER.parent)), {"source": source}
+        Call("core", RANDOM, "make", {"entry": caffe.entry}, libraries=(KIT, CaffeFrontend.room)),
+        {"source": source},
     )
     found: dict[str, dict[int, Any]] = {}
     for number, (layer, index) in names.items():

@@ -11,7 +11,7 @@ import pytest
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.frontends import KIT
-from dlpipe.frontends.cntk import EXECUTOR, CntkFrontend
+from dlpipe.frontends.cntk import CntkFrontend
 from dlpipe.ir import calls
 from tests.frontends.cntk.cases import CASES, Shapes
 
@@ -27,7 +27,9 @@ def make(work: Any, inputs: Shapes, code: str) -> Path:
         "inputs": {name: list(shape) for name, shape in inputs.items()},
         "sequences": [name for name in inputs if name == "s"],
     }
-    return Path(work(Call("cntk", MAKER, "make", params, libraries=(KIT, EXECUTOR.parent)), {})[0])
+    return Path(
+        work(Call("cntk", MAKER, "make", params, libraries=(KIT, CntkFrontend.room)), {})[0]
+    )
 
 
 def feeds(inputs: Shapes) -> dict[str, Any]:
