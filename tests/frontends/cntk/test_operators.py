@@ -27,9 +27,7 @@ def make(work: Any, inputs: Shapes, code: str) -> Path:
         "inputs": {name: list(shape) for name, shape in inputs.items()},
         "sequences": [name for name in inputs if name == "s"],
     }
-    return Path(
-        work(Call("cntk", MAKER, "make", params, libraries=(KIT, CntkFrontend.room)), {})[0]
-    )
+    return Path(work(Call("cntk", MAKER, "make", params, libraries=(KIT, CntkFrontend.room)), {})[0])
 
 
 def feeds(inputs: Shapes) -> dict[str, Any]:
