@@ -200,4 +200,5 @@ def _settle(proto: Any, told: list[dict[str, Any]]) -> None:
     for domain, version in sorted(opsets.items()):
         proto.opset_import.add(domain=domain, version=version)
     proto.ir_version = emit.IR_VERSION
+    proto.graph.name = "model"  # onnxmltools draws a random one
     proto.producer_name, proto.producer_version, proto.doc_string = "dlpipe", "", ""

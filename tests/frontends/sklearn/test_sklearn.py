@@ -152,6 +152,13 @@ def test_columns_that_do_not_add_up(work: Any, made: Path) -> None:
         Imported(work, made / "binary-logistic.json", inputs={"x": {"shape": [1, 2], "dtype": "float32"}})
 
 
+@pytest.mark.parametrize("file", ["forest.skops", "multi.ubj", "binary.txt"])
+def test_the_same_bytes_every_time(work: Any, made: Path, file: str) -> None:
+    first, second = (Imported(work, made / file).ir / "model.onnx" for _ in range(2))
+    assert first != second
+    assert first.read_bytes() == second.read_bytes()
+
+
 def test_a_foreign_type_is_named(work: Any, made: Path) -> None:
     with pytest.raises(Unsupported, match="Mine"):
         Imported(work, made / "mine.skops")
