@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
+from . import blocks
+
 _HEADER = 128
 _FLOAT, _UINT, _QUINT, _QINT, _INT, _BOOL = range(6)
 _KINDS = {_FLOAT: "f", _UINT: "u", _QUINT: "u", _QINT: "i", _INT: "i"}
 _WIDTHS = {"f": (16, 32, 64), "u": (8, 16, 32, 64), "i": (8, 16, 32, 64)}
+_VENDORS = 0x10000  # item types from here on are a vendor's own
 QUANTISED = (_QUINT, _QINT)
 
 
@@ -27,6 +30,12 @@ def read_tensor(data: bytes, name: str) -> tuple[Any, bool]:
         raise Refused(f"{name} is declared to have {rank} dims: there are eight at most")
     shape, (bits, kind, signed) = rest[:rank], rest[8:11]
     count = math.prod(shape)
+    if kind == blocks.Q4_0:
+        if not length == blocks.size(count) == len(data) - _HEADER:
+            raise Refused(f"{name} holds {len(data) - _HEADER} bytes for {shape} in blocks of 32")
+        return blocks.numbers(data, _HEADER).reshape(shape), False
+    if kind >= _VENDORS:
+        raise Refused(f"{name} holds items of a vendor's own type {kind:#x}", "unsupported")
     if length != (count * bits + 7) // 8 or length != len(data) - _HEADER:
         raise Refused(
             f"{name} holds {len(data) - _HEADER} bytes; its header declares {length} for {shape} x {bits} bits"
@@ -39,6 +48,6 @@ def read_tensor(data: bytes, name: str) -> tuple[Any, bool]:
         letter = "i" if kind == _UINT and signed else _KINDS.get(kind)  # the format's first version: a flag for signed
         if letter is None or bits not in _WIDTHS[letter]:
             what = f"{name} holds items of type {kind:#x} and {bits} bits"
-            raise Refused(what, "unsupported", hint="types of 0x10000 and above are a vendor's own")
+            raise Refused(what, "unsupported")
         array = np.frombuffer(data, f"<{letter}{bits // 8}", offset=_HEADER)
     return array.reshape(shape), kind in QUANTISED

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .evaluating import EXTENSIONS
 from .handlers import HANDLERS, LIMITS
-from .signatures import STANDARD
+from .signatures import EXTENSIONS, STANDARD
 
 _REFUSED = {"update"}  # there to say why
 

@@ -8,11 +8,12 @@ from typing import Any
 from dlpipe_worker import Refused
 
 from ..kit.shaped import ShapedGraph
+from .binding import bind, named_results, names
 from .expressions import Node
 from .literals import computed, number, whole
 from .packed import Files
 from .quantising import dequantised
-from .signatures import NEEDED, STANDARD
+from .signatures import EXTENSIONS, NEEDED, STANDARD
 from .step import HANDLERS, Absent, Step, Tensor
 from .syntax import Document, Fragment
 
@@ -23,6 +24,8 @@ _OPERATORS = {
     "==": "eq", "!=": "ne", "&&": "and", "||": "or", "!": "not",
 }  # fmt: skip
 _QUALIFIED = {"scalar": float, "integer": int, "logical": bool, "string": str}
+
+_SOURCES = {"external", "variable", "constant", "tract_core_external"}
 
 Scope = dict[str, Any]
 
@@ -55,9 +58,9 @@ class Evaluator:
         body = self._document.graph
         scope: Scope = {}
         for target, expression in body.body or []:
-            if expression[0] == "call" and expression[1] in ("variable", "constant"):
-                continue  # a weight takes its name itself
-            for name in _names(target):
+            if expression[0] == "call" and expression[1] in _SOURCES:
+                continue  # an input or a weight takes its name itself
+            for name in names(target):
                 if self._graph.fresh(name) != name:
                     raise Refused(f"{name!r} is assigned twice", node=name)
         self._run(body, scope, outermost=True)
@@ -66,7 +69,9 @@ class Evaluator:
     def _run(self, fragment: Fragment, scope: Scope, wanted: Any = None, outermost: bool = False) -> None:
         results = dict(zip(fragment.results, wanted, strict=False)) if isinstance(wanted, list | tuple) else {}
         for target, expression in fragment.body or []:
-            hoped = _named(target, results, self.after if outermost else {}, outermost)
+            source = expression[0] == "call" and expression[1] in _SOURCES
+            later = self.after if outermost and not source else {}
+            hoped = named_results(target, results, later, outermost)
             value = self.value(expression, scope, hoped)
             self._assign(target, value, scope, outermost)
 
@@ -76,14 +81,12 @@ class Evaluator:
             if name in scope:
                 raise Refused(f"{name!r} is assigned twice", node=name)
             if outermost and name in self.after:
-                if not isinstance(value, Tensor):
-                    raise Refused(f"graph.quant quantises {name!r}, which is no tensor", node=name)
                 value = self.after[name](value)
             scope[name] = value
             return
         parts = target[1]
         if not isinstance(value, list | tuple) or len(value) != len(parts):
-            raise Refused(f"{len(parts)} names are assigned to something else", node=next(iter(_names(target)), None))
+            raise Refused(f"{len(parts)} names are assigned to something else", node=next(iter(names(target)), None))
         for part, each in zip(parts, value, strict=True):
             self._assign(part, each, scope, outermost)
 
@@ -197,7 +200,7 @@ class Evaluator:
             what = f"line {line}: {name} is no operation of the NNEF 1.0 standard"
             raise Refused(what, "unsupported", node=label, op=name, hint="a fragment with a body would define it")
         parameters = STANDARD.get(name) or EXTENSIONS[name]
-        return self.call(name, _bound(name, parameters, values, keyed, line), wanted, line, dtype)
+        return self.call(name, bind(name, parameters, values, keyed, line), wanted, line, dtype)
 
     def call(self, name: str, args: Mapping[str, Any], wanted: Any, line: int = 0, dtype: str | None = None) -> Any:
         """One operation of the standard (or an extension that is known), converted."""
@@ -217,16 +220,17 @@ class Evaluator:
         except (IndexError, ValueError, TypeError, OverflowError, ArithmeticError, MemoryError) as error:
             step.fail(f"line {line}: its arguments do not fit together: {error or type(error).__name__}")
 
-    def quantised(self, name: str, call: Node, value: Tensor) -> Tensor:
+    def quantised(self, name: str, call: Node, value: Any) -> Tensor:
         """The tensor `name` of the graph, quantised as a line of graph.quant says: a variable that is stored as
         integers is turned into the numbers they stand for, anything else rounded to the levels."""
         _, op, _, _, named, line = call
         args = {"x": value, **{key: self.value(each, {}) for key, each in named.items()}}
-        bound = _bound(op, STANDARD[op], [], args, line)
-        array = self._graph.array(value.name)
+        given = bind(op, STANDARD[op], [], args, line)
+        array = self._graph.array(value.name) if isinstance(value, Tensor) else None
+        wanted = name if self._graph.shape(name) is None else self._graph.fresh(f"{name}_quantised")
         if array is None or array.dtype.kind not in "iu":
-            return self.call(op, bound, name, line)  # type: ignore[no-any-return]
-        return dequantised(Step(self._graph, self._files, op, bound, name, None, {}), value)
+            return self.call(op, given, wanted, line)  # type: ignore[no-any-return]
+        return dequantised(Step(self._graph, self._files, op, given, wanted, None, {}), value)
 
     def _fragment(
         self, fragment: Fragment, given: list[Any], named: Scope, wanted: Any, dtype: str | None, line: int
@@ -235,13 +239,13 @@ class Evaluator:
             if fragment.name in STANDARD or fragment.name in EXTENSIONS:  # declared again, as the standard has it
                 parameters = STANDARD.get(fragment.name) or EXTENSIONS[fragment.name]
                 return self.call(
-                    fragment.name, _bound(fragment.name, parameters, given, named, line), wanted, line, dtype
+                    fragment.name, bind(fragment.name, parameters, given, named, line), wanted, line, dtype
                 )
             label = wanted if isinstance(wanted, str) else None
             what = f"line {line}: {fragment.name} is declared without a body, and the standard has none"
             raise Refused(what, "unsupported", node=label, op=fragment.name)
         defaults = {key: NEEDED if each is None else self.value(each, {}) for key, each in fragment.params}
-        scope = _bound(fragment.name, defaults, given, named, line)
+        scope = bind(fragment.name, defaults, given, named, line)
         names = [wanted] if isinstance(wanted, str) else wanted
         outer, self._prefix = self._prefix, f"{self._prefix}{fragment.name}."[-200:]
         try:
@@ -279,39 +283,3 @@ class Evaluator:
 
 
 _BUILT_IN = {"shape_of", "length_of", "range_of"}
-EXTENSIONS: dict[str, dict[str, Any]] = {}  # name -> parameters, of operations beyond the standard
-
-
-def _bound(name: str, parameters: Mapping[str, Any], given: list[Any], named: Scope, line: int) -> Scope:
-    keys = list(parameters)
-    if len(given) > len(keys):
-        raise Refused(f"line {line}: {name} takes {len(keys)} arguments, and {len(given)} are given", op=name)
-    found = dict(zip(keys, given, strict=False))
-    for key, value in named.items():
-        if key not in parameters or key in found:
-            raise Refused(
-                f"line {line}: {name} {'has no' if key not in parameters else 'is given twice its'} {key!r}", op=name
-            )
-        found[key] = value
-    for key, default in parameters.items():
-        found.setdefault(key, default)
-        if found[key] is NEEDED:
-            raise Refused(f"line {line}: {name} is not given its {key!r}", op=name)
-    return found
-
-
-def _names(target: Node) -> list[str]:
-    if target[0] == "name":
-        return [target[1]]
-    return [name for each in target[1] for name in _names(each)]
-
-
-def _named(target: Node, results: Mapping[str, Any], later: Mapping[str, Any], outermost: bool) -> Any:
-    """The names that the result of an expression gets. Inside a fragment only its results have one, the caller's; what
-    is quantised afterwards leaves its name to what comes out of that."""
-    if target[0] != "name":
-        return [_named(each, results, later, outermost) for each in target[1]]
-    name = target[1]
-    if not outermost:
-        return results.get(name)
-    return f"{name}_unquantised" if name in later else name

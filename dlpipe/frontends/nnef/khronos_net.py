@@ -23,6 +23,8 @@ _OPENED = [
     "nearest_downsample", "nearest_upsample", "prelu", "rms_pool", "separable_conv", "separable_deconv", "softabs",
     "softmax", "zero_point_linear_quantize",
 ]  # fmt: skip
+_FRAGMENT = re.compile(r"^\s*fragment\s+(\w+)", re.MULTILINE)
+_EXTENSION = re.compile(r"^\s*extension\s+tract_[^;]*;", re.MULTILINE)  # which the runtime does not take
 _TYPES = {"float32": "scalar", "int64": "integer", "bool": "logical"}
 _FED = {"scalar": np.float32, "integer": np.int32, "logical": np.bool_}
 _HEAD = re.compile(r"\bgraph\s+(\w+)\s*\(([^)]*)\)\s*->\s*\(([^)]*)\)")
@@ -82,7 +84,7 @@ class Khronos(executing.Model):
             raise Refused("Khronos' runtime divides the input of a normalised debox, not its result", "unsupported")
         _unpack(self._files, self._folder, text)
         try:
-            handle = _nnef.create_session(str(self._folder), lowered=_OPENED)
+            handle = _nnef.create_session(str(self._folder), lowered=_OPENED + _FRAGMENT.findall(text))
         except (ValueError, nnef.Error) as error:
             raise Refused("Khronos' runtime does not take it: " + str(error), "unsupported") from error
         inputs = [each.strip() for each in head.group(2).split(",") if each.strip()]
@@ -106,7 +108,7 @@ class Khronos(executing.Model):
 
     def _text(self, feeds: dict[str, Any]) -> str:
         """graph.nnef, every input declared with the shape that it is fed."""
-        text = self._files.read(self._files.graph).decode()
+        text = _EXTENSION.sub("", self._files.read(self._files.graph).decode())
         for each in self._contract["inputs"]:
             shape = ", ".join(map(str, feeds[each["name"]].shape))
             found = rf"\b{re.escape(each['source'])}\s*=\s*(tract_core_)?external\s*(<\w+>)?\s*\([^)]*\)"

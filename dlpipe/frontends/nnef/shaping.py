@@ -23,8 +23,7 @@ def _reshape(step: Step) -> Tensor:
     made = [sizes[start + index] if each == 0 else each for index, each in enumerate(shape)]
     whole = [*sizes[:start], *made, *sizes[end:]]
     if all(isinstance(each, int) for each in whole):
-        if start or end < rank:
-            whole = _settled(step, whole, made, sizes[start:end], start)
+        whole = _settled(step, whole, made, sizes[start:end], start)
         return step.result("Reshape", [value, step.ints(whole)])
     # Free dims: ONNX's own 0 keeps the dim of the same number, and -1 takes one that is left.
     written = [0 if each == sizes[at : at + 1][0] and not isinstance(each, int) else each
@@ -38,12 +37,17 @@ def _reshape(step: Step) -> Tensor:
 
 
 def _settled(step: Step, whole: list[int], made: list[int], given: tuple[int, ...], start: int) -> list[int]:
+    """With what -1 stands for. Raises Refused where the numbers of elements differ."""
+    others, count = math.prod(each for each in made if each != -1), math.prod(given)
+    if (
+        min(made, default=0) < -1
+        or made.count(-1) > 1
+        or (others != count if -1 not in made else count % max(others, 1))
+    ):
+        step.fail(f"{list(given)} does not fit {made}")
     if -1 in made:
-        others = math.prod(each for each in made if each != -1)
-        if not others or math.prod(given) % others:
-            step.fail(f"{list(given)} cannot become {made}")
         whole = list(whole)
-        whole[start + made.index(-1)] = math.prod(given) // others
+        whole[start + made.index(-1)] = count // max(others, 1)
     return whole
 
 

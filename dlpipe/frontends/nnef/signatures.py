@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 NEEDED = object()
+EXTENSIONS: dict[str, dict[str, Any]] = {}  # operations beyond the standard: filled by what converts them
 _WINDOW = {"border": "constant", "padding": [], "stride": [], "dilation": []}
 _CONV = {"bias": 0.0, **_WINDOW}
 

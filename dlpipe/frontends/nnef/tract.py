@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .evaluating import EXTENSIONS
-from .signatures import NEEDED
+from .signatures import EXTENSIONS, NEEDED
 from .sources import external
 from .step import Step, Tensor, handles
 
