@@ -36,6 +36,7 @@ FRONTENDS = {
     "jax": "dlpipe.frontends.jax:JaxFrontend",
     "nnef": "dlpipe.frontends.nnef:NnefFrontend",
     "ncnn": "dlpipe.frontends.ncnn:NcnnFrontend",
+    "mnn": "dlpipe.frontends.mnn:MnnFrontend",
 }
 
 

@@ -7,6 +7,9 @@ import struct
 from .found import Found
 
 _MOST_FIELDS = 64
+_MOST_OPERATORS = 1 << 17
+MNN_1 = "1"
+_OLD_INT8 = range(513, 519)  # ConvInt8 to EltwiseInt8: what the quantiser of MNN 1 wrote, and MNN 3 no longer runs
 
 
 def by_table(data: memoryview) -> Found | None:
@@ -14,7 +17,7 @@ def by_table(data: memoryview) -> Found | None:
     if root is None:
         return None
     if root.is_mnn():
-        return Found("mnn/model", "an MNN model")
+        return Found("mnn/model", "an MNN model", version=MNN_1 if root.has_old_int8() else None)
     if root.is_jax():
         return Found("jax/export", "an exported JAX function")
     return None
@@ -50,6 +53,24 @@ class _Table:
         """Net: its operators are field 3 and the names of its tensors field 7, which are two vectors; see MNN.fbs."""
         operators, names = self._vector(3), self._vector(7)
         return bool(operators) and bool(names) and all(self._string(each) is not None for each in (names or [])[:8])
+
+    def has_old_int8(self) -> bool:
+        """Whether an operator of an MNN file (its type is field 5) is of that kind."""
+        start = self._target(self.at + self.fields[3])
+        if start is None:
+            return False
+        (count,) = struct.unpack_from("<I", self.data, start)
+        for index in range(min(count, (len(self.data) - start - 4) // 4, _MOST_OPERATORS)):
+            at = self._target(start + 4 + 4 * index)
+            table = at - struct.unpack_from("<i", self.data, at)[0] if at is not None else -1
+            if at is None or not 0 <= table <= len(self.data) - 16:
+                continue
+            size, offset = struct.unpack_from("<H12xH", self.data, table)
+            if size >= 16 and offset and at + offset + 4 <= len(self.data):
+                (kind,) = struct.unpack_from("<i", self.data, at + offset)
+                if kind in _OLD_INT8:
+                    return True
+        return False
 
     def is_jax(self) -> bool:
         """Exported: version (u16) and the function's name come first; see jax's serialization.fbs."""

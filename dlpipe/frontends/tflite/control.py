@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..kit.emit import Graph
-from .flatbuffer import damaged
+from ..kit.flatbuffer import damaged
 from .handlers import handles
 from .reading import Operator, Subgraph
 from .scope import Scope

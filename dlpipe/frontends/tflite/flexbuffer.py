@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from .flatbuffer import damaged
+from ..kit.flatbuffer import damaged
 
 _INT, _UINT, _FLOAT, _INDIRECT, _MAP, _BOOL = 1, 2, 3, {6: 1, 7: 2, 8: 3}, 9, 26
 _FORMATS = {_INT: "bhiq", _UINT: "BHIQ", _FLOAT: " efd", _BOOL: "BHIQ"}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .flatbuffer import File, Table
+from ..kit.flatbuffer import File, Table
 from .reading import Model
 
 _NAME = "TFLITE_METADATA"

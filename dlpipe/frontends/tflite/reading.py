@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
-from .flatbuffer import File, Table, damaged
+from ..kit.flatbuffer import File, Table, damaged
 from .schema import OPERATORS, OPTIONS, OPTIONS_OF, TYPES
 
 MAX_RANK = 8

@@ -16,8 +16,8 @@ from dlpipe_worker import Refused
 from onnx import helper
 
 from ..kit.emit import Graph
+from ..kit.flatbuffer import damaged
 from .activations import steps
-from .flatbuffer import damaged
 from .reading import Model, Operator, Quantisation, Subgraph, Tensor
 from .weights import numpy_dtype, unpacked
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
-from .flatbuffer import damaged
+from ..kit.flatbuffer import damaged
 from .reading import Tensor
 
 _NUMPY = {

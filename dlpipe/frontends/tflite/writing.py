@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..kit.flatbuffer import damaged
 from . import (  # noqa: F401  each registers its handlers
     control,
     convolutions,
@@ -18,7 +19,6 @@ from . import (  # noqa: F401  each registers its handlers
     shaping,
     slicing,
 )
-from .flatbuffer import damaged
 from .handlers import HANDLERS
 from .reading import Operator
 from .scope import Scope

@@ -28,7 +28,7 @@ _REREAD = 4  # how many times over a file may be read: real writers share little
 
 
 def damaged(reason: str) -> Refused:
-    return Refused(f"the TFLite file is damaged or cut off: {reason}", hint="is the download or copy complete?")
+    return Refused(f"the file is damaged or cut off: {reason}", hint="is the download or copy complete?")
 
 
 class File:
@@ -91,6 +91,17 @@ class Table:
         for index in range(count):
             place = at + 4 * index
             yield Table(self._file, place + self._file.number("uint32", place))
+
+    def views(self, slot: int) -> Iterator[memoryview]:
+        """A vector of strings, as bytes."""
+        at, count = self._vector(slot, 4)
+        for index in range(count):
+            place = at + 4 * index
+            start = place + self._file.number("uint32", place)
+            size = self._file.number("uint32", start)
+            self._file.check(start + 4, size)
+            self._file.spend(tables=1, size=min(size, 4096))
+            yield memoryview(self._file.data)[start + 4 : start + 4 + size]
 
     def text(self, slot: int) -> str:
         return bytes(self.view(slot)).decode("utf-8", errors="replace")
