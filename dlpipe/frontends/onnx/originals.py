@@ -54,7 +54,7 @@ class LayersInRuntime(InRuntime):
 
     def __init__(self, path: Path) -> None:
         with copied(path) as copy:
-            model = onnx.load_model(str(copy), load_external_data=False)
+            model = onnx.load_model(str(copy), "protobuf", load_external_data=False)
             known = {value.name for value in model.graph.output}
             made = [name for node in model.graph.node for name in node.output if name]
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made if name not in known)
@@ -73,7 +73,7 @@ class InEvaluator(Original):
     def __init__(self, path: Path) -> None:
         self.kind, self.tool = "independent", f"onnx.reference {onnx.__version__}"
         with copied(path) as copy, _anything():
-            model = onnx.load_model(str(copy))
+            model = onnx.load_model(str(copy), "protobuf")
             _forget_hints(model)
             self._evaluator = ReferenceEvaluator(model)
 

@@ -34,7 +34,7 @@ class InQonnx(executing.Model):
         # Of the shapes of scalars, which its inference leaves out, and of old names of its domain.
         warnings.simplefilter("ignore")
         with _refusing():
-            model = onnx.load_model(str(path))
+            model = onnx.load_model(str(path), "protobuf")
             _batch_of_one(model)
             self._model = ModelWrapper(model).transform(InferShapes())
             self._empty = self._model.make_empty_exec_context()

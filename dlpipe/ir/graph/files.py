@@ -23,7 +23,7 @@ def read(path: Path) -> Any:
     if not path.is_file():
         raise Refused(f"{path.name} is not there", hint="name the .onnx file")
     try:
-        model = onnx.load_model(str(path), load_external_data=False)
+        model = onnx.load_model(str(path), "protobuf", load_external_data=False)  # whatever its suffix is
     except (DecodeError, ValueError, RecursionError) as error:
         raise Refused(f"{path.name} is not a whole ONNX file: {error}") from error
     if model.ir_version <= 0 or not model.graph.output:

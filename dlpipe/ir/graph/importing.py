@@ -30,7 +30,7 @@ def import_model(source: Path, entry: str, out: Path, note: Callable[[str], None
             for line in _standardise(path):
                 note(line)
         inferred = checking.check(path)
-        model = onnx.load_model(str(path))
+        model = onnx.load_model(str(path), "protobuf")
     return _write_folder(model, inferred, out)
 
 
@@ -41,7 +41,7 @@ def import_ort(source: Path, entry: str, out: Path, note: Callable[[str], None])
         for line in ortformat.read_back(source / entry, path):
             note(line)
         inferred = checking.check(path)
-        model = onnx.load_model(str(path))
+        model = onnx.load_model(str(path), "protobuf")
     return _write_folder(model, inferred, out)
 
 
@@ -95,7 +95,7 @@ def main_file(source: Path, entry: str) -> Path:
 def _standardise(path: Path) -> list[str]:
     """Changes the file; returns what was done."""
     checking.refuse_cycles(files.read(path).graph)
-    model = onnx.load_model(str(path))
+    model = onnx.load_model(str(path), "protobuf")
     _take_weights_off_inputs(model)
     _name_nodes(model.graph)
     model, notes = standardising.standardise(model)
@@ -106,7 +106,7 @@ def _standardise(path: Path) -> list[str]:
 def _save(model: Any, path: Path, data: str) -> None:
     size = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     large = size > INLINE_LIMIT
-    onnx.save_model(model, str(path), save_as_external_data=large, location=data if large else None)
+    onnx.save_model(model, str(path), "protobuf", save_as_external_data=large, location=data if large else None)
 
 
 def _refuse_containers(graph: Any) -> None:

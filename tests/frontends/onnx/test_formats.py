@@ -88,3 +88,11 @@ def test_which_operators_are_covered_is_told_by_what_runs(bench: Any) -> None:
     assert operators["RoiAlign"]["support"] == "partial"
     assert operators["ImageDecoder"]["support"] == operators["qonnx::Im2Col"]["support"] == "none"
     assert len(operators) > 200
+
+
+def test_the_suffix_decides_nothing(shared: Path, try_file: Try, tmp_path: Path) -> None:
+    shutil.copy(shared / "models/hls4ml_examples/three_layer_bn_pytorch.onnx", tmp_path / "model.json")
+    assert try_file(tmp_path, "model.json", count=2).error < 1e-5
+    (tmp_path / "text.json").write_text('{"nodes": []}')
+    with pytest.raises(BadModel, match="not a whole ONNX file"):
+        try_file(tmp_path, "text.json")
