@@ -12,50 +12,27 @@ processor and in 32-bit floats. What to know:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
+from dlpipe.contracts.frontend import Sniffed
+from dlpipe.frontends.parsed import ParsedFrontend
 
-WORKER = Path(__file__).with_name("worker.py")
-EXECUTOR = Path(__file__).with_name("executor.py")
 OLD = "mnn1"
 
 
-class MnnFrontend(Frontend):
-    """Converted in the core toolchain, executed in MNN's."""
+class MnnFrontend(ParsedFrontend):
+    """Executed by MNN itself, of the version that the file needs."""
 
     name = "mnn"
     formats = ("mnn/model",)
     toolchain = "mnn"
+    room = Path(__file__).parent
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        params = {
-            "entry": sniffed.entry,
-            "inputs": {name: dict(each) for name, each in options.inputs.items()},
-            "outputs": list(options.outputs),
-            "dims": dict(options.dims),
-        }
-        return Call("core", WORKER, "import", params, libraries=(KIT,))
-
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._execute("reference", sniffed)
-
-    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._execute("layers", sniffed)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._execute("time", sniffed, "hardware", threads=1)
-
-    def operators_call(self) -> Call:
-        return Call("core", WORKER, "operators", libraries=(KIT,))
-
-    def _execute(self, operation: str, sniffed: Sniffed, stage: StageClass = "deterministic", **params: Any) -> Call:
-        given = {"entry": sniffed.entry, **params}
-        toolchain = OLD if sniffed.version == "1" else self.toolchain
-        return Call(toolchain, EXECUTOR, operation, given, libraries=(KIT,), stage_class=stage)
+    def _original(
+        self, operation: str, sniffed: Sniffed, stage_class: StageClass = "deterministic", **params: Any
+    ) -> Call:
+        call = super()._original(operation, sniffed, stage_class, **params)
+        return replace(call, toolchain=OLD) if sniffed.version == "1" else call

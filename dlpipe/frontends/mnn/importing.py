@@ -63,9 +63,8 @@ def _input(graph: ShapedGraph, op: Op, net: Net, values: dict[int, str], formats
     dims = params.get("dims") or {}
     if shape and shape[0] in (-1, 0):
         shape[0] = dims.get(ports.BATCH, ports.BATCH)
-    for index, dim in enumerate(shape):
-        if isinstance(dim, int) and not 0 < dim < _MAX_DIM:
-            op.fail(f"its shape is {shape}", "unsupported", f"give it: --input {name}:1x3x224x224 (axis {index})")
+    if any(isinstance(dim, int) and not 0 < dim < _MAX_DIM for dim in shape):
+        op.fail(f"its shape is {shape}", "unsupported", f"give it: --input {name}:1x3x224x224")
     formats[number] = int(table.number(2, "int8", 2))
     layout = None if len(shape) != 4 else "NHWC" if formats[number] == NHWC else "NCHW"
     values[number] = graph.input(name, np.dtype(TYPES[kind][0]), shape, name, layout)

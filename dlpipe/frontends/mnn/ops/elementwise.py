@@ -90,13 +90,10 @@ def _clip(step: Step) -> None:
 def _prelu(step: Step) -> None:
     step.expect()
     slope = step.op.table("PRelu").array(1, "float32")
-    if slope.size > 1:
-        channels = step.image()[1]
-        if channels != slope.size:
-            step.fail(f"{slope.size} slopes for {channels} channels")
-    if not slope.size:
-        step.fail("it has no slope")
-    step.out("PRelu", [step.value, step.constant(slope.reshape(-1, 1, 1) if slope.size > 1 else slope, "slope")])
+    shape = step.shape()
+    if not slope.size or (slope.size > 1 and (step.format == 1 or len(shape) < 2 or shape[1] != slope.size)):
+        step.fail(f"{slope.size} slopes for {shape}")
+    step.out("PRelu", [step.value, step.constant(slope.reshape(-1, *[1] * (len(shape) - 2)), "slope")])
 
 
 @operator("ELU")
