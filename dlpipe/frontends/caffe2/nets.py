@@ -62,6 +62,9 @@ def read_net(folder: Path, entry: str) -> Net:
         message = _try(other)
         if message is not None and message.op:
             found[other.name] = message
+    partner = path.name.replace("predict", "init")
+    if len(found) > 2 and partner != path.name and partner in found:  # the others may be the same nets as text
+        found = {name: found[name] for name in (path.name, partner)}
     if len(found) > 2:
         raise Refused(
             f"there are {len(found)} Caffe2 nets in one folder ({', '.join(sorted(found))}): which belong together?",

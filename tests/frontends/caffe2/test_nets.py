@@ -48,6 +48,15 @@ def _original(work: Any, source: Path, entry: str, ir: Path, samples: Path) -> d
         return dict(file)
 
 
+def test_the_same_nets_as_text_beside_them(work: Any, shared: Path) -> None:
+    made = shared / "made" / "caffe2"
+    source = work.source(*(made / name for name in ("predict_net.pb", "predict_net.pbtxt", "init_net.pb")))
+    assert [each["name"] for each in _import(work, source)[1]["outputs"]] == ["prob"]
+    (source / "init_net.pb").rename(source / "other.pb")
+    with pytest.raises(BadModel, match="which belong together"):
+        _import(work, source)
+
+
 @pytest.mark.parametrize("entry", ["predict_net.pb", "predict_net.pbtxt"])
 def test_a_made_net(work: Any, shared: Path, entry: str) -> None:
     made = shared / "made" / "caffe2"
