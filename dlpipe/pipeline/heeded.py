@@ -24,7 +24,7 @@ def unheeded(contract: Contract, options: ImportOptions) -> Iterator[str]:
             yield f"--output {name}: the model has no such output; it has {_listed(contract.outputs)}"
     sizes = {dim for port in contract.inputs for dim in port.shape}
     for name, size in options.dims.items():
-        if name in sizes or size not in sizes:
+        if name not in sizes and size not in sizes:  # a dim that is still free is set later, where it is fed
             shapes = ", ".join(f"{port.name} {list(port.shape)}" for port in contract.inputs)
             yield f"--shape {name}={size} changed the shape of no input: {shapes}"
 
