@@ -15,6 +15,10 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     models: Annotated[list[str], typer.Argument(help="Models or artefacts; the first is the baseline.")],
+    input_: opt.Inputs = None,
+    shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -28,13 +32,15 @@ def bench(
     from dlpipe.cli.output import print_json, print_table
     from dlpipe.cli.progress import Progress
     from dlpipe.pipeline.bench import bench as bench_models
+    from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
+    options = import_options(input_, None, shape, unsafe_load, factory)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,
     ):
-        found = bench_models(session, models)
+        found = bench_models(session, models, options)
         machine = session.machine
     if as_json:
         print_json({"machine": machine, **found})

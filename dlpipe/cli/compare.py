@@ -19,6 +19,10 @@ def compare(
     b: Annotated[str, typer.Argument(help="What is held against it: a model, or an artefact's folder.")],
     data: opt.Data = None,
     labels: Annotated[Path | None, typer.Option(help="Class names, one a line, in the order of the outputs.")] = None,
+    input_: opt.Inputs = None,
+    shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -35,13 +39,16 @@ def compare(
     from dlpipe.cli.progress import Progress
     from dlpipe.pipeline.compare import compare as compare_models
     from dlpipe.pipeline.feeding import read_labels
+    from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
+    options = import_options(input_, None, shape, unsafe_load, factory)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,
     ):
-        found = compare_models(session, a, b, data=data, labels=read_labels(labels) if labels else ())
+        names = read_labels(labels) if labels else ()
+        found = compare_models(session, a, b, data=data, labels=names, options=options)
     fidelity = found.fidelity
     if as_json:
         print_json(asdict(found))

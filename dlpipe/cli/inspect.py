@@ -16,6 +16,10 @@ def register(app: typer.Typer) -> None:
 def inspect(
     model: opt.Model,
     shallow: Annotated[bool, typer.Option(help="Only read the file; start no framework.")] = False,
+    input_: opt.Inputs = None,
+    shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -31,10 +35,11 @@ def inspect(
 
     from dlpipe.cli.output import print_json, print_table
     from dlpipe.cli.progress import Progress
-    from dlpipe.contracts.frontend import ImportOptions
     from dlpipe.pipeline.imported import import_model, sniff
+    from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
+    options = import_options(input_, None, shape, unsafe_load, factory)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,
@@ -43,7 +48,7 @@ def inspect(
         if shallow:
             source, sniffed, frontend = sniff(session, model)
         else:
-            imported = import_model(session, model, ImportOptions())
+            imported = import_model(session, model, options)
             source, sniffed, frontend = imported.source, imported.sniffed, imported.frontend
             found["inputs"] = [port.model_dump() for port in imported.contract.inputs]
             found["outputs"] = [port.model_dump() for port in imported.contract.outputs]

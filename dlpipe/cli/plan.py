@@ -19,6 +19,10 @@ def plan(
     data: opt.Data = None,
     backend: opt.Backends = None,
     precision: opt.Precision = "auto",
+    input_: opt.Inputs = None,
+    shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -30,7 +34,7 @@ def plan(
       dlpipe plan model.pb --target arm64 --precision int8
     """
     from dlpipe.cli.journey import Journey
-    from dlpipe.pipeline.request import ConvertRequest, parse_precision
+    from dlpipe.pipeline.request import ConvertRequest, import_options, parse_precision
 
     journey = Journey(offline=offline, jobs=None, as_json=as_json, verbose=verbose, color=True)
     for each in model:
@@ -41,5 +45,6 @@ def plan(
                 backends=tuple(backend or ()),
                 precision=parse_precision(precision),
                 data=data,
+                options=import_options(input_, None, shape, unsafe_load, factory),
             )
         )

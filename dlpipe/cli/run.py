@@ -19,6 +19,12 @@ def run(
     input_: Annotated[str, typer.Option("--input", "-i", help="Data: .npz, .npy, a .wav clip, a folder of clips.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the outputs go, as .npz.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Class names, one a line, in the order of the outputs.")] = None,
+    input_shape: Annotated[
+        list[str] | None, typer.Option(help="name:1x3x224x224[:dtype], where the file does not tell.")
+    ] = None,
+    shape: opt.Shapes = None,
+    unsafe_load: opt.UnsafeLoad = False,
+    factory: opt.Factory = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -33,14 +39,17 @@ def run(
     from dlpipe.cli.output import print_json, print_table
     from dlpipe.cli.progress import Progress
     from dlpipe.pipeline.feeding import read_labels
+    from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.run import execute
     from dlpipe.pipeline.session import Session
 
+    options = import_options(input_shape, None, shape, unsafe_load, factory)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,
     ):
-        found = execute(session, model, input_, out=out, labels=read_labels(labels) if labels else ())
+        names = read_labels(labels) if labels else ()
+        found = execute(session, model, input_, out=out, labels=names, options=options)
     if as_json:
         print_json(found)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import UserError
 from dlpipe.pipeline.compare import feed
 from dlpipe.pipeline.runnable import load
@@ -11,10 +12,10 @@ from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.timing import ORIGINAL, Timed, measure_timing
 
 
-def bench(session: Session, specs: list[str]) -> dict[str, Any]:
+def bench(session: Session, specs: list[str], options: ImportOptions = ImportOptions()) -> dict[str, Any]:  # noqa: B008 - frozen
     """The first is the baseline of the speed-ups. Raises UserError for one that cannot be timed here: an artefact
     for another processor has no speed on this machine."""
-    models = {spec: load(session, spec, f"m{index}") for index, spec in enumerate(specs)}
+    models = {spec: load(session, spec, f"m{index}", options) for index, spec in enumerate(specs)}
     first = next(iter(models.values()))
     feed(session, first, None)
     samples = session.executor.outcomes["samples"].output

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.data import rename_call
 from dlpipe.errors import UserError
 from dlpipe.ir.contract import Port
@@ -25,9 +26,17 @@ class Compared:
     reference_accuracy: dict[str, Any] | None
 
 
-def compare(session: Session, a: str, b: str, *, data: str | None, labels: Sequence[str] = ()) -> Compared:
+def compare(
+    session: Session,
+    a: str,
+    b: str,
+    *,
+    data: str | None,
+    labels: Sequence[str] = (),
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+) -> Compared:
     """How far B departs from A. Raises UserError where their inputs or outputs cannot be the same model's."""
-    first, second = load(session, a, "a"), load(session, b, "b")
+    first, second = load(session, a, "a", options), load(session, b, "b", options)
     labelled = feed(session, first, data, labels=labels)
     inputs = _pairs(first.contract.inputs, second.contract.inputs, "inputs")
     outputs = _pairs(second.contract.outputs, first.contract.outputs, "outputs")

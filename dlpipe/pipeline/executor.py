@@ -154,6 +154,9 @@ class LocalExecutor:
         record = self.store.get(key)
         if record is not None:
             self._finished(stage, "hit", started, "ok")
+            for note in record.notes:  # what was worth a warning then is worth it now
+                if note["level"] == "warning":
+                    self.bus.emit(StageNote(stage=stage.id, **note))
             return Outcome(stage, "ok", "hit", key, record)
         self.bus.emit(StageStarted(stage=stage.id, kind=stage.kind))
         while self._ahead:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.data import summarise_call
 from dlpipe.errors import UserError
 from dlpipe.pipeline.compare import feed, run_stage
@@ -15,13 +16,19 @@ from dlpipe.pipeline.stage import Stage
 
 
 def execute(
-    session: Session, spec: str, data: str, *, out: Path | None = None, labels: Sequence[str] = ()
+    session: Session,
+    spec: str,
+    data: str,
+    *,
+    out: Path | None = None,
+    labels: Sequence[str] = (),
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
     """`results`: per item and output the shape, and the label where the model is a classifier with labels; `ran_on`
     says what executed it. The raw outputs go to `out` (.npz)."""
     if out is not None and out.is_dir():
         raise UserError(f"{out} is a folder", hint="name a file, e.g. -o outputs.npz")
-    model = load(session, spec, "model")
+    model = load(session, spec, "model", options)
     feed(session, model, data, labels=labels)
     names = list(labels or model.contract.labels)
     outcomes = session.executor.run(

@@ -25,7 +25,7 @@ def render_markdown(report: Report) -> str:
             f"{text(original.metric.capitalize())} of the original: {score}. The tables give what was lost of it.",
         ]
     if report.stages:
-        columns = ("stage", "status", "cache", "error", "accuracy", "latency", "speed-up", "size")
+        columns = ("stage", "status", "cache", "error", "accuracy loss", "latency", "speed-up", "size")
         lines += ["", "## Stages", "", *table(columns, stage_rows(report))]
     if report.artifacts:
         rows = [
@@ -34,7 +34,7 @@ def render_markdown(report: Report) -> str:
              words.size(each.size_bytes) if each.size_bytes is not None else words.NOTHING, text(each.reason or "")]
             for each in report.artifacts
         ]  # fmt: skip
-        columns = ("target", "artefact", "verdict", "ran on", "error", "accuracy", "size", "why")
+        columns = ("target", "artefact", "verdict", "ran on", "error", "accuracy loss", "size", "why")
         lines += ["", "## Artefacts", "", *table(columns, rows)]
     for target, choice in report.selected.items():
         why = text(choice.reason or choice.basis.replace("-", " "))

@@ -81,7 +81,7 @@ def _state(state: str) -> Text:
 
 def _stages(report: Report, notes: _Footnotes) -> Table:
     """What makes the models; neighbours that read the same share a row."""
-    table = _table("Stages", "stage", "status", "error", "accuracy", "latency", "speed-up", "size", left=2)
+    table = _table("Stages", "stage", "status", "error", "acc. loss", "latency", "speed-up", "size", left=2)
     rows = [(stage, _stage(stage, notes)) for stage in summary.listed(report)]
     for run in grouping.alike(rows, lambda row: tuple(cell.plain for cell in row[1])):
         stages, (status, *figures) = [stage for stage, _ in run], run[0][1]
@@ -100,7 +100,7 @@ def _stage(stage: Stage, notes: _Footnotes) -> tuple[Text, ...]:
 
 
 def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
-    columns = ("artefact", "verdict", "ran on", "error", "accuracy", "speed-up", "size")
+    columns = ("artefact", "verdict", "ran on", "error", "acc. loss", "speed-up", "size")
     table = _table(f"Artefacts for {words.plain(target)}", *columns, left=3)
     chosen = {each.path for each in report.selected.values()}
     for artifact in report.artifacts:

@@ -73,7 +73,7 @@ def find_boundary(
         raise Refused(f"the net has no input {unknown[0]!r}", hint=f"its inputs: {', '.join(declared) or 'none'}")
     for name, shape in declared.items():
         given = asked.get(name, {}).get("shape")
-        if asked.get(name, {}).get("dtype", "float32") != "float32":
+        if asked.get(name, {}).get("dtype") not in (None, "float32"):
             raise Refused(f"the input {name} is float32, as all blobs of Caffe", kind="unsupported")
         if given is not None:
             if all(isinstance(dim, int) for dim in given):
