@@ -7,8 +7,8 @@ The parser and the converter are dlpipe's own; Khronos' runtime (the package `nn
 - Names written by `extension tract_symbol` are free dims; `--shape` sets them.
 - `scalar` is float32, `integer` int64, `logical` bool. `graph.quant` becomes QuantizeLinear/DequantizeLinear for eight
   bits, and the same arithmetic in floating point for any other number of bits.
-- What Khronos' runtime does not execute (fragments it cannot lower, operations it lacks) has no reference: give golden
-  outputs with `--reference`.
+- What Khronos' runtime does not execute has no reference: quantised networks (`graph.quant`), tract's extensions,
+  arithmetic with integers, `debox` with `normalize`. Give golden outputs with `--reference`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ import numpy as np
 from dlpipe_worker import Refused
 
 from ..kit import executing
-from .packed import GRAPH, Files, open_files
+from .khronos_text import plain
+from .packed import GRAPH, QUANTISATION, Files, open_files
 
 # Fragments of the standard that the runtime does not execute as a whole: they are opened to what it does.
 _OPENED = [
@@ -24,7 +25,7 @@ _OPENED = [
     "softmax", "zero_point_linear_quantize",
 ]  # fmt: skip
 _FRAGMENT = re.compile(r"^\s*fragment\s+(\w+)", re.MULTILINE)
-_EXTENSION = re.compile(r"^\s*extension\s+tract_[^;]*;", re.MULTILINE)  # which the runtime does not take
+_GOLDEN = "give inputs and outputs of the original with --reference io.npz"
 _TYPES = {"float32": "scalar", "int64": "integer", "bool": "logical"}
 _FED = {"scalar": np.float32, "integer": np.int32, "logical": np.bool_}
 _HEAD = re.compile(r"\bgraph\s+(\w+)\s*\(([^)]*)\)\s*->\s*\(([^)]*)\)")
@@ -70,7 +71,7 @@ class Khronos(executing.Model):
         try:
             found = _nnef.execute_session(handle, tuple(given))
         except ValueError as error:
-            raise Refused("Khronos' runtime does not execute it: " + str(error), "unsupported") from error
+            raise Refused("Khronos' runtime does not execute it: " + str(error), "unsupported", hint=_GOLDEN) from error
         return dict(zip(outputs, found, strict=True))
 
     def _open(self, feeds: dict[str, Any], outputs: list[str] | None) -> Any:
@@ -80,13 +81,17 @@ class Khronos(executing.Model):
             raise Refused("the graph has no head")
         wanted = outputs or [each["source"] for each in self._contract["outputs"]]
         text = _HEAD.sub(rf"graph \1(\2) -> ({', '.join(wanted)})", text)
+        if QUANTISATION in self._files:
+            raise Refused("Khronos' runtime does not quantise", "unsupported", hint=_GOLDEN)
         if any(op.name == "debox" and op.attribs["normalize"] for op in self._parsed(feeds).operations):
-            raise Refused("Khronos' runtime divides the input of a normalised debox, not its result", "unsupported")
+            raise Refused(
+                "Khronos' runtime divides the input of a normalised debox, not its result", "unsupported", hint=_GOLDEN
+            )
         _unpack(self._files, self._folder, text)
         try:
             handle = _nnef.create_session(str(self._folder), lowered=_OPENED + _FRAGMENT.findall(text))
         except (ValueError, nnef.Error) as error:
-            raise Refused("Khronos' runtime does not take it: " + str(error), "unsupported") from error
+            raise Refused("Khronos' runtime does not take it: " + str(error), "unsupported", hint=_GOLDEN) from error
         inputs = [each.strip() for each in head.group(2).split(",") if each.strip()]
         return handle, self._unused(feeds, inputs), inputs, wanted
 
@@ -104,11 +109,11 @@ class Khronos(executing.Model):
         try:
             return nnef.parse_string(self._text(feeds), lowered=[])
         except (ValueError, nnef.Error) as error:
-            raise Refused("Khronos' parser does not take it: " + str(error), "unsupported") from error
+            raise Refused("Khronos' parser does not take it: " + str(error), "unsupported", hint=_GOLDEN) from error
 
     def _text(self, feeds: dict[str, Any]) -> str:
         """graph.nnef, every input declared with the shape that it is fed."""
-        text = _EXTENSION.sub("", self._files.read(self._files.graph).decode())
+        text = plain(self._files.read(self._files.graph).decode())
         for each in self._contract["inputs"]:
             shape = ", ".join(map(str, feeds[each["name"]].shape))
             found = rf"\b{re.escape(each['source'])}\s*=\s*(tract_core_)?external\s*(<\w+>)?\s*\([^)]*\)"
@@ -119,7 +124,7 @@ class Khronos(executing.Model):
 def _kind(port: Mapping[str, Any]) -> str:
     kind = _TYPES.get(port["dtype"])
     if kind is None:
-        raise Refused(f"Khronos' runtime has no {port['dtype']}", "unsupported")
+        raise Refused(f"Khronos' runtime has no {port['dtype']}", "unsupported", hint=_GOLDEN)
     return kind
 
 

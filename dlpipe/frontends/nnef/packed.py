@@ -13,6 +13,7 @@ from pathlib import Path
 from dlpipe_worker import Refused
 
 GRAPH = "graph.nnef"
+QUANTISATION = "graph.quant"
 _MOST_BYTES = 8 << 30  # of an archive, unpacked
 _MOST_FILES = 100_000
 _DAMAGED = (

@@ -6,9 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from .binary import read_tensor
 from .step import DTYPES, Step, Tensor, handles
+
+_LARGE = 1 << 20  # items of one value, from which on they are not written out
 
 
 @handles("external")
@@ -60,6 +63,9 @@ def _constant(step: Step) -> Tensor:
     if array.ndim != 1 or array.size not in (1, count) or array.dtype.kind not in "bif":
         step.fail(f"{len(values)} values for a constant of the shape {shape}")
     array = array.astype(DTYPES[step.dtype or "scalar"])
+    if array.size == 1 and count > _LARGE:
+        value = numpy_helper.from_array(array)
+        return step.result("ConstantOfShape", [step.ints(shape)], value=value)
     return step.constant(np.broadcast_to(array, count).reshape(shape), step.name())
 
 

@@ -66,3 +66,11 @@ def test_all(nnef: Any, cases: Path) -> None:
     refused = {name: each for name, each in found.items() if each not in ("matches", "imports")}
     assert {name for name, each in refused.items() if not each.startswith("tract_")} == NOT_NNEF
     assert refused["sdpa/simple-f16"].startswith("tract_transformers_sdpa")
+
+
+@pytest.mark.parametrize("name", ["pool-padding", "cmp-operators", "reshape_with_bc", "test_any_reduce"])
+def test_khronos_runtime_says_the_same(nnef: Any, cases: Path, name: str) -> None:
+    """Tensors that are spelled out, operators and fragments without their extensions being named."""
+    folder = cases / name
+    entry = "." if (folder / "graph.nnef").is_file() else "model.nnef.tgz"
+    assert nnef.run(folder, entry=entry).difference() < 1e-6
