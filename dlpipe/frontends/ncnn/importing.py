@@ -53,7 +53,7 @@ def import_model(request: Request) -> dict[str, Any]:
     outputs = asked or _outputs(layers)
     _declare(graph, outputs, values, batch)
     labels = ports.read_labels(request.inputs["source"], params["entry"])
-    contract = graph.save(request.out, labels=labels, metadata={"sample_dims": free} if free else None)
+    contract = graph.save(request.out, labels=labels, metadata={"example_dims": free} if free else None)
     operators: dict[str, int] = {}
     for each in needed:
         operators[each.type] = operators.get(each.type, 0) + 1

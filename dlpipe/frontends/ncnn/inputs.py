@@ -43,19 +43,22 @@ def _hint(blob: str) -> str:
 
 
 def _channels(blob: str, layers: list[Layer]) -> int | None:
-    """Of the first convolution that reads the blob, or what some layers that keep channels make of it."""
-    known = {blob}
+    """Of the first convolution that reads the blob, or what some layers make of it: they keep its channels, or put
+    several pictures together."""
+    times = {blob: 1}
     for each in layers:
-        if not known.intersection(each.bottoms):
+        given = [times[name] for name in each.bottoms if name in times]
+        if not given:
             continue
         if each.type == "Convolution":
             across = each.integer(1)
-            area = each.integer(0) * across * each.integer(11, across)
-            if area > 0 and each.integer(6) % area == 0 and each.integer(6) > 0:
-                return each.integer(6) // area
-            return None
+            area = each.integer(0) * across * each.integer(11, across) * given[0]
+            return each.integer(6) // area if area > 0 and each.integer(6) % area == 0 else None
         if each.type in ("ConvolutionDepthWise", "BatchNorm", "Scale"):
-            return each.integer(7 if each.type == "ConvolutionDepthWise" else 0) or None
-        if each.type in _SAME:
-            known.update(each.tops)
+            count = each.integer(7 if each.type == "ConvolutionDepthWise" else 0)
+            return count // given[0] if count > 0 and count % given[0] == 0 else None
+        if each.type == "Concat" and each.integer(0) == 0:
+            times[each.tops[0]] = sum(given)
+        elif each.type in _SAME:
+            times.update(dict.fromkeys(each.tops, given[0]))
     return None

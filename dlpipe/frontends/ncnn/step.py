@@ -80,8 +80,15 @@ class Step:
     def size(self, dim: Dim, what: str = "what it is given") -> int:
         """The dim as a number. Raises Refused where it is free."""
         if not isinstance(dim, int):
-            self.unsupported(f"the size of {what} must be known", "give the input's shape: --input NAME:1x3x224x224")
+            self.unsupported(
+                f"the size of {what} must be known", f"give the input's shape: --input {self._input()}:1x3x224x224"
+            )
         return dim
+
+    def _input(self) -> str:
+        """One whose size is free."""
+        free = [port["name"] for port in self.graph.inputs if any(isinstance(dim, str) for dim in port["shape"][1:])]
+        return str((free or [port["name"] for port in self.graph.inputs] or ["data"])[0])
 
     def channels(self) -> int:
         return self.size(self.shape()[0], "the first axis")
@@ -145,9 +152,12 @@ class Step:
         return self.node("Reshape", [value, self.node("Concat", parts, axis=0)])
 
     def _check_count(self, value: str, wanted: list[int]) -> None:
-        given = [each for each in self.shape(value) if isinstance(each, int)]
-        whole, known = math.prod(given), math.prod(each for each in wanted if each > 0)
-        if len(given) == len(self.shape(value)) and (whole % known if -1 in wanted else whole != known):
+        given = self.shape(value)
+        if -1 in wanted and not all(isinstance(each, int) for each in given):
+            return
+        whole = math.prod(self.size(each, "what is reshaped to a fixed shape") for each in given)
+        known = math.prod(each for each in wanted if each > 0)
+        if whole % known if -1 in wanted else whole != known:
             self.fail(f"{given} cannot become {wanted}")
 
     def dim(self, value: str, axis: int) -> int | str:

@@ -25,9 +25,10 @@ class Mnn:
         self.work = work
         self.frontend = MnnFrontend()
 
-    def made(self, model: Path, *options: str) -> Path:
-        """A folder with net.mnn, converted from a folder's model.onnx."""
-        folder, done = self.work(Call("mnn", MAKING, "convert", {"options": list(options)}), {"model": model})
+    def made(self, model: Path, *options: str, files: Mapping[str, str] | None = None) -> Path:
+        """A folder with net.mnn, converted from a folder's model.onnx, or from other files of it."""
+        params = {"files": files or {"--modelFile": "model.onnx"}, "options": [*(options or ()), *_framework(files)]}
+        folder, done = self.work(Call("mnn", MAKING, "convert", params), {"model": model})
         assert done
         return Path(folder)
 
@@ -60,6 +61,11 @@ class Mnn:
         arrays = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
         np.savez(folder / "samples.npz", **{**arrays, **(feeds or {})})
         return folder
+
+
+def _framework(files: Mapping[str, str] | None) -> list[str]:
+    names = " ".join((files or {}).values())
+    return ["-f", "CAFFE" if "prototxt" in names else "TFLITE" if "tflite" in names else "ONNX"]
 
 
 def difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, float]:

@@ -1,5 +1,5 @@
-"""ONNX -> MNN by MNN's own converter, in its toolchain and in the jail: called as a library, it neither installs nor
-phones. Runs in a worker."""
+"""Models of other frameworks -> MNN by MNN's own converter, in its toolchain and in the jail: called as a library, it
+neither installs nor phones. Runs in a worker."""
 
 from pathlib import Path
 
@@ -8,10 +8,12 @@ from dlpipe_worker import Request, operation
 
 @operation
 def convert(request: Request) -> object:
-    """model: `model.onnx` -> `net.mnn`. params: options (of mnnconvert)."""
+    """model: a folder -> `net.mnn`. params: files ({option of mnnconvert: file in it}), options (further ones)."""
     import _tools
 
-    source, target = Path(request.inputs["model"], "model.onnx"), Path(request.out, "net.mnn")
-    words = ["mnnconvert", "-f", "ONNX", "--modelFile", str(source), "--MNNModel", str(target)]
-    _tools.mnnconvert([*words, "--bizCode", "test", *request.params["options"]])
+    target = Path(request.out, "net.mnn")
+    words = ["mnnconvert", "--MNNModel", str(target), "--bizCode", "test"]
+    for option, name in request.params["files"].items():
+        words += [option, str(Path(request.inputs["model"], name))]
+    _tools.mnnconvert([*words, *request.params["options"]])
     return target.is_file()

@@ -43,6 +43,20 @@ def test_floats_equal_ncnn(mnn: Any, work: Any, faces: Path) -> None:
         assert np.abs(array - theirs[name]).max() < 1e-4 * np.ptp(array)
 
 
+TFLITE = "version-RFB-320_without_postprocessing.tflite"
+CONVERTED = {
+    "tflite": ("models/ultraface", {"--modelFile": TFLITE}),  # images in NHWC, shapes computed in the file
+    "caffe": ("models/mtcnn_caffe_mxnet", {"--prototxt": "det2.prototxt", "--modelFile": "det2.caffemodel"}),
+}
+
+
+@pytest.mark.parametrize("framework", CONVERTED)
+def test_files_made_from_other_frameworks(mnn: Any, work: Any, shared: Path, framework: str) -> None:
+    folder, files = CONVERTED[framework]
+    source = work.source(*(shared / folder / each for each in files.values()))
+    assert max(difference(*mnn.run(mnn.made(source, files=files))).values()) <= 2e-5
+
+
 @pytest.mark.interpreter
 def test_int8_of_mnn_1(mnn: Any, faces: Path) -> None:
     """Every int8 layer gives the very numbers that MNN 1.0 gives: only the softmax at the end differs."""

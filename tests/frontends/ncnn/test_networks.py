@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.errors import Unsupported
 from dlpipe.frontends.darknet import DarknetFrontend
 from dlpipe.frontends.onnx import OnnxFrontend
 from dlpipe.ir import calls
@@ -39,7 +40,9 @@ def test_faces_equal_their_onnx(ncnn: Any, work: Any, shared: Path) -> None:
     wanted, found = ncnn.run(source, {"input": image}, "RFB-320.param", inputs={"input": {"shape": [1, 3, 240, 320]}})
     assert max(difference(wanted, found).values()) <= 1e-5
     ir = ncnn.ir(source, "RFB-320.param")
-    assert json.loads((ir / "contract.json").read_text())["inputs"][0]["shape"] == ["N", 3, "height", "width"]
+    contract = json.loads((ir / "contract.json").read_text())
+    assert contract["inputs"][0]["shape"] == ["N", 3, "height", "width"]
+    assert contract["metadata"]["example_dims"] == {"height": 320, "width": 320}
     ours = dict(zip(["boxes", "scores"], run(work, ir, image), strict=True))
     onnx = work.source(shared / "models/ultraface/version-RFB-320_without_postprocessing.onnx")
     entry = "version-RFB-320_without_postprocessing.onnx"
@@ -85,7 +88,10 @@ def test_our_own_artefact_reads_back(ncnn: Any, work: Any, shared: Path, variant
     onnx = work.source(shared / "models/ultraface" / entry)
     ir, _ = work(OnnxFrontend().import_call(Sniffed("onnx/model", "onnx", entry), ImportOptions()), {"source": onnx})
     artifact, _ = work(backend("ncnn").compile_call(target("x86-64"), variant), {"ir": ir})
-    back = ncnn.ir(work.source(artifact / "model.param", artifact / "model.bin"), "model.param")
+    source = work.source(artifact / "model.param", artifact / "model.bin")
+    with pytest.raises(Unsupported, match="fixed shape"):  # the file does not say the size that it is made for
+        ncnn.ir(source, "model.param")
+    back = ncnn.ir(source, "model.param", inputs={"in0": {"shape": [1, 3, 240, 320]}})
     image = np.random.default_rng(1).normal(size=[3, 240, 320])
     for theirs, ours in zip(run(work, ir, image), run(work, back, image), strict=True):
         assert ours.shape == theirs.shape
