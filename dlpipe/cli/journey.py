@@ -44,6 +44,8 @@ class Journey:
         else:
             render_terminal(converted.report, color=self.color)
             typer.echo(f"report: {converted.out / 'report.html'}")
+        if converted.kept is not None:
+            sys.stderr.write(f"dlpipe: the earlier result, which is another one, is kept as {converted.kept}\n")
         if converted.error is None:
             return 0
         sys.stderr.write(f"dlpipe: {converted.error.message}\n")

@@ -40,7 +40,10 @@ Reference = Annotated[
     Path | None,
     typer.Option(help="Inputs and outputs of the original (.npz), where no framework is to run it."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Output folder.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Output folder. Another result that lies there is kept as FOLDER.previous."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text.")]
 Offline = Annotated[bool, typer.Option("--offline", envvar="DLPIPE_OFFLINE", help="Never download anything.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show notes and the tools' log lines.")]

@@ -40,11 +40,13 @@ from dlpipe.targets.registry import target as find_target
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What `convert` leaves: the report, the folder it is in, and the error that the exit code speaks of."""
+    """What `convert` leaves: the report, the folder it is in, the error that the exit code speaks of, and where an
+    earlier result went that lay there and was another one."""
 
     report: Report
     out: Path
     error: DlpipeError | None
+    kept: Path | None
 
 
 def convert(session: Session, request: ConvertRequest) -> Converted:
@@ -65,8 +67,8 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     timings = _time_all(session, imported, samples, optimised, tried)
     report = _report(session, request, proven, optimised, tried, timings, time.monotonic() - started)
     error = _verdict(request, report)
-    _write(session, out, report, optimised, tried)
-    return Converted(report, out, error)
+    kept = _write(session, out, report, optimised, tried)
+    return Converted(report, out, error, kept)
 
 
 def _load_what_writes_reports() -> None:
@@ -261,7 +263,7 @@ def _no_choice(request: ConvertRequest, report: Report, target: str) -> DlpipeEr
     )
 
 
-def _write(session: Session, out: Path, report: Report, optimised: Optimised, tried: list[Built]) -> None:
+def _write(session: Session, out: Path, report: Report, optimised: Optimised, tried: list[Built]) -> Path | None:
     from dlpipe.pipeline.history import record_lineage
     from dlpipe.report.html import render_html
 
@@ -272,7 +274,8 @@ def _write(session: Session, out: Path, report: Report, optimised: Optimised, tr
         if each.candidate.shipped in outcomes and outcomes[each.candidate.shipped].status == "ok"
     }
     chosen: Mapping[str, Selected] = report.selected
-    with output_folder(out) as folder:
+    kept: list[Path] = []
+    with output_folder(out, kept.append) as folder:
         export_artifacts(session.store, folder, outcomes[optimised.ir].output, trees)
         link_selected(folder, {target: each.path for target, each in chosen.items()})
         (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
@@ -280,3 +283,4 @@ def _write(session: Session, out: Path, report: Report, optimised: Optimised, tr
         write_manifest(folder, {"dlpipe": __version__, "run": session.id, "source_sha256": report.source.sha256})
     (session.folder / "report.json").write_text(report.to_json(), encoding="utf-8")
     record_lineage(session, report)
+    return kept[0] if kept else None

@@ -1,4 +1,4 @@
-"""The folder that `convert` leaves: complete or not there at all."""
+"""The folder that `convert` leaves: complete or not there at all, and an earlier result that differs is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,36 @@ MANIFEST = "manifest.json"
 
 
 def check_free(out: Path) -> None:
-    """Raises UserError when `out` exists and is not an earlier output (nothing of the user's is ever replaced), and
-    DiskTrouble where no folder can be made: told before the work, not after it."""
+    """Raises UserError when `out`, or the place that an earlier output moves to, is taken by what is no output of
+    dlpipe (nothing of the user's is ever replaced), and DiskTrouble where no folder can be made: told before the work,
+    not after it."""
     with writing(out, "the output folder"):
         ground = next((each for each in out.absolute().parents if each.exists()), out)  # "/" has no parents
         if not ground.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if not os.access(ground, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        taken = out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / MANIFEST).is_file()
-    if taken:
-        raise UserError(f"{out} exists and is no output folder of dlpipe", hint="choose another with --out")
+        places = (out, previous(out)) if (out / MANIFEST).is_file() else (out,)
+        taken = next((each for each in places if _is_foreign(each)), None)
+    if taken is not None:
+        raise UserError(f"{taken} exists and is no output folder of dlpipe", hint="choose another with --out")
+
+
+def previous(out: Path) -> Path:
+    """Where an earlier result goes when a different one takes its place."""
+    return out.with_name(f"{out.name}.previous")
+
+
+def _is_foreign(place: Path) -> bool:
+    return place.exists() and any(place.iterdir() if place.is_dir() else [place]) and not (place / MANIFEST).is_file()
 
 
 @contextmanager
-def output_folder(out: Path) -> Iterator[Path]:
+def output_folder(out: Path, kept: Callable[[Path], object] = lambda _: None) -> Iterator[Path]:
     """Yields a folder beside `out` to fill; it takes `out`'s place when the block ends well, else it goes.
 
-    Raises as `check_free` does, and DiskTrouble when the disk is full.
+    An earlier output with another result is not lost: it becomes `previous(out)` (one generation), which `kept` is
+    told. Raises as `check_free` does, and DiskTrouble when the disk is full.
     """
     check_free(out)
     making, old = (out.with_name(f".dlpipe-{secrets.token_hex(8)}-{word}") for word in ("making", "old"))
@@ -45,12 +57,50 @@ def output_folder(out: Path) -> Iterator[Path]:
         with writing(out, "the output folder"):
             making.mkdir(parents=True)
             yield making
-            if out.exists():
-                out.rename(old)
-            making.rename(out)
+            keep = (out / MANIFEST).is_file() and _result(out) != _result(making)
+            _move(_in_order(making, out, old, keep=keep))
+        shutil.rmtree(old, ignore_errors=True)  # not before all is in its place
+        if keep:
+            kept(previous(out))
     finally:
         shutil.rmtree(making, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _in_order(making: Path, out: Path, old: Path, *, keep: bool) -> list[tuple[Path, Path]]:
+    """Killed between any two of these moves, no result is half there, and the latest complete one has a name."""
+    moves = [(making, out)]
+    if keep:
+        moves.insert(0, (out, previous(out)))
+        if previous(out).exists():
+            moves.insert(0, (previous(out), old))
+    elif out.exists():
+        moves.insert(0, (out, old))
+    return moves
+
+
+def _move(moves: list[tuple[Path, Path]]) -> None:
+    """All of them, or none: what was moved goes back when one fails, or Ctrl-C is pressed. Raises OSError."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for here, there in moves:
+            here.rename(there)
+            done.append((here, there))
+    except BaseException:
+        for here, there in reversed(done):
+            there.rename(here)
+        raise
+
+
+def _result(folder: Path) -> object:
+    """What makes an output what it is: its files but the reports, which every run writes anew, and for which targets
+    one was chosen. None where the manifest cannot be read: equal to no whole one."""
+    try:
+        files = json.loads((folder / MANIFEST).read_bytes())["files"]
+        digests = {name: entry["sha256"] for name, entry in files.items() if not name.startswith("report.")}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    selected = folder / "selected"
+    return digests, sorted(each.name for each in selected.iterdir()) if selected.is_dir() else []
 
 
 def export_artifacts(store: Store, folder: Path, model: str, artifacts: Mapping[str, str]) -> None:
