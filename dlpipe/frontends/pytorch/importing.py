@@ -18,7 +18,7 @@ from .program import Program
 
 def import_model(request: Request) -> dict[str, Any]:
     params, folder = request.params, request.inputs["source"]
-    program = open_program(folder, params, lambda text: request.note(text))
+    program = open_program(folder, params, request.note)
     request.progress("exporting")
     dims = dict(params.get("dims") or {})
     route = params["route"]

@@ -17,7 +17,7 @@ from . import checkpoint, guard, probing, states
 from .arguments import Arguments, Given, Leaf, from_example, make, positional, reshape, torch_dtype
 from .program import Program
 
-Note = Callable[[str], None]
+Note = Callable[..., None]  # request.note
 _HOW = "e.g. --input x:1x3x224x224"
 
 
@@ -242,7 +242,8 @@ def _settle(
     if len(shapes) > 1:
         note(
             f"the file does not record the size of its input {leaf.name!r} and takes several: {shape} it is; "
-            f"another: --input {leaf.name}:{'x'.join(map(str, shapes[1]))}"
+            f"another: --input {leaf.name}:{'x'.join(map(str, shapes[1]))}",
+            level="warning",
         )
     else:
         note(f"the file does not record the shape of its input {leaf.name!r}: found to be {shape}")
