@@ -134,7 +134,7 @@ def _judged(tally: Tally, integer: bool, limits: dict[str, Any], resolution: dic
         reasons.append(f"the reference has {tally.nan_lost} NaN that are numbers here; these were left out")
     if not tally.compared:
         reasons.append("there is no number to compare")
-    undecided = not tally.compared or "max_abs overflows" in reasons
+    undecided = not tally.compared or tally.nan_lost or "max_abs overflows" in reasons
     figures["passed"] = False if broken else None if undecided else True
     figures["reason"] = "; ".join(broken + reasons) or None
     return figures

@@ -213,3 +213,12 @@ def test_a_bounded_output_is_good_to_a_step_of_one(serve: Any, outputs: Any) -> 
         call = fidelity_call("fp32", {"y": BOUNDED})
         assert serve(call, reference=reference, candidate=candidate)["value"]["passed"] is passed
     assert serve(fidelity_call("fp32"), reference=reference, candidate=near)["value"]["passed"] is False
+
+
+def test_numbers_where_the_reference_has_nan_leave_the_verdict_open(compare: Compare) -> None:
+    y = np.linspace(0, 1, 8, dtype=np.float32)[None]
+    reference = y.copy()
+    reference[0, 3] = np.nan
+    found = compare({"y": reference}, {"y": y})
+    assert found.passed is None
+    assert "1 NaN that are numbers here" in (found.reason or "")
