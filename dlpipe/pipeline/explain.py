@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,9 @@ def explain(store: Store, run: str, stage: str | None) -> list[dict[str, Any]]:
     operation. Raises UserError when the run or the stage is not known."""
     stages = stages_of(run_folder(run))
     if stage is not None and stage not in stages:
-        raise UserError(f"run {run} has no stage {stage!r}", hint=f"it has: {', '.join(stages)}")
+        alike = [name for name in stages if stage in name and ":" not in name]
+        near = alike or difflib.get_close_matches(stage, stages, n=3) or [name for name in stages if ":" not in name]
+        raise UserError(f"run {run} has no stage {stage!r}", hint=f"it has: {', '.join(near[:12])}")
     records = list(store.records())
     wanted = stages if stage is None else {stage: stages[stage]}
     return [_explain(name, found, records) for name, found in wanted.items()]

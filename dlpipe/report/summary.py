@@ -32,6 +32,13 @@ def headline(report: Report) -> Headline:
         if broken:
             return Headline("failed", f"Failed: {', '.join(map(words.plain, broken))}")
         return Headline("unverified", "No artefact was made")
+    built = [
+        each for each in report.artifacts if each.target in missing and each.verdict == "unverified" and each.digest
+    ]
+    unverified = dict.fromkeys(each.target for each in built)
+    missing = [target for target in missing if target not in unverified]
+    if unverified and not missing:
+        return Headline("unverified", f"Built but not verified for {', '.join(map(words.plain, unverified))}")
     if missing:
         return Headline("failed", f"Nothing to ship for {', '.join(map(words.plain, missing))}")
     unsure = [each for each in chosen if each.verdict != "passed"]

@@ -28,3 +28,11 @@ def test_the_model_is_called_by_its_base_name() -> None:
     assert summary.model(named("/home/someone/nets/model.onnx")) == "model.onnx"
     assert summary.model(named("nets/saved/")) == "saved"
     assert summary.model(named(".")) == "."
+
+
+def test_what_was_built_and_could_not_run_is_not_nothing() -> None:
+    report = sample_report()
+    built = [each for each in report.artifacts if each.digest][:1]
+    update = {"verdict": "unverified", "reason": "nothing here can execute it", "target": "riscv64"}
+    only = sample_report(artifacts=tuple(each.model_copy(update=update) for each in built), selected={})
+    assert summary.headline(only) == summary.Headline("unverified", "Built but not verified for riscv64")
