@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .step import DTYPES, Step, Tensor, handles
+from .step import DTYPES, MOST_TENSORS, Step, Tensor, handles
 
 _SAME = {
     "exp": "Exp", "log": "Log", "sin": "Sin", "cos": "Cos", "tan": "Tan", "sinh": "Sinh", "cosh": "Cosh",
@@ -133,7 +133,10 @@ def _add_n(step: Step) -> Tensor:
 
 @handles("copy_n")
 def _copy_n(step: Step) -> list[Tensor]:
-    return [step.tensor("x")] * min(step.integer("times"), 100_000)
+    times = step.integer("times")
+    if not 0 < times <= MOST_TENSORS:
+        step.fail(f"{times} copies")
+    return [step.tensor("x")] * times
 
 
 def _element(dtype: object) -> int:

@@ -18,7 +18,8 @@ from .step import HANDLERS, Absent, Step, Tensor
 from .syntax import Document, Fragment
 
 _DEEPEST = 150  # expressions and fragments within each other
-_MOST_OPERATIONS = 200_000
+_MOST_OPERATIONS = 50_000
+_MOST_STEPS = 5_000_000  # expressions that are evaluated, and items of lists that they make
 _OPERATORS = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "^": "pow", "<": "lt", ">": "gt", "<=": "le", ">=": "ge",
     "==": "eq", "!=": "ne", "&&": "and", "||": "or", "!": "not",
@@ -49,6 +50,7 @@ class Evaluator:
         self._inputs = inputs
         self._depth = 0
         self._operations = 0
+        self._steps = 0
         self._prefix = ""  # of names inside fragments
         self.counts: dict[str, int] = {}
         self.after: dict[str, Callable[[Tensor], Tensor]] = {}
@@ -98,9 +100,13 @@ class Evaluator:
         if self._depth > _DEEPEST:
             raise Refused("fragments or expressions lie too deep within each other", "unsupported")
         try:
-            return getattr(self, f"_{node[0]}")(node, scope, wanted)
+            found = getattr(self, f"_{node[0]}")(node, scope, wanted)
         finally:
             self._depth -= 1
+        self._steps += 1 + (len(found) if isinstance(found, list | tuple | str) else 0)
+        if self._steps > _MOST_STEPS:
+            raise Refused("the text computes more than any network asks for", "unsupported")
+        return found
 
     def _value(self, node: Node, scope: Scope, wanted: Any) -> Any:
         del scope, wanted
@@ -213,7 +219,7 @@ class Evaluator:
             raise Refused(f"line {line}: dlpipe does not convert this operation", "unsupported", node=label, op=name)
         self.counts[name] = self.counts.get(name, 0) + 1
         if wanted is None:
-            wanted = self._graph.fresh(f"{self._prefix}{name}")
+            wanted = self._graph.fresh(f"{self._prefix}{name}_{self._operations}")
         step = Step(self._graph, self._files, name, args, wanted, dtype, self._inputs)
         try:
             return handler(step)

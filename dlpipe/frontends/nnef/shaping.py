@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .step import Step, Tensor, handles
+from .step import MOST_TENSORS, Step, Tensor, handles
 
 _MODES = {"replicate": "edge", "reflect": "reflect"}
 
@@ -91,6 +91,8 @@ def _unstack(step: Step) -> list[Tensor]:
     value = step.tensor("value")
     axis = step.axis("axis", step.rank(value))
     (size,) = step.sizes(value, [axis])
+    if size > MOST_TENSORS:
+        step.fail(f"{size} tensors", "unsupported")
     parts = step.emit_many("Split", [value, step.ints([1] * size)], size, axis=axis)
     at = step.ints([axis])
     return [step.result("Squeeze", [each, at], index) for index, each in enumerate(parts)]
@@ -174,7 +176,7 @@ def _mirrored(step: Step, value: Tensor, pads: list[tuple[int, int]]) -> Tensor:
         if not before and not after:
             continue
         (size,) = step.sizes(value, [axis])
-        if before > size or after > size or min(before, after) < 0:
+        if size > 1 << 20 or before > size or after > size or min(before, after) < 0:
             step.fail(f"a reflection of {before} and {after} elements of {size}")
         order = [*reversed(range(before)), *range(size), *reversed(range(size - after, size))]
         value = step.emit("Gather", [value, step.ints(order)], axis=axis)

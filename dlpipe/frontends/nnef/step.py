@@ -13,6 +13,7 @@ from ..kit.shaped import ShapedGraph
 from .packed import Files
 
 DTYPES = {"scalar": np.float32, "integer": np.int64, "logical": np.bool_}
+MOST_TENSORS = 4096  # of one operation
 _MOST_ITEMS = 1 << 28  # of a constant that a few words of text blow up
 
 
@@ -151,6 +152,8 @@ class Step:
         value = self.args[key]
         if not isinstance(value, list) or not value:
             self.fail(f"{key} is not a list of tensors")
+        if len(value) > MOST_TENSORS:
+            self.fail(f"{key} has {len(value)} tensors", "unsupported")
         like = next((each for each in value if isinstance(each, Tensor)), None)
         return [self.tensor(each, like) for each in value]
 

@@ -136,6 +136,9 @@ def test_free_dims_and_options(nnef: Any) -> None:
         ("y = avg_roi_pool(x, x, x, [1, 1]);", "does not convert"),
         ("a, y = max_pool_with_index(x, size = [1, 1, 2, 2]);", "index of a maximum"),
         ("y = §;", "does not know"),
+        ("y = add_n([for i in range_of([0] * 30000) yield x * 2.0]);", "30000 tensors"),
+        ("a = [0] * 90000; b = [for i in a yield [for j in a yield 1]]; y = x;", "more than any network"),
+        ("y = add_n([for i in range_of([0] * 90000) yield x * 2.0]);", "more operations"),
     ],
 )
 def test_what_is_wrong_is_named(nnef: Any, body: str, message: str) -> None:
