@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from dlpipe.cli import options as opt
@@ -22,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     model: opt.Model,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write; its contract goes beside it.")],
+    out: opt.OnnxOut,
     data: opt.Data = None,
     input_: opt.Inputs = None,
     output: opt.Outputs = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def optimize(
     model: opt.Model,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write; its contract goes beside it.")],
+    out: opt.OnnxOut,
     passes: Annotated[
         str | None, typer.Option(help="Names with commas between them; default: the standard ones.")
     ] = None,

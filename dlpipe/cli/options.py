@@ -44,6 +44,10 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Output folder. Another result that lies there is kept as FOLDER.previous."),
 ]
+OnnxOut = Annotated[
+    Path,
+    typer.Option("--out", "-o", help="The ONNX file to write, NAME.onnx; NAME.contract.json goes beside it."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text.")]
 Offline = Annotated[bool, typer.Option("--offline", envvar="DLPIPE_OFFLINE", help="Never download anything.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show notes and the tools' log lines.")]

@@ -16,7 +16,8 @@ from dlpipe.errors import DlpipeError, GateFailed, UserError
 from dlpipe.frontends.registry import find_frontend
 from dlpipe.ir import nnef
 from dlpipe.pipeline.checks import judge
-from dlpipe.pipeline.importing import check_place, import_verified
+from dlpipe.pipeline.importing import import_verified
+from dlpipe.pipeline.model_file import check_place
 from dlpipe.pipeline.proven import Proven, prove_import
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session

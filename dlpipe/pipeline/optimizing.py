@@ -8,7 +8,7 @@ from typing import Any
 from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import GateFailed, UserError
 from dlpipe.passes.registry import STANDARD, pass_info
-from dlpipe.pipeline.importing import check_place, write_ir
+from dlpipe.pipeline.model_file import check_place, write_ir
 from dlpipe.pipeline.optimise import Optimised, optimise
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
@@ -24,8 +24,8 @@ def optimize_verified(
     data: str | None,
     passes: tuple[str, ...] | None,
 ) -> dict[str, Any]:
-    """Writes `out` and its companions. passes: None for the standard ones, of which one that breaks the model is left
-    out; of passes that were asked for by name, none may.
+    """Writes `out` and what belongs beside it. passes: None for the standard ones, of which one that breaks the model
+    is left out; of passes that were asked for by name, none may.
 
     Raises UserError for a pass that is unknown, lossy or named twice, GateFailed for an import or pass that departs
     from the original; then nothing is written.
@@ -38,7 +38,7 @@ def optimize_verified(
     if passes is not None and optimised.dropped:
         name, why = next(iter(optimised.dropped.items()))
         raise GateFailed(f"the pass {name} broke the model: {why}", hint="leave it out of --passes", stage=name)
-    write_ir(session, session.executor.outcomes[optimised.ir].output, out)
+    write_ir(session.store, session.executor.outcomes[optimised.ir].output, out)
     return _result(session, out, imported.ir, optimised)
 
 

@@ -16,7 +16,7 @@ def test_a_real_model_becomes_smaller_and_stays_equal(settled_user: User, shared
     assert next(each["name"] for each in found["passes"]) == "simplify"
     assert found["dropped"] == {}
     assert (settled_user.folder / "face.onnx").stat().st_size == found["size_bytes"][1]
-    assert (settled_user.folder / "contract.json").is_file()
+    assert (settled_user.folder / "face.contract.json").is_file()
     again = settled_user.ok("optimize", "face.onnx", "-o", "same.onnx", "--passes", "clean")
     assert "clean: no changes" in again.out
 
