@@ -108,7 +108,7 @@ def _padding(step: Step) -> None:
 def _gather(step: Step) -> None:
     step.expect((2, 3))
     if len(step.inputs) == 3:
-        axis = step.constant_input(2)[0]
+        axis = next(iter(step.constant_input(2)), 0)
     elif step.op.type == "Gather" and step.op.main is not None:
         axis = int(step.op.table("Gather").number(3, "int32"))
     else:

@@ -44,6 +44,8 @@ def _whole(array: Any) -> Any:
 
 def _factor(step: Step, scale: Any, name: str) -> str:
     """One for all channels, or one for each."""
+    if step.rank() < 2:
+        step.fail(f"it is given {step.shape()}, which has no channels")
     channels = step.shape()[1]
     if not scale.size or (scale.size != 1 and scale.size != channels and isinstance(channels, int)):
         step.fail(f"{scale.size} scales for {channels} channels")

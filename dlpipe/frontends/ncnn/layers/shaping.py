@@ -34,7 +34,7 @@ def _dropout(step: Step) -> None:
 
 @layer("MemoryData")
 def _memory(step: Step) -> None:
-    step.expect(0) if step.inputs else None
+    step.expect(0)
     width, height, channels, depth = (step.layer.integer(number) for number in (0, 1, 2, 11))
     flag = step.layer.integer(21, 1)
     shape = [each for each in (channels, depth, height, width) if each]
