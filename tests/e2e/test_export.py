@@ -68,7 +68,7 @@ def test_a_detector(settled_user: User, shared: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LIGHT.split())
 def test_the_light_models(settled_user: User, toolchains: Toolchains, name: str) -> None:
-    folder = next(toolchains.ensure("core").path.glob("lib/python*/site-packages/onnx/backend/test/data/light"))
+    folder = next(toolchains.ensure("core").root.glob("lib/python*/site-packages/onnx/backend/test/data/light"))
     found = settled_user.ok("export", folder / f"light_{name}.onnx", "-o", f"{name}.nnef", "--json").json
     assert found["fidelity"]["passed"] is True
     assert found["fidelity"]["max_rel"] < 1e-4
