@@ -26,7 +26,8 @@ def convert(
     offline: bool = False,
     on_event: Callable[[Event], None] | None = None,
 ) -> tuple[Report, Path]:
-    """Convert a model and measure every step; returns the report and the output folder.
+    """Convert a model and measure every step; returns the report and the output folder. Another result that lies
+    there is kept beside it, as `<folder>.previous`.
 
     Raises what the command exits with: UserError (2), GateFailed (3; the output folder with its report is there),
     StageFailed (4).

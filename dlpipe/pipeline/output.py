@@ -20,9 +20,11 @@ MANIFEST = "manifest.json"
 
 
 def check_free(out: Path) -> None:
-    """Raises UserError when `out`, or the place that an earlier output moves to, is taken by what is no output of
-    dlpipe (nothing of the user's is ever replaced), and DiskTrouble where no folder can be made: told before the work,
-    not after it."""
+    """Told before the work, not after it. Raises UserError when `out`, or the place that an earlier output moves to, is
+    taken by what is no output of dlpipe (nothing of the user's is ever replaced), or `out` is the folder that the user
+    stands in; DiskTrouble where no folder can be made."""
+    if out.name in ("", ".."):
+        raise UserError(f"{out} cannot be replaced as a whole", hint="name a folder of its own, e.g. --out result")
     with writing(out, "the output folder"):
         ground = next((each for each in out.absolute().parents if each.exists()), out)  # "/" has no parents
         if not ground.is_dir():

@@ -50,6 +50,14 @@ def test_the_users_own_folder(tmp_path: Path) -> None:
             check_free(place)
 
 
+def test_the_folder_that_the_user_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for place in (Path(), Path("..")):
+        with pytest.raises(UserError):
+            check_free(place)
+
+
 def test_an_error_leaves_the_earlier_output_as_it_was(tmp_path: Path) -> None:
     with output_folder(tmp_path / "out") as folder:
         (folder / MANIFEST).write_text("first")
