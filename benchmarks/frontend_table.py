@@ -77,7 +77,11 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
     if path.is_file() and sniffed.entry != path.name:
         return None
     asked = import_options(
-        options.get("input"), options.get("output"), options.get("shape"), options.get("unsafe_load", False), options.get("factory")
+        options.get("input"),
+        options.get("output"),
+        options.get("shape"),
+        options.get("unsafe_load", False),
+        options.get("factory"),
     )
     golden = path.with_name(options["reference"]) if "reference" in options else None
     try:
