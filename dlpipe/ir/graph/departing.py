@@ -32,11 +32,9 @@ def find(folder: Path, samples: Path, layers: Path, names: Sequence[str], tolera
             if not reproduced[index] and _equal(original, value, tolerance):
                 reproduced[index] = True
     last = max((index for index, each in enumerate(reproduced) if each), default=-1)
-    following = last + 1
+    following = min(last + 1, len(names) - 1)  # all are there, and the output is none of them: behind the last
     return {
-        "layer": names[
-            min(following, len(names) - 1)
-        ],  # all are there, and the output is none of them: behind the last
+        "layer": names[following],
         "agrees_until": names[last] if last >= 0 else None,
         "reproduced": sum(reproduced),
         "layers": len(names),
@@ -50,7 +48,8 @@ def _values(folder: Path, samples: Path, scratch: Path) -> Iterator[Any]:
     declared = [value.name for value in model.graph.output]
     sizes = {value.name: _bytes(value) for value in (*model.graph.value_info, *model.graph.output)}
     probe = scratch / "probe.onnx"
-    beside = [path for path in folder.iterdir() if path.name != files.MODEL]  # weights: copied, since links are refused
+    # Weights beside the model are copied, since links are refused.
+    beside = [path for path in folder.iterdir() if path.name != files.MODEL and path.is_file()]
     for path in beside:
         shutil.copyfile(path, scratch / path.name)
     for part in _parts(names, sizes):
