@@ -16,6 +16,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from dlpipe.pipeline.request import ConvertRequest, import_options
 from dlpipe.pipeline.session import Session
 
 SETTINGS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-NO_MODELS = set(SETTINGS["no_models"])
+NO_MODELS = tuple(SETTINGS["no_models"])
 FOLDERS = ("saved_model.pb", "graph.nnef", "metadata")  # what makes a folder a model
 
 
@@ -56,12 +57,13 @@ def candidates(root: Path) -> Iterator[Path]:
             continue
         below.sort()
         for name in sorted(files):
-            if Path(name).suffix not in NO_MODELS and "." in name:
+            if "." in name and not name.endswith(NO_MODELS):
                 yield Path(folder, name)
 
 
 def settings_of(path: Path) -> dict[str, Any]:
-    return next((each for end, each in SETTINGS["files"].items() if path.as_posix().endswith(end)), {})
+    patterns = SETTINGS["files"].items()
+    return next((each for pattern, each in patterns if fnmatch(path.as_posix(), f"*{pattern}")), {})
 
 
 def examine(session: Session, path: Path, shown: str) -> Row | None:
@@ -71,8 +73,8 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
     try:
         opened = sniff(session, str(path), factory=options.get("factory"))
     except DlpipeError as error:
-        expected = options.get("refused", "\0").lower() in error.message.lower()
-        return Row(shown, "-", "refused", reason=error.message, expected=expected) if options else None
+        row = Row(shown, "-", "refused", reason=_line(error), expected=_expected(error, options))
+        return row if options else None
     sniffed = opened.sniffed
     if path.is_file() and sniffed.entry != path.name:
         return None
@@ -87,8 +89,8 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
     try:
         proven = prove_import(session, ConvertRequest(str(path), (), options=asked, reference=golden))
     except DlpipeError as error:
-        expected = options.get("refused", "\0").lower() in error.message.lower()
-        return Row(shown, sniffed.format, opened.frontend.name, reason=error.message, expected=expected)
+        expected = _expected(error, options)
+        return Row(shown, sniffed.format, opened.frontend.name, reason=_line(error), expected=expected)
     fidelity = session.executor.outcomes[f"fidelity:{proven.imported.ir}"].value
     tool = f"{session.executor.outcomes['reference'].value['tool']} ({proven.samples.kind})"
     refused = "; ".join(f"route {route} refused: {why}" for route, why in proven.refused.items())
@@ -102,6 +104,14 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
         refused,
         resolved=(fidelity["max_rel"] or 0.0) > (fidelity["tolerance"] or 1.0),
     )
+
+
+def _expected(error: DlpipeError, options: dict[str, Any]) -> bool:
+    return any(part.lower() in error.message.lower() for part in options.get("refused", ()))
+
+
+def _line(error: DlpipeError) -> str:
+    return error.message.partition("\n")[0]
 
 
 def unpacked(roots: list[Path], scratch: Path) -> Iterator[tuple[Path, str]]:

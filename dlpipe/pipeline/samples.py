@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dlpipe.data import subset_call
-from dlpipe.errors import Unsupported, UserError
+from dlpipe.errors import StageFailed, Unsupported, UserError
 from dlpipe.ir.calls import golden_call
 from dlpipe.measure import accuracy_call
 from dlpipe.measure.tolerances import BOUNDED
@@ -70,7 +70,11 @@ def make_samples(
             Stage(f"accuracy:{name}", "measure", accuracy_call(), {"candidate": name, "labels": samples})
             for name, samples in (("reference", "samples"), ("reference:emulated", "samples:emulated"))
         ]
-    executor.run([*stages, *meanwhile])
+    try:
+        executor.run([*stages, *meanwhile])
+    except StageFailed as error:
+        _tell_guessed_dims(error, value.get("dims") or {})
+        raise
     made = executor.outcomes["reference"].value or {}
     bounded = dict.fromkeys(imported.description.get("bounded", ()), BOUNDED)
     resolution = {**bounded, **imported.contract.metadata.get("resolution", {})}
@@ -85,6 +89,15 @@ def make_samples(
         names=tuple(value.get("names") or ()),
         kind=made.get("kind", "original"),
     )
+
+
+def _tell_guessed_dims(error: StageFailed, dims: Mapping[str, int]) -> None:
+    """An original that fails on sizes that were made up most often needs others, which only the user knows."""
+    if error.where.get("stage") == "reference" and dims:
+        guessed = ", ".join(f"{name}={size}" for name, size in dims.items())
+        error.hint = (
+            f"the file leaves sizes open, and dlpipe took {guessed}: give the right ones with --shape name=size"
+        )
 
 
 def _reference(imported: Imported) -> Stage:
