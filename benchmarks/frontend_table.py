@@ -85,7 +85,7 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
         options.get("unsafe_load", False),
         options.get("factory"),
     )
-    golden = path.with_name(options["reference"]) if "reference" in options else None
+    golden = _golden(path, options)
     try:
         proven = prove_import(session, ConvertRequest(str(path), (), options=asked, reference=golden))
     except DlpipeError as error:
@@ -104,6 +104,12 @@ def examine(session: Session, path: Path, shown: str) -> Row | None:
         refused,
         resolved=(fidelity["max_rel"] or 0.0) > (fidelity["tolerance"] or 1.0),
     )
+
+
+def _golden(path: Path, options: dict[str, Any]) -> Path | None:
+    """The record of inputs and outputs that came with the model, where the settings name one and it is there."""
+    file = (path if path.is_dir() else path.parent) / options.get("reference", "")
+    return file if file.is_file() else None
 
 
 def _expected(error: DlpipeError, options: dict[str, Any]) -> bool:
