@@ -40,7 +40,7 @@ def export(
       dlpipe export model.onnx -o model.nnef
       dlpipe export model.pb -o model.nnef.tgz --shape N=1
     """
-    from dlpipe.cli.output import agreement, print_json
+    from dlpipe.cli.output import print_json, print_verified
     from dlpipe.cli.progress import Progress
     from dlpipe.pipeline.exporting import export_verified
     from dlpipe.pipeline.request import import_options
@@ -54,10 +54,6 @@ def export(
         found = export_verified(session, model, out, options=options, data=data, reference=reference)
     if as_json:
         print_json(found)
-        return 0
-    for line in found["preprocessing"]:
-        typer.echo(line)
-    for dim, size in found.get("fixed", {}).items():
-        typer.echo(f"the free dim {dim} was fixed to {size}; --shape {dim}=SIZE for another")
-    typer.echo(f"{out}: {agreement(found['fidelity'], found['reference'])} ({found['fidelity']['samples']} samples)")
+    else:
+        print_verified(out, found)
     return 0

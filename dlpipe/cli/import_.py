@@ -6,12 +6,6 @@ import typer
 
 from dlpipe.cli import options as opt
 
-_KINDS = {
-    "original": "",
-    "independent": " (an independent implementation)",
-    "own": " (dlpipe's own: not verified by another implementation)",
-}
-
 
 def register(app: typer.Typer) -> None:
     app.command("import")(import_)
@@ -40,7 +34,7 @@ def import_(
       dlpipe import deploy.prototxt -o net.onnx      (its .caffemodel lies beside)
       dlpipe import weights.pth --factory net:build -o net.onnx
     """
-    from dlpipe.cli.output import agreement, print_json
+    from dlpipe.cli.output import print_json, print_verified
     from dlpipe.cli.progress import Progress
     from dlpipe.pipeline.importing import import_verified
     from dlpipe.pipeline.request import import_options
@@ -55,10 +49,5 @@ def import_(
     if as_json:
         print_json(found)
     else:
-        for line in found["preprocessing"]:
-            typer.echo(line)
-        for name, why in found["refused_routes"].items():
-            typer.echo(f"the route {name} was refused: {why}")
-        what = f"{found['reference']}{_KINDS[found['reference_kind']]}"
-        typer.echo(f"{out}: {agreement(found['fidelity'], what)} ({found['fidelity']['samples']} samples)")
+        print_verified(out, found)
     return 0

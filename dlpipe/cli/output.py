@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import typer
 
 
 def print_json(value: Any) -> None:
@@ -37,6 +40,25 @@ def human_size(size: float | None) -> str:
     raise AssertionError("unreachable")
 
 
+_KINDS = {
+    "original": "",
+    "independent": " (an independent implementation)",
+    "own": " (dlpipe's own: not verified by another implementation)",
+}
+
+
+def print_verified(out: Path, found: Mapping[str, Any]) -> None:
+    """What came of a model that was imported, and perhaps written in another format, and compared with the original."""
+    for line in found["preprocessing"]:
+        typer.echo(line)
+    for name, why in found["refused_routes"].items():
+        typer.echo(f"the route {name} was refused: {why}")
+    for dim, size in found.get("fixed", {}).items():
+        typer.echo(f"the free dim {dim} was fixed to {size}; --shape {dim}=SIZE for another")
+    what = f"{found['reference']}{_KINDS[found['reference_kind']]}"
+    typer.echo(f"{out}: {agreement(found['fidelity'], what)} ({found['fidelity']['samples']} samples)")
+
+
 def agreement(fidelity: Mapping[str, Any], reference: str) -> str:
     """How near a model is to its reference, in words."""
     if fidelity["passed"] is None:
@@ -46,6 +68,4 @@ def agreement(fidelity: Mapping[str, Any], reference: str) -> str:
     if fidelity["tolerance"] is not None and fidelity["max_rel"] > fidelity["tolerance"]:
         return f"equal to {reference} within {fidelity['max_abs']:.2g}: finer than its outputs are resolved"
     limit = f" (limit {fidelity['tolerance']:g})" if fidelity["tolerance"] is not None else ""
-    if fidelity["tolerance"] is not None and fidelity["max_rel"] > fidelity["tolerance"] and fidelity["passed"]:
-        limit = ", which is as finely as the quantised original resolves it"
     return f"equal to {reference} within {fidelity['max_rel']:.2g} of the output's range{limit}"

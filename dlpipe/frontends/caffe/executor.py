@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from dlpipe_worker import Refused, Request, operation
 
-from ..kit import executing
+from ..kit import executing, fallback
 from .boundary import find_boundary
 from .caffemodel import read_weights
 from .files import find_weights
@@ -21,13 +21,7 @@ OWN = "dlpipe's interpreter of Caffe nets"
 @operation
 def reference(request: Request) -> Dict[str, Any]:
     """source, imported, samples -> outputs.npz. params: entry."""
-    try:
-        return executing.reference(request, _open_cv, kind="independent")
-    except Refused as refused:
-        if refused.event["kind"] != "unsupported":
-            raise
-        request.note("the reference is dlpipe's own: " + refused.event["message"])
-        return executing.reference(request, _open_own, kind="own")
+    return fallback.reference(request, _open_cv, _open_own)
 
 
 @operation
@@ -39,23 +33,13 @@ def interpreted(request: Request) -> Dict[str, Any]:
 @operation
 def layers(request: Request) -> Dict[str, Any]:
     """source, imported, samples -> layers.npz. params: entry."""
-    try:
-        return executing.layers(request, _open_cv)
-    except Refused as refused:
-        if refused.event["kind"] != "unsupported":
-            raise
-        return executing.layers(request, _open_own)
+    return fallback.layers(request, _open_cv, _open_own)
 
 
 @operation
 def time(request: Request) -> Dict[str, Any]:
     """source, imported, samples -> seconds per run. params: entry, handle, warmup, runs, threads."""
-    try:
-        return executing.time(request, _open_cv)
-    except Refused as refused:
-        if refused.event["kind"] != "unsupported":
-            raise
-        return executing.time(request, _open_own)
+    return fallback.time(request, _open_cv, _open_own)
 
 
 def _open_cv(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> OpenCv:

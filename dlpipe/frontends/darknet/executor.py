@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
-from dlpipe_worker import Refused, Request, operation
+from dlpipe_worker import Request, operation
 
-from ..kit import executing
+from ..kit import executing, fallback
 from . import own
 from .cfg import read_cfg
 from .opencv_net import OpenCv
@@ -15,13 +15,7 @@ from .weights import Weights, find_weights
 @operation
 def reference(request: Request) -> Dict[str, Any]:
     """source, imported, samples -> outputs.npz. params: entry."""
-    try:
-        return executing.reference(request, _open_cv, kind="independent")
-    except Refused as refused:
-        if refused.event["kind"] != "unsupported":
-            raise
-        request.note("the reference is dlpipe's own: " + refused.event["message"])
-        return executing.reference(request, _open_own, kind="own")
+    return fallback.reference(request, _open_cv, _open_own)
 
 
 @operation
@@ -33,23 +27,13 @@ def interpreted(request: Request) -> Dict[str, Any]:
 @operation
 def layers(request: Request) -> Dict[str, Any]:
     """source, imported, samples -> layers.npz. params: entry."""
-    try:
-        return executing.layers(request, _open_cv)
-    except Refused as refused:
-        if refused.event["kind"] != "unsupported":
-            raise
-        return executing.layers(request, _open_own)
+    return fallback.layers(request, _open_cv, _open_own)
 
 
 @operation
 def time(request: Request) -> Dict[str, Any]:
     """source, imported, samples -> seconds per run. params: entry, handle, warmup, runs, threads."""
-    try:
-        return executing.time(request, _open_cv)
-    except Refused as refused:
-        if refused.event["kind"] != "unsupported":
-            raise
-        return executing.time(request, _open_own)
+    return fallback.time(request, _open_cv, _open_own)
 
 
 def _open_cv(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> OpenCv:

@@ -37,13 +37,13 @@ class OpenCv(executing.Model):
         import cv2
         import numpy as np
 
-        for each in read_cfg(source / entry)[1:]:
+        self._sections = read_cfg(source / entry)[1:]
+        for each in self._sections:
             reason = departs(each)
             if reason:
                 raise Refused("OpenCV " + reason, kind="unsupported", node=each.name, op=each.kind)
         self.tool = "opencv " + cv2.__version__
         cv2.setNumThreads(threads or -1)
-        self._sections = read_cfg(source / entry)[1:]
         try:
             texts = (_without_threshold(source / entry), find_weights(source, entry).read_bytes())
             self._net = cv2.dnn.readNetFromDarknet(*(np.frombuffer(each, np.uint8) for each in texts))
