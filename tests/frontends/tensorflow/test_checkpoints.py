@@ -11,7 +11,7 @@ import pytest
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.errors import UserError
 
-from .conftest import FRONTEND, Imported, load
+from .conftest import FRONTEND, TensorFlowImported, load
 
 TOLERANCE = 1e-5
 NAME = "model.ckpt-100"
@@ -58,8 +58,9 @@ def test_missing_and_damaged_files(made: Path, work: Any) -> None:
         _import(work, folder, "net.meta")
 
 
-def _import(work: Any, folder: Path, entry: str, **options: Any) -> Imported:
+def _import(work: Any, folder: Path, entry: str, **options: Any) -> TensorFlowImported:
     source = work.source(folder)
     sniffed = Sniffed("tensorflow/metagraph", "tensorflow", entry)
-    ir, _ = work(FRONTEND.import_call(sniffed, ImportOptions(**options)), {"source": source})
-    return Imported(work, sniffed, source, ir, list(work.notes))
+    chosen = ImportOptions(**options)
+    ir, _ = work(FRONTEND.import_call(sniffed, chosen), {"source": source})
+    return TensorFlowImported(work, FRONTEND, "tensorflow 2.", sniffed, chosen, source, ir, list(work.notes))
