@@ -29,7 +29,8 @@ class Call:
     The output is a folder (the worker's `request.out`) and a JSON value (what the operation returns).
     `resources` are names of further toolchains (an emulator, a foreign root) mounted read-only beside it;
     the worker finds them in `request.resources[name]`. `libraries` are folders whose code it imports as if they lay
-    beside its own (`from ..kit import emit`); it sees no other code of dlpipe. All of this is part of the cache key.
+    beside its own (`from ..kit import emit`); it sees no other code of dlpipe. `board` is the address of an agent
+    that executes params["guest"] of params["code"] in place of a worker here. All of this is part of the cache key.
     """
 
     toolchain: str
@@ -38,5 +39,6 @@ class Call:
     params: Mapping[str, Any] = field(default_factory=dict)
     resources: tuple[str, ...] = ()
     libraries: tuple[Path, ...] = ()
+    board: str | None = None
     stage_class: StageClass = "deterministic"
     limits: Limits = field(default_factory=Limits)

@@ -32,6 +32,7 @@ class ImportOptions:
     dims: Mapping[str, int] = field(default_factory=dict)
     unsafe_load: bool = False  # the user allows formats that execute code by design
     factory: str | None = None  # "module:function" that builds the network whose weights the file holds
+    preprocess: str | None = None  # how pictures become the input, as `ir/picture.py` reads it
     route: str | None = None  # of `Frontend.routes`: the converter that the user insists on
 
 

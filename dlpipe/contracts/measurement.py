@@ -70,20 +70,37 @@ class Fidelity(Value):
 
 
 class Accuracy(Value):
-    """The task's own metric on labelled data, and how it differs from the original's on the very same samples."""
+    """The task's own metric on labelled data, and how it differs from the original's on the very same samples.
+
+    A drop is counted in points of the metric: hundredths where it is a fraction, else its own unit. It is positive
+    where this model is worse than the original, whichever way the metric counts.
+    """
 
     metric: str
     value: FiniteFloat  # a fraction in 0-1, or the metric's own scale
-    ci95: Interval
+    ci95: Interval | None  # None: too few samples to tell one
     n: int = Field(ge=1)
-    drop: FiniteFloat | None = None  # points (100 x fraction); positive = worse than the original
-    drop_ci95: Interval | None = None  # points
-    p_value: Fraction | None = None  # exact McNemar, two-sided
+    unit: str | None = "fraction"  # "fraction", "points" (0-100), "dB" ...; None: the metric's own scale
+    better: Literal["higher", "lower"] = "higher"
+    interval: str | None = None  # how ci95 was computed: wilson, bootstrap-bca, bootstrap-percentile
+    drop: FiniteFloat | None = None
+    drop_ci95: Interval | None = None
+    p_value: Fraction | None = None  # two-sided, of the paired test against the original
+    test: str | None = None  # which test that is: mcnemar-exact, paired-bootstrap
     only_original_right: int | None = None  # samples the original has right and this one wrong
     only_this_right: int | None = None
     correct_digest: str | None = None  # SHA-256 of the vector of right and wrong, in sample order
+    correct: str | None = None  # that vector, one bit a sample, first sample first: base64 of numpy's packbits
     provenance: Provenance = "measured"
-    reason: str | None = None  # why there is no comparison with the original
+    reason: str | None = None  # why there is no comparison with the original, or no interval
+
+    @property
+    def original(self) -> float | None:
+        """The original's value on these samples; None where there is no comparison."""
+        if self.drop is None:
+            return None
+        drop = self.drop / 100 if self.unit == "fraction" else self.drop
+        return self.value + drop if self.better == "higher" else self.value - drop
 
 
 class Speedup(Value):

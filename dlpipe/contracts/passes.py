@@ -16,6 +16,18 @@ class PassInfo:
     exact: bool  # same outputs up to rounding; a lossy pass says by how much it may differ (tolerance)
     needs: tuple[str, ...] = ()  # further inputs beside "ir": e.g. "samples" for calibration
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    gathers: str | None = None  # the parameter that takes numbers under names of the user's choice
+    changes_interface: bool = False  # whether inputs, outputs and their shapes may be others afterwards
+    in_parts: bool = False  # a training that can be split: its parameter "parts" says into how many stages
+    explained: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # parameter -> (meaning, which values)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPass:
+    """A pass by name, and those of its parameters that shall not be what they are by default."""
+
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Pass(Protocol):

@@ -1,1 +1,6 @@
 """The common IR: an ONNX model on disk and its I/O contract."""
+
+from pathlib import Path
+
+# Worker code, a library of calls: an ONNX graph as a torch module, which passes train and backends export.
+TORCH_MODULE = Path(__file__).with_name("torch_module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dlpipe.contracts.call import Call
 
@@ -61,6 +62,19 @@ def depart_call(layers: Sequence[str], tolerance: float) -> Call:
     reproduce, or the last where only what follows it is wrong, "agrees_until", "reproduced", "layers"}. tolerance: of
     a layer's range."""
     return Call("core", _WORKER, "depart", {"layers": list(layers), "tolerance": tolerance}, stage_class="hardware")
+
+
+def view_call(machine: str) -> Call:
+    """Inputs: `ir`, `samples`, and `before` (the IR that it was made from) where there is one. Value: the fields of
+    report.schema's ModelView but `stage`. machine: the digest of its fingerprint, since kernels are timed."""
+    return Call("core", _WORKER, "view", {"machine": machine}, stage_class="hardware")
+
+
+def carry_call(part: Mapping[str, Any] | None) -> Call:
+    """Inputs: `ir`, `source` (the user's files). Output: the same IR, whose contract says how pictures are prepared: as
+    `part` (a `PicturePreprocessing`), else as the model carries it. Value: {"summary": one line, or None where there is
+    nothing to carry}."""
+    return Call("core", _WORKER, "carry", {"part": part})
 
 
 def attach_call() -> Call:

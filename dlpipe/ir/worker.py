@@ -9,7 +9,8 @@ from typing import Any
 
 from dlpipe_worker import Request, operation
 
-from .graph import checking, coverage, departing, describing, executing, files, generating, importing
+from . import carried
+from .graph import checking, coverage, departing, describing, executing, files, generating, importing, viewing
 from .graph import golden as golden_
 
 _SESSIONS: OrderedDict[str, tuple[Any, dict[str, Any], float]] = OrderedDict()  # of the timing operation
@@ -52,8 +53,9 @@ def check(request: Request) -> object:
 def describe(request: Request) -> object:
     """ir -> {inputs, outputs: [{name, dtype, shape}], opset, opsets: {domain: version}, ir_version, producer,
     operators: {"Conv" or "domain::Op": count, nested graphs included}, node_count, nodes: [{name, op, inputs,
-    outputs, attributes}] (the first 2000), parameters, size_bytes, macs (None with macs_reason), risks: [str], bounded:
-    [names of outputs that are an activation's between -1 and 1]}."""
+    outputs, attributes; of one with graphs inside also bodies: {operators, reads: values from around it}}] (the first
+    2000), parameters, size_bytes, macs (None with macs_reason), risks: [str], bounded: [names of outputs that are an
+    activation's between -1 and 1]}."""
     return describing.describe(Path(request.inputs["ir"]))
 
 
@@ -71,8 +73,10 @@ def generate(request: Request) -> object:
 
 @operation
 def run(request: Request) -> object:
-    """ir, samples -> `outputs.npz`. params: threads (1), optimisation: none, basic, extended or all."""
-    samples = executing.run(
+    """ir, samples -> `outputs.npz`. params: threads (1), optimisation: none, basic, extended or all.
+
+    A model in bfloat16 is emulated, and "tool" says so."""
+    samples, tool = executing.run(
         _model_folder(request),
         Path(request.inputs["samples"]) / "samples.npz",
         Path(request.out) / "outputs.npz",
@@ -80,7 +84,7 @@ def run(request: Request) -> object:
         optimisation=request.params.get("optimisation", "all"),
         progress=lambda done: request.progress("running", done),
     )
-    return {"tool": executing.TOOL, "samples": samples}
+    return {"tool": tool, "samples": samples}
 
 
 @operation
@@ -134,11 +138,39 @@ def depart(request: Request) -> object:
 
 
 @operation
+def view(request: Request) -> object:
+    """ir, samples, and `before` unless it is the first model -> what people look at: see `viewing.view`."""
+    before = request.inputs.get("before")
+    samples = Path(request.inputs["samples"]) / "samples.npz"
+    return viewing.view(Path(request.inputs["ir"]), Path(before) if before else None, samples, Path(request.out))
+
+
+@operation
+def carry(request: Request) -> object:
+    """ir, source -> the IR with its pictures' preprocessing in the contract. See `carry_call`."""
+    folder, part = Path(request.inputs["ir"]), request.params["part"]
+    contract = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
+    pictures = [port["name"] for port in contract["inputs"] if len(port["shape"]) == 4]
+    if part is None and len(pictures) == 1 and not contract["preprocessing"]:
+        found = carried.read(Path(request.inputs["source"]))
+        part = carried.part(pictures[0], *found) if found is not None else None
+    if part is not None:
+        others = [each for each in contract["preprocessing"] if each["kind"] != "picture"]
+        contract["preprocessing"] = [*others, part]
+    for path in sorted(folder.iterdir()):
+        if path.name != "contract.json":
+            request.hand_on("ir", path.name)
+    files.write_json(Path(request.out) / "contract.json", contract)
+    return {"summary": part["summary"] if part is not None else None}
+
+
+@operation
 def attach(request: Request) -> object:
-    """artifact, ir -> the artefact with the IR's contract and preprocessing beside it, so that it can be fed."""
+    """artifact, ir -> the artefact with the IR's contract and preprocessing beside it, so that it can be fed. Folders
+    of the IR, such as the log of a training, stay behind."""
     shutil.copytree(request.inputs["artifact"], request.out, dirs_exist_ok=True)
     for path in sorted(Path(request.inputs["ir"]).iterdir()):
-        if path.name not in (files.MODEL, files.DATA):
+        if path.is_file() and path.name != files.MODEL and not path.name.startswith(files.DATA):
             shutil.copyfile(path, Path(request.out) / path.name)
     return {}
 
@@ -152,7 +184,7 @@ def _load(request: Request) -> tuple[Any, dict[str, Any], float]:
     path = _model_folder(request) / files.MODEL
     checking.check(path)
     started = time.perf_counter()
-    session = executing.open_session(path, threads=request.params.get("threads", 1))
+    session = executing.open_session(path, threads=request.params.get("threads", 1), integer_kernels=True)
     seconds = time.perf_counter() - started
     feeds = executing.feeds_of(session, Path(request.inputs["samples"]) / "samples.npz")
     return session, executing.one(feeds, 0), seconds

@@ -74,10 +74,10 @@ def refuse_cycles(graph: Any) -> None:
     """Kahn's algorithm over the main graph; what is left over when nothing more can be computed lies on a cycle
     or behind one."""
     producer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    waiting = [len({producer[name] for name in _reads(node) if name in producer}) for node in graph.node]
+    waiting = [len({producer[name] for name in reads(node) if name in producer}) for node in graph.node]
     readers: dict[int, list[int]] = {}
     for index, node in enumerate(graph.node):
-        for source in {producer[name] for name in _reads(node) if name in producer}:
+        for source in {producer[name] for name in reads(node) if name in producer}:
             readers.setdefault(source, []).append(index)
     ready = [index for index, count in enumerate(waiting) if count == 0]
     done = 0
@@ -92,7 +92,7 @@ def refuse_cycles(graph: Any) -> None:
         raise Refused("the graph has a cycle", node=node.name or None, op=node.op_type)
 
 
-def _reads(node: Any) -> set[str]:
+def reads(node: Any) -> set[str]:
     """Names of the values a node needs, those that its nested graphs take from outside included."""
     names = {name for name in node.input if name}
     for attribute in node.attribute:
@@ -100,7 +100,7 @@ def _reads(node: Any) -> set[str]:
             inner = {value.name for value in body.input} | {value.name for value in body.initializer}
             inner |= {name for each in body.node for name in each.output}
             for each in body.node:
-                names |= _reads(each) - inner
+                names |= reads(each) - inner
             names |= {value.name for value in body.output} - inner
     return names
 

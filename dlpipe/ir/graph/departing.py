@@ -8,29 +8,34 @@ so single gaps say nothing: named is the layer that follows the last one that is
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 
-from . import executing, files
+from . import files, portions
+from .probing import probing
 
-MAX_BYTES = 1 << 30  # of intermediate values that are held at once
+MAX_BYTES = 64 << 20  # of intermediate values that are held at once, with one layer's beside them
 _MOST_AXES = 4  # of which all orders are tried
 
 
 def find(folder: Path, samples: Path, layers: Path, names: Sequence[str], tolerance: float, scratch: Path) -> Any:
-    """{"layer", "agrees_until", "reproduced": count, "layers": count}. tolerance: of the layer's range."""
-    wanted = files.read_npz(layers)
-    originals = [wanted[str(index)] for index in range(len(names))]
+    """{"layer", "agrees_until", "reproduced": count, "layers": count, "ends_alike": an output of the model is the last
+    layer's}. tolerance: of the layer's range."""
     reproduced = [False] * len(names)
-    for value in _values(folder, samples, scratch):
-        for index, original in enumerate(originals):
-            if not reproduced[index] and _equal(original, value, tolerance):
-                reproduced[index] = True
+    ends_alike = False
+    with np.load(layers, allow_pickle=False) as originals:  # each is read when it is asked for
+        for values in _values(folder, samples, scratch):
+            for index in range(len(names)):
+                is_last = index == len(names) - 1
+                if reproduced[index] and not is_last:
+                    continue
+                original = originals[str(index)]
+                equal = [is_output for value, is_output in values if _equal(original, value, tolerance)]
+                reproduced[index] |= bool(equal)
+                ends_alike |= is_last and any(equal)
     last = max((index for index, each in enumerate(reproduced) if each), default=-1)
     following = min(last + 1, len(names) - 1)  # all are there, and the output is none of them: behind the last
     return {
@@ -38,43 +43,19 @@ def find(folder: Path, samples: Path, layers: Path, names: Sequence[str], tolera
         "agrees_until": names[last] if last >= 0 else None,
         "reproduced": sum(reproduced),
         "layers": len(names),
+        "ends_alike": ends_alike,
     }
 
 
-def _values(folder: Path, samples: Path, scratch: Path) -> Iterator[Any]:
-    """Every value that the model computes for sample 0, a part of the graph's at a time."""
+def _values(folder: Path, samples: Path, scratch: Path) -> Iterator[list[tuple[Any, bool]]]:
+    """Every value that the model computes for sample 0, a part of the graph's at a time, and is it an output."""
     model = files.read(folder / files.MODEL)
     names = [name for node in model.graph.node for name in node.output if name]
-    declared = [value.name for value in model.graph.output]
+    declared = {value.name for value in model.graph.output}
     sizes = {value.name: _bytes(value) for value in (*model.graph.value_info, *model.graph.output)}
-    probe = scratch / "probe.onnx"
-    # Weights beside the model are copied, since links are refused.
-    beside = [path for path in folder.iterdir() if path.name != files.MODEL and path.is_file()]
-    for path in beside:
-        shutil.copyfile(path, scratch / path.name)
-    for part in _parts(names, sizes):
-        del model.graph.output[len(declared) :]
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in part if name not in declared)
-        probe.write_bytes(model.SerializeToString())
-        session = executing.open_session(probe, optimisation="none")
-        feed = executing.one(executing.feeds_of(session, samples), 0)
-        yield from session.run(list(part), feed)
-    for name in (probe.name, *(path.name for path in beside)):
-        (scratch / name).unlink(missing_ok=True)
-
-
-def _parts(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
-    part: list[str] = []
-    total = 0
-    for name in names:
-        size = sizes.get(name, MAX_BYTES // 64)
-        if part and total + size > MAX_BYTES:
-            yield part
-            part, total = [], 0
-        part.append(name)
-        total += size
-    if part:
-        yield part
+    with probing(folder, model, samples, scratch) as probe:
+        for part in portions.within(MAX_BYTES, names, lambda name: sizes.get(name, MAX_BYTES // 64)):
+            yield [(value, name in declared) for name, value in zip(part, probe(part), strict=True)]
 
 
 def _bytes(value: Any) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from dlpipe_worker import Refused
 
 from . import checking, files, macs, walk
 
@@ -33,10 +34,17 @@ def describe(folder: Path) -> dict[str, Any]:
         "risks": _risks(model, opsets),
         "bounded": _bounded(model.graph),
     }
+    return {**result, **_macs(model)}
+
+
+def _macs(model: Any) -> dict[str, Any]:
+    """For one sample where the batch is open; changes the model."""
     try:
-        return {**result, "macs": macs.count(model), "macs_reason": None}
-    except macs.Unknown as reason:
-        return {**result, "macs": None, "macs_reason": str(reason)}
+        if macs.of_one_sample(model):
+            model = checking.infer(model, strict=False)
+        return {"macs": macs.count(model), "macs_reason": None}
+    except (macs.Unknown, Refused) as reason:
+        return {"macs": None, "macs_reason": str(reason)}
 
 
 def _bounded(graph: Any) -> list[str]:
@@ -87,7 +95,9 @@ def _node(node: Any, shapes: macs.Shapes, types: dict[str, str]) -> dict[str, An
         return [{"name": name, "dtype": types.get(name), "shape": shapes.get(name)} for name in names]
 
     attributes = {each.name: _attribute(each) for each in node.attribute}
+    bodies = {"bodies": {"operators": walk.inside(node), "reads": walk.captured(node)}} if walk.inside(node) else {}
     return {
+        **bodies,
         "name": node.name,
         "op": walk.qualified(node),
         "inputs": values(node.input),

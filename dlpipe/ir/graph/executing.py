@@ -2,6 +2,7 @@
 
 import re
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir
 import onnxruntime as ort
 from dlpipe_worker import Refused
 
-from . import checking, files
+from . import checking, emulating, files, unsharing
 
+_STATE = ort.capi.onnxruntime_pybind11_state
+_PRECISE = "session.x64quantprecision"  # MatMulInteger on x86 without VNNI does not saturate then
 TOOL = f"onnxruntime {ort.__version__}"
 LEVELS = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -23,24 +27,53 @@ LEVELS = {
 }
 
 
-def open_session(path: Path, *, threads: int = 1, optimisation: str = "all") -> Any:
-    """Raises Refused for a model that ONNX Runtime does not take."""
+def open_session(
+    model: Path | bytes,
+    *,
+    threads: int = 1,
+    optimisation: str = "all",
+    integer_kernels: bool = False,
+    profile: str | None = None,
+) -> Any:
+    """Of a file, or of a model in memory. Raises Refused for a model that ONNX Runtime does not take.
+
+    profile: the beginning of the name of the file that `end_profiling` writes.
+
+    integer_kernels: let it compute what lies between QuantizeLinear and DequantizeLinear in integers: for timing. An
+    answer is computed as it is written, since these kernels depend on the processor: on x86 without VNNI sums of two
+    products saturate at 16 bits, and a model of eight-bit weights gives something else there.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = LEVELS[optimisation]
     options.log_severity_level = 3
+    if profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, profile
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # it would disturb what runs beside it
+    if not integer_kernels:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        options.add_session_config_entry(_PRECISE, "1")
+    source = model if isinstance(model, bytes) else str(model)
     with refusing("does not take the model"):
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        try:
+            return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except _STATE.Fail as error:
+            if "replace the existing tensor" not in str(error) or isinstance(model, bytes):
+                raise
+            return ort.InferenceSession(unsharing.unshared(model), options, providers=["CPUExecutionProvider"])
 
 
 def run(
     folder: Path, samples: Path, outputs: Path, *, threads: int, optimisation: str, progress: Callable[[float], None]
-) -> int:
-    """Feed sample after sample, write an array [N, *output_shape] per output. Returns N."""
-    checking.check(folder / files.MODEL)
-    session = open_session(folder / files.MODEL, threads=threads, optimisation=optimisation)
+) -> tuple[int, str]:
+    """Feed sample after sample, write an array [N, *output_shape] per output. Returns N, and with what it was run."""
+    path, tool = folder / files.MODEL, TOOL
+    checking.check(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        if emulating.uses(onnx_ir.load(str(path)), onnx_ir.DataType.BFLOAT16):
+            path, tool = emulating.write_emulated(path, Path(scratch)), f"{TOOL}, bfloat16 emulated"
+        session = open_session(path, threads=threads, optimisation=optimisation)
     feeds = feeds_of(session, samples)
     names = [port.name for port in session.get_outputs()]
     results: list[list[Any]] = []
@@ -54,7 +87,7 @@ def run(
         if len({array.shape for array in each}) > 1:
             raise Refused(f"output {name!r} has another shape for every sample", kind="unsupported")
     files.write_npz(outputs, {name: np.stack(each) for name, each in arrays.items()})
-    return count
+    return count, tool
 
 
 def feeds_of(session: Any, samples: Path) -> dict[str, Any]:
@@ -89,11 +122,10 @@ def peak_rss() -> int:
 @contextmanager
 def refusing(what: str) -> Iterator[None]:
     """Raises Refused for what ONNX Runtime finds wrong with a model: it has no common base class for that."""
-    state = ort.capi.onnxruntime_pybind11_state
-    kinds = (state.NotImplemented, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.Fail)
+    kinds = (_STATE.NotImplemented, _STATE.InvalidGraph, _STATE.InvalidProtobuf, _STATE.InvalidArgument, _STATE.Fail)
     try:
         yield
-    except (*kinds, state.RuntimeException, RuntimeError) as error:
+    except (*kinds, _STATE.RuntimeException, RuntimeError) as error:
         raise Refused(f"ONNX Runtime {what}: {_said(error)}", kind="unsupported") from error
 
 

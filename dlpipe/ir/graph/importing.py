@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 from dlpipe_worker import Refused
 
+from .. import carried
 from . import checking, describing, files, ortformat, resolution, standardising
 
 NEWEST_IR = 10  # the file format's version that every consumer reads; newer ones only add element types
@@ -60,6 +61,10 @@ def _write_folder(model: Any, inferred: Any, out: Path) -> dict[str, Any]:
         "labels": [],
         "metadata": {"resolution": resolved} if resolved else {},
     }
+    pictures = [port["name"] for port in contract["inputs"] if len(port["shape"]) == 4]
+    steps = carried.properties({each.key: each.value for each in model.metadata_props})
+    if steps is not None and len(pictures) == 1:
+        contract["preprocessing"].append(carried.part(pictures[0], steps, "the model's metadata"))
     for port in contract["inputs"]:
         if port["shape"] == ["*"]:
             raise Refused(

@@ -20,6 +20,21 @@ def count(model: Any) -> int:
     return _of_graph(model.graph, {})
 
 
+def of_one_sample(model: Any) -> bool:
+    """Set the size of an open batch (the named first dim of an input) to 1, in place, and forget all shapes that were
+    inferred. False where no batch is open."""
+    found = False
+    for value in model.graph.input:
+        for dim in value.type.tensor_type.shape.dim[:1]:
+            if dim.HasField("dim_param"):
+                dim.dim_value, found = 1, True
+    if found:
+        del model.graph.value_info[:]
+        for value in model.graph.output:
+            value.type.tensor_type.ClearField("shape")
+    return found
+
+
 def shapes_of(graph: Any, outer: Shapes) -> dict[str, list[int | str | None] | None]:
     """Name -> dims of all values of a graph, and of those it sees from outside."""
     found = dict(outer)

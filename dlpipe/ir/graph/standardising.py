@@ -3,6 +3,7 @@
 from typing import Any
 
 import onnx
+import onnx.inliner
 from dlpipe_worker import Refused
 
 from . import checking, legacy, opsets, quantisers, walk, writing

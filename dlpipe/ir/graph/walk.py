@@ -17,6 +17,30 @@ def graphs(graph: Any) -> Iterator[Any]:
                 yield from graphs(body)
 
 
+def bodies(node: Any) -> list[Any]:
+    """The graphs of a node: of If, Loop, Scan."""
+    return [body for each in node.attribute for body in ([each.g] if each.HasField("g") else each.graphs)]
+
+
+def inside(node: Any) -> list[str]:
+    """The operators of its graphs, sorted."""
+    found = (qualified(each) for body in bodies(node) for graph in graphs(body) for each in graph.node)
+    return sorted(set(found))
+
+
+def captured(node: Any) -> list[str]:
+    """What its graphs read from around the node, sorted."""
+    found: set[str] = set()
+    for body in bodies(node):
+        own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
+        own |= {name for each in body.node for name in each.output}
+        read = {value.name for value in body.output}
+        for each in body.node:
+            read |= {*each.input, *captured(each)}
+        found |= read - own - {""}
+    return sorted(found)
+
+
 def nodes(model: Any) -> Iterator[Any]:
     """All nodes of the model: of the main graph, of nested graphs, of functions."""
     for graph in graphs(model.graph):

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 import onnxruntime as ort
 from dlpipe_worker import Refused
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+from ..graph import files
 
 _MOST = 1 << 24  # items of a constant that is computed here
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -33,7 +36,7 @@ class Folded:
     """`nodes`: those that are left, in order; `constants`: name -> array or Uniform; `shapes`, `dtypes`: of values."""
 
     def __init__(self, path: Path, shapes: Mapping[str, Sequence[int]]) -> None:
-        model = onnx.load_model(str(path))
+        model = files.read_whole(path)
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
         self.graph = model.graph

@@ -1,0 +1,36 @@
+"""Integer weights that several products read, copied for each: ONNX Runtime 1.31.1 cannot make shared ones precise."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+
+_READERS = ("MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat")
+_WEIGHT = 1  # index of the input
+
+
+def unshared(path: Path) -> bytes:
+    """The model of that file, weights inside. Raises ValueError above 2 GiB, where a message of protobuf ends."""
+    model = onnx.load(str(path))
+    stored = {each.name: each for each in model.graph.initializer}
+    products = [node for node in _nodes(model.graph) if node.op_type in _READERS and node.input[_WEIGHT] in stored]
+    left = Counter(node.input[_WEIGHT] for node in products)
+    for node in products:
+        name = node.input[_WEIGHT]
+        left[name] -= 1
+        if left[name] or any(name in each.input for each in _nodes(model.graph) if each is not node):
+            copy = model.graph.initializer.add()
+            copy.CopyFrom(stored[name])
+            copy.name = f"{name}/copy/{left[name]}"
+            node.input[_WEIGHT] = copy.name
+    return bytes(model.SerializeToString())
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Those of nested graphs too."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)

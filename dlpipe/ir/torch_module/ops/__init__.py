@@ -1,0 +1,1 @@
+"""ONNX operators as torch functions, a file for each family. `table.py` says what such a function is."""
