@@ -4,51 +4,82 @@ callable without arguments that returns an object of the `Pass` protocol."""
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
-from dlpipe.contracts.call import Call, Limits
+from dlpipe.contracts.call import Call, Limits, StageClass
 from dlpipe.contracts.passes import Pass, PassInfo
 from dlpipe.errors import UserError
+from dlpipe.ir import TORCH_MODULE
+from dlpipe.passes.known import exact, fusions, precision, pruning, quantisation, training
 
 ENTRY_POINTS = "dlpipe.passes"
-STANDARD = ("simplify", "fold-constants", "fold-batchnorm", "fuse", "clean")  # what `optimize` runs, in this order
-_WORKER = Path(__file__).with_name("worker.py")
-_SIMPLIFY_SECONDS = 600
-_UNROLLED_NODES = 20_000
+STANDARD = (  # what `optimize` runs, in this order
+    "simplify",
+    "fold-constants",
+    "fold-batchnorm",
+    "fuse",
+    "fuse-activations",
+    "fuse-gelu",
+    "fuse-norms",
+    "fuse-rotary",
+    "fuse-attention",
+    "fold-before",  # after the fusions: it would take a GELU's last factor away
+    "merge-linear",
+    "reshapes",
+    "clean",
+)
+_HERE = Path(__file__).parent
+_TRAINING_SECONDS = 7 * 24 * 3600
+_IR = _HERE.parent / "ir"  # passes that run the model do it as the IR's operations do
 
-_INFOS = (
-    PassInfo("simplify", "onnxsim, in a process of its own", exact=True, defaults={"seconds": _SIMPLIFY_SECONDS}),
-    PassInfo("fold-constants", "what is the same for every input is computed once", exact=True),
-    PassInfo("fold-batchnorm", "batch norms, scales and offsets go into the weights before them", exact=True),
-    PassInfo("fuse", "operators that one operator can do, and transposes that cancel", exact=True),
-    PassInfo("layout", "transposes that cancel through the operators between them", exact=True),
-    PassInfo("clean", "identities, duplicates and what nothing uses", exact=True),
-    PassInfo("unroll", "loops of known length, written out", exact=True, defaults={"limit": _UNROLLED_NODES}),
-    PassInfo(
-        "fp16",
-        "half precision inside, float32 at the inputs and outputs",
-        exact=False,
-        defaults={"keep": []},
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where passes of a family run."""
+
+    infos: tuple[PassInfo, ...]
+    toolchain: str = "core"
+    worker: Path = _HERE / "worker.py"
+    libraries: tuple[Path, ...] = ()
+    stage_class: StageClass = "deterministic"
+    limits: Limits = field(default_factory=Limits)
+
+    def call(self, operation: str, params: dict[str, Any]) -> Call:
+        return Call(
+            self.toolchain,
+            self.worker,
+            operation,
+            params,
+            libraries=self.libraries,
+            stage_class=self.stage_class,
+            limits=self.limits,
+        )
+
+
+_HOMES = (
+    _Home(
+        (
+            *exact.PASSES,
+            *fusions.PASSES,
+            *precision.PASSES,
+            *quantisation.PASSES,
+            *pruning.PASSES,
+        ),
+        libraries=(_IR,),
     ),
-    PassInfo(
-        "quantize-int8",
-        "static int8 (QDQ): weights per channel, activations calibrated on samples",
-        exact=False,
-        needs=("samples",),
-        defaults={
-            "activations": "uint8",
-            "weights": "int8",
-            "per_channel": True,
-            # Clips what almost never occurs: nearer to the original than minmax on the nets tried (cosine .987, .979).
-            "method": "percentile",
-            "percentile": 99.99,
-            "exclude": [],
-            "only": [],
-        },
+    _Home(
+        (*training.PASSES, *pruning.TRAINED),
+        "training",
+        _HERE / "training" / "worker.py",
+        (_HERE / "graph", _HERE / "pruning", TORCH_MODULE),
+        "sampled",
+        Limits(wall_seconds=_TRAINING_SECONDS, cpu_seconds=64 * _TRAINING_SECONDS),
     ),
 )
 
@@ -56,6 +87,7 @@ _INFOS = (
 @dataclass(frozen=True, slots=True)
 class _BuiltIn:
     info: PassInfo
+    home: _Home
 
     def call(self, **params: Any) -> Call:
         unknown = sorted(set(params) - set(self.info.defaults))
@@ -63,8 +95,9 @@ class _BuiltIn:
             known = ", ".join(sorted(self.info.defaults)) or "none"
             raise UserError(f"the pass {self.info.name} has no parameter {unknown[0]!r}", hint=f"it has: {known}")
         chosen = {**self.info.defaults, **params, "pass": self.info.name}
-        limits = Limits(wall_seconds=max(3600, 2 * int(chosen.get("seconds", 0))))
-        return Call("core", _WORKER, "apply", chosen, limits=limits)
+        call = self.home.call("apply", chosen)
+        seconds = max(call.limits.wall_seconds, 2 * int(chosen.get("seconds", 0)))
+        return replace(call, limits=replace(call.limits, wall_seconds=seconds))
 
 
 def passes() -> list[str]:
@@ -83,6 +116,55 @@ def pass_call(name: str, **params: Any) -> Call:
     return _find(name).call(**params)
 
 
+def pass_parts(name: str, whole: Call) -> tuple[Call, ...]:
+    """The calls that do what `whole` (a call of the pass `name`) does, one behind the other: each but the first has
+    the output of the one before it as its further input `state`. One, where the pass does not come in parts."""
+    if not pass_info(name).in_parts:
+        return (whole,)
+    count = int(whole.params["parts"])
+    if count < 1:
+        raise UserError(f"{name}: parts={count} is below 1")
+    shares = (number / count for number in range(1, count))
+    parts = (replace(whole, operation="advance", params={**whole.params, "until": share}) for share in shares)
+    return (*parts, whole)
+
+
+def made_up_data_call(
+    count: int = 512,
+    *,
+    batch: int = 64,
+    steps: int = 500,
+    rate: float = 0.1,
+    seed: int = 0,
+    dims: Mapping[str, int] = MappingProxyType({}),
+) -> Call:
+    """Samples for a model that there are no data of, made up from the statistics that its batch norms have stored: to
+    imitate a teacher on, or to calibrate. Input: `ir`, before fold-batchnorm. Output: `samples.npz`, no labels. Value:
+    {"count", "noise_distance", "distance"}, how far the statistics are apart for noise and for what was made."""
+    home = next(home for home in _HOMES if home.toolchain == "training")
+    params = {"count": count, "batch": batch, "steps": steps, "rate": rate, "seed": seed, "dims": dict(dims)}
+    return home.call("make_up", params)
+
+
+def sensitivity_call(name: str, *, others_in_float: bool = True, **params: Any) -> Call:
+    """What each node costs when the pass `name` lowers it. Inputs: `ir`, `samples`, and what the pass needs.
+
+    Value: {"samples": how many, "nodes": [{"node", "op", "sqnr_db", "cosine", "agreement", "kl"}]}, the outputs against
+    the float model's, the most sensitive node first. others_in_float: only that node is lowered; else all but that
+    node are. As many evaluations as nodes; for the smallest set to keep, passes/sensitivity bisects.
+    Raises UserError for a pass that does not choose by node.
+    """
+    if "keep" not in pass_info(name).defaults:
+        raise UserError(f"the pass {name} has no parameter 'keep', so it cannot leave single nodes in float")
+    call = pass_call(name, **params)
+    return replace(
+        call,
+        operation="sensitivity",
+        params={**call.params, "others_in_float": others_in_float},
+        stage_class="hardware",
+    )
+
+
 def _find(name: str) -> Pass:
     found = _all()
     if name not in found:
@@ -96,7 +178,7 @@ def _find(name: str) -> Pass:
 
 @cache
 def _all() -> dict[str, Pass]:
-    found: dict[str, Pass] = {info.name: _BuiltIn(info) for info in _INFOS}
+    found: dict[str, Pass] = {info.name: _BuiltIn(info, home) for home in _HOMES for info in home.infos}
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name):
         made = cast("Pass", entry.load()())
         if made.info.name in found:

@@ -1,10 +1,12 @@
-"""The passes' one operation. Runs in the core toolchain."""
+"""The passes' operations. Run in the core toolchain."""
 
 from pathlib import Path
 
 from dlpipe_worker import Request, operation
 
-from .graph import catalogue, infra
+from . import catalogue
+from .graph import infra
+from .sensitivity import each
 
 
 @operation
@@ -14,11 +16,16 @@ def apply(request: Request) -> object:
     Returns {modified, nodes_before, nodes_after, changes: [str]} and what the pass adds. An IR that the pass had
     nothing to do on is handed on byte for byte.
     """
-    chosen = catalogue.PASSES[request.params["pass"]]
-    work = infra.Work(
-        params={key: value for key, value in request.params.items() if key != "pass"},
-        inputs={name: Path(folder) for name, folder in request.inputs.items()},
-        note=request.note,
-        progress=request.progress,
-    )
+    chosen, work = _asked(request)
     return infra.apply(chosen(), work, Path(request.out))
+
+
+@operation
+def sensitivity(request: Request) -> object:
+    """ir, samples (+ what the pass needs) -> nothing: see `registry.sensitivity_call`."""
+    chosen, work = _asked(request)
+    return each.measure_each(chosen, work, others_in_float=request.params["others_in_float"])
+
+
+def _asked(request: Request) -> tuple[type[infra.GraphPass], infra.Work]:
+    return catalogue.PASSES[request.params["pass"]], infra.Work.of(request)

@@ -1,25 +1,27 @@
 """Identities, duplicates and what nothing uses."""
 
 import onnx_ir as ir
-from onnx_ir.passes import common
 
-from . import identities
+from . import dead_code, dedupe_weights, identities, subexpressions
 from .infra import GraphPass, Rewritten, Snapshot, Work
 
 _MAX_ROUNDS = 10
 
 
 class Clean(GraphPass):
-    """Remove what has no effect.
+    """Remove what has no effect: identities, common subexpressions, equal weights and dead code, until nothing is left.
 
         x -> Identity -> Relu -> y                     x -> Relu -> y
         x -> Sigmoid -> Mul(a)              becomes    x -> Sigmoid -> Mul(a)
         x -> Sigmoid -> Mul(b)                                     \\-> Mul(b)
         x -> Tanh (nobody reads it)
 
-    Requires nothing. Ensures that no initializer is unused. Exact: the same arithmetic in the same order.
-    Source: onnx_ir.passes.common; identities are our own.
+    Each of them is a pass of its own too: identities, subexpressions, dedupe-weights, dead-code. Requires nothing.
+    Ensures that no initializer is unused, nor any place in a file beside the model. Exact: the same arithmetic in the
+    same order.
     """
+
+    tidies_up = True
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
         del work
@@ -30,19 +32,10 @@ class Clean(GraphPass):
         return Rewritten(model, before.changes_to(model))
 
     def ensures(self, model: ir.Model) -> None:
-        outputs = set(model.graph.outputs)
-        for name, value in model.graph.initializers.items():
-            assert value.uses() or value in outputs, f"{name} is not used"
+        dead_code.DeadCode().ensures(model)
 
 
 def sweep(model: ir.Model) -> bool:
     """One round. Returns whether anything was removed."""
-    removed = identities.eliminate(model)
-    return removed | bool(
-        ir.passes.Sequential(
-            common.CommonSubexpressionEliminationPass(),
-            common.DeduplicateInitializersPass(),
-            common.RemoveUnusedNodesPass(),
-            common.RemoveUnusedFunctionsPass(),
-        )(model).modified
-    )
+    gone = [*identities.eliminate(model), *subexpressions.share(model), *dedupe_weights.deduplicate(model)]
+    return dead_code.remove(model) or bool(gone)

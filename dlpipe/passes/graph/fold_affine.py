@@ -1,29 +1,15 @@
 """Batch norms, scales and offsets go into the weights of the operator before them."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes import common
 
 from . import affine
-from .infra import GraphPass, Rewritten, Work, add_constant, bypass, constant
-
-_LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-
-
-@dataclass(frozen=True, slots=True)
-class _Linear:
-    """y = weight * x + bias; `rank`, `axis` (of the channels) and `channels` are y's."""
-
-    node: ir.Node
-    weight: Any
-    bias: Any  # float64 [channels]
-    rank: int
-    axis: int
-    channels: int
-    bias_may_be_added: bool
+from .infra import GraphPass, Rewritten, Work, add_constant, add_lazy, bypass, constant
+from .linear import OPERATORS, Linear, read
+from .stored import Stored
+from .unused import remove_unused
 
 
 class FoldBatchNorm(GraphPass):
@@ -48,21 +34,22 @@ class FoldBatchNorm(GraphPass):
         changes: list[str] = []
         for graph in (model.graph, *model.graph.subgraphs()):
             for node in list(graph):
-                if node.op_type in _LINEAR and node.domain == "":
+                if node.op_type in OPERATORS and node.domain == "":
                     changes += self._fold_into(node)
         if changes:
-            common.RemoveUnusedNodesPass()(model)
+            remove_unused(model)
         return Rewritten(model, changes)
 
     def ensures(self, model: ir.Model) -> None:
         del model
-        assert all(np.isfinite(constant(value)).all() for value in self._made if value.is_initializer())
+        at_hand = [value for value in self._made if not isinstance(value.const_value, ir.LazyTensor)]
+        assert all(np.isfinite(constant(value)).all() for value in at_hand if value.is_initializer())
 
     def _fold_into(self, node: ir.Node) -> list[str]:
         """Take in what follows, as long as it can be taken in."""
         changes: list[str] = []
         while node.graph is not None:
-            linear, y = _linear(node), node.outputs[0]
+            linear, y = read(node), node.outputs[0]
             if linear is None or len(y.uses()) != 1 or y.is_graph_output():
                 break
             follower = y.consumers()[0]
@@ -79,19 +66,17 @@ class FoldBatchNorm(GraphPass):
             node = replaced
         return changes
 
-    def _replace(self, linear: _Linear, found: affine.Affine) -> ir.Node | None:
+    def _replace(self, linear: Linear, found: affine.Affine) -> ir.Node | None:
         """The node with new weights; None if they would not be finite, or a bias has no place."""
-        node = linear.node
-        dtype = linear.weight.dtype
+        node, dtype = linear.node, linear.weight.dtype.numpy()
         with np.errstate(over="ignore", invalid="ignore"):
-            weight = _scaled(linear, found.scale).astype(dtype)
             bias = (linear.bias * found.scale + found.shift).astype(dtype)
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        if not (np.isfinite(bias).all() and _stays_finite(linear, found.scale)):
             return None
         if node.op_type == "MatMul" and not linear.bias_may_be_added and bias.any():
             return None
         graph, stem = node.graph, node.name or node.outputs[0].name
-        values = [node.inputs[0], add_constant(graph, weight, f"{stem}/folded_weight")]
+        values = [node.inputs[0], _weight(linear, found.scale, f"{stem}/folded_weight")]
         if node.op_type != "MatMul" or bias.any():
             values.append(add_constant(graph, bias, f"{stem}/folded_bias"))
         op = "Gemm" if node.op_type == "MatMul" and len(values) == 3 else node.op_type
@@ -107,52 +92,46 @@ class FoldBatchNorm(GraphPass):
         return made
 
 
-def _linear(node: ir.Node) -> _Linear | None:
-    weight = constant(node.inputs[1]) if len(node.inputs) > 1 else None
-    if weight is None or weight.dtype not in (np.float32, np.float64) or node.inputs[0] is None:
-        return None
-    shape = node.inputs[0].shape
-    if node.op_type in ("Conv", "ConvTranspose"):
-        group = node.attributes.get_int("group", 1)
-        channels = weight.shape[0] if node.op_type == "Conv" else weight.shape[1] * group
-        rank, axis = weight.ndim, 1
-    elif weight.ndim != 2:
-        return None
-    elif node.op_type == "Gemm":
-        channels = weight.shape[0 if node.attributes.get_int("transB", 0) else 1]
-        rank, axis = 2, 1
-    else:
-        if shape is None or len(shape) < 2:
-            return None
-        channels, rank = weight.shape[1], len(shape)
-        axis = rank - 1
-    bias = np.zeros(channels)
-    if len(node.inputs) > 2 and node.inputs[2] is not None:
-        stored = constant(node.inputs[2])
-        found = (
-            None
-            if stored is None
-            else affine.per_channel(
-                stored,
-                rank=2 if node.op_type == "Gemm" else 1,
-                axis=1 if node.op_type == "Gemm" else 0,
-                channels=channels,
-            )
-        )
-        if found is None:
-            return None
-        bias = found * (node.attributes.get_float("beta", 1.0) if node.op_type == "Gemm" else 1.0)
-    return _Linear(node, weight, bias, rank, axis, channels, bias_may_be_added=node.op_type != "MatMul" or rank == 2)
+def _weight(linear: Linear, scale: Any, name: str) -> ir.Value:
+    """The weight as it is where nothing scales it. One that lies in a file is computed when the new one is written."""
+    kept = linear.node.inputs[1]
+    assert kept is not None
+    if np.all(scale == 1.0):
+        return kept
+    if isinstance(linear.weight, Stored | ir.LazyTensor):
+        return add_lazy(linear.node.graph, lambda: _scaled(linear, scale), linear.weight, name)
+    return add_constant(linear.node.graph, _scaled(linear, scale), name)
 
 
-def _scaled(linear: _Linear, scale: Any) -> Any:
-    """The weight in float64, each output channel times its scale."""
-    weight, node = linear.weight.astype(np.float64), linear.node
-    if node.op_type == "Conv":
-        return weight * scale.reshape((-1,) + (1,) * (weight.ndim - 1))
+def _scaled(linear: Linear, scale: Any) -> Any:
+    """The weight with each output channel times its scale: multiplied in float64, rounded once."""
+    weight = linear.weight.numpy()
+    grouped, factors, _ = _by_channel(linear, weight, scale)
+    made = np.empty(grouped.shape, weight.dtype)
+    np.multiply(grouped, factors, out=made, dtype=np.float64, casting="unsafe")
+    return made.reshape(weight.shape)
+
+
+def _stays_finite(linear: Linear, scale: Any) -> bool:
+    """Whether the scaled weight is: from the largest of each channel, without making it."""
+    if np.all(scale == 1.0):
+        return True
+    weight = linear.weight.numpy()
+    grouped, factors, others = _by_channel(linear, weight, scale)
+    largest = np.maximum(grouped.max(others, keepdims=True), -grouped.min(others, keepdims=True)).astype(np.float64)
+    return bool(np.all(largest * np.abs(factors) <= np.finfo(weight.dtype).max))
+
+
+def _by_channel(linear: Linear, weight: Any, scale: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """(the weight, the scale so that it broadcasts to it, the axes that are not the output channels')."""
+    node, axis = linear.node, 1
     if node.op_type == "ConvTranspose":  # [in, out / group, ...]: the inputs of a group make the outputs of a group
         group = node.attributes.get_int("group", 1)
         grouped = weight.reshape(group, weight.shape[0] // group, *weight.shape[1:])
-        return (grouped * scale.reshape((group, 1, -1) + (1,) * (weight.ndim - 2))).reshape(weight.shape)
-    along_rows = node.op_type == "Gemm" and node.attributes.get_int("transB", 0)
-    return weight * (scale[:, None] if along_rows else scale[None, :])
+        others = (1, *range(3, grouped.ndim))
+        return grouped, scale.reshape((group, 1, -1) + (1,) * (weight.ndim - 2)), others
+    if node.op_type == "Conv" or (node.op_type == "Gemm" and node.attributes.get_int("transB", 0)):
+        axis = 0
+    shape = [1] * weight.ndim
+    shape[axis] = -1
+    return weight, scale.reshape(shape), tuple(each for each in range(weight.ndim) if each != axis)

@@ -7,6 +7,7 @@ from onnx_ir.passes import common
 from onnxscript import optimizer
 
 from .infra import GraphPass, Rewritten, Snapshot, Work, constant, opset
+from .unused import remove_unused
 
 MAX_ELEMENTS = 1 << 22  # of one folded tensor
 _MAX_ROUNDS = 10
@@ -23,35 +24,42 @@ class FoldConstants(GraphPass):
 
         Shape(x: 1x3x4) -> Gather(0) -> Unsqueeze -> Concat([-1]) -> Reshape      becomes      Reshape([1, -1])
 
-    Requires nothing. Ensures that no Constant node is left in the main graph. Exact: computed in the tensor's own
-    type. Bounded: a node is evaluated only where its result is known beforehand to have at most 4 M elements, so
-    that a ConstantOfShape or Expand of hostile size costs nothing. Source: onnxscript.optimizer.
+    Requires nothing. Ensures that no Constant node is left in the main graph, but for an output. Exact: computed in
+    the tensor's own type. Bounded: a node is evaluated only where its result is known beforehand to have at most 4 M
+    elements, so that a ConstantOfShape or Expand of hostile size costs nothing. Source: onnxscript.optimizer.
     """
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
         del work
         before = Snapshot.of(model)
-        if model.functions:
-            common.InlinePass()(model)
-        hidden = _hide_sequences(model)
-        for _ in range(_MAX_ROUNDS):
-            result = optimizer.fold_constants_ir(
-                model,
-                onnx_shape_inference=True,
-                input_size_limit=MAX_ELEMENTS,
-                output_size_limit=MAX_ELEMENTS,
-                should_fold=_should_fold,
-            )
-            common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-            common.RemoveUnusedNodesPass()(model)
-            if not result.modified:
-                break
-        for node in hidden:
-            node.domain = ""
+        fold(model)
         return Rewritten(model, before.changes_to(model))
 
     def ensures(self, model: ir.Model) -> None:
-        assert not any(node.op_type == "Constant" and node.domain == "" for node in model.graph)
+        for node in model.graph:
+            lifted = node.op_type != "Constant" or node.domain != "" or node.outputs[0].is_graph_output()
+            assert lifted, f"{node.name} is a Constant"
+
+
+def fold(model: ir.Model) -> None:
+    """In place."""
+    if model.functions:
+        common.InlinePass()(model)
+    hidden = _hide_sequences(model)
+    for _ in range(_MAX_ROUNDS):
+        result = optimizer.fold_constants_ir(
+            model,
+            onnx_shape_inference=True,
+            input_size_limit=MAX_ELEMENTS,
+            output_size_limit=MAX_ELEMENTS,
+            should_fold=_should_fold,
+        )
+        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        remove_unused(model)
+        if not result.modified:
+            break
+    for node in hidden:
+        node.domain = ""
 
 
 def _hide_sequences(model: ir.Model) -> list[ir.Node]:

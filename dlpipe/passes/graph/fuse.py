@@ -1,17 +1,16 @@
 """Several operators that one operator can do."""
 
 import onnx_ir as ir
-from onnx_ir.passes import common
 from onnxscript import rewriter
 from onnxscript.rewriter.rules import common as rules
 
 from . import gemm, identities
 from .infra import GraphPass, Rewritten, Snapshot, Work, opset
 from .layout import cancel_all
+from .unused import remove_unused
 
 _MAX_ROUNDS = 5
 _RULES_OPSET = 13  # onnxscript's rules are written for the operators' later forms
-_HARDSWISH_OPSET = 14
 _RULES = (
     rules.mul_by_1_rule,
     rules.add_0_rule,
@@ -47,30 +46,24 @@ class Fuse(GraphPass):
         Relu -> Clip, Min -> Max, Clip -> Clip           Clip
         Transpose -> Transpose                           Transpose, or nothing
         Reshape -> Reshape                               Reshape
-        Add(3) -> Clip(0, 6) -> Mul(x) -> Div(6)         HardSwish
         Mul(1), Add(0), Cast to the same type            nothing
 
-    Requires nothing; below opset 13 only the Transposes and Gemm. Only standard operators are made. Exact up to the
-    rounding of HardSwish's constants.
+    Requires nothing; below opset 13 only the Transposes and Gemm. Only standard operators are made. Exact.
     Source: onnxscript.rewriter.rules.common; Gemm and Transposes are our own.
     """
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
         del work
         before, changes = Snapshot.of(model), list[str]()
-        chosen = rewriter.RewriteRuleSet([*_RULES, *_hard_swish(opset(model))])
+        chosen = rewriter.RewriteRuleSet(list(_RULES))
         for _ in range(_MAX_ROUNDS):
             count = chosen.apply_to_model(model) if opset(model) >= _RULES_OPSET else 0
             found = cancel_all(model)
             for graph in (model.graph, *model.graph.subgraphs()):
                 found += gemm.fuse_matmul_add(graph, opset(model))
             identities.eliminate(model)
-            common.RemoveUnusedNodesPass()(model)
+            remove_unused(model)
             changes += found
             if not count and not found:
                 break
         return Rewritten(model, changes + before.changes_to(model))
-
-
-def _hard_swish(version: int) -> list[rewriter.RewriteRule]:
-    return list(rules.fuse_hardswish_rules().rules) if version >= _HARDSWISH_OPSET else []

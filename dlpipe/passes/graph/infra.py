@@ -6,6 +6,7 @@ passes; here the claim is checked against the bytes.
 
 import abc
 import copy
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import onnx
 import onnx_ir as ir
+from dlpipe_worker import Request
 
 from . import files, inference
+from .structure import structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +29,49 @@ class Work:
     inputs: Mapping[str, Path]
     note: Callable[..., None]
     progress: Callable[..., None]
+    # (a file of the input "ir", its place in the output): how it gets there as it is. The host need only be told.
+    hand_on: Callable[[Path, Path], object] = shutil.copyfile
+
+    @classmethod
+    def of(cls, request: Request) -> "Work":
+        """With the parameters that are the pass's own."""
+        return cls(
+            params={key: value for key, value in request.params.items() if key not in ("pass", "others_in_float")},
+            inputs={name: Path(folder) for name, folder in request.inputs.items()},
+            note=request.note,
+            progress=request.progress,
+            hand_on=lambda source, _: request.hand_on("ir", source.name),
+        )
+
+    def contract(self) -> dict[str, Any]:
+        """The I/O contract of the model (see `dlpipe.ir.contract`)."""
+        found: dict[str, Any] = json.loads((self.inputs["ir"] / files.CONTRACT).read_bytes())
+        return found
 
 
 @dataclass(slots=True)
 class Rewritten:
-    """`changes`: one line per change; none exactly when the model is as it was. `details` go into the pass's value."""
+    """`changes`: one line per change; none exactly when the model is as it was. `details` go into the pass's value.
+    `contract`: the new I/O contract, from a pass that changes inputs or outputs, and says so."""
 
     model: ir.Model
     changes: list[str]
     details: dict[str, Any] = field(default_factory=dict)
+    contract: dict[str, Any] | None = None
 
 
 class GraphPass(abc.ABC):
     """One optimisation. Its docstring shows the graph before and after, and says what it requires and ensures."""
+
+    changes_interface = False  # whether it may change names, types and shapes of the inputs and outputs
+    tidies_up = False  # whether what no weight uses any more is taken out of data files, however little it is
 
     def requires(self, model: ir.Model) -> None:  # noqa: B027 - most passes require nothing
         """Raise Refused for a model that this pass cannot work on."""
 
     @abc.abstractmethod
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
-        """May change `model` in place. Inputs and outputs keep names, types and shapes."""
+        """May change `model` in place. Inputs and outputs keep names, types and shapes, unless `changes_interface`."""
 
     def ensures(self, model: ir.Model) -> None:  # noqa: B027 - of some, the checks of `apply` say all there is
         """Raise AssertionError unless the result is what the docstring says."""
@@ -56,37 +81,60 @@ def apply(chosen: GraphPass, work: Work, out: Path) -> dict[str, Any]:
     """Run one pass on the IR folder `work.inputs["ir"]`, check its claims, and write the IR folder `out`."""
     source = work.inputs["ir"]
     model = files.load(source)
-    before, interface, nodes = files.structure(model), _interface(model), count_nodes(model)
-    domains = {"", *(node.domain for node in model.graph.all_nodes())}
+    original = _Original(structure(model), _interface(model), {node.domain for node in model.graph.all_nodes()})
+    nodes = count_nodes(model)
     inference.infer(model)
     chosen.requires(model)
     result = chosen.rewrite(model, work)
-    changed = files.structure(result.model) != before
-    if changed != bool(result.changes):
-        claim = result.changes[:3] or "no change"
-        raise RuntimeError(f"the pass claims {claim}, and the model has {'' if changed else 'not '}changed")
-    if changed:
-        # ncnn and TVM read the result: they know standard operators only.
-        added = {node.domain for node in result.model.graph.all_nodes()} - domains
-        if added - {function.domain for function in result.model.functions.values()}:
-            raise RuntimeError(f"the pass added operators of the domains {sorted(added)}")
-        _infer_shapes(result.model)
-        _restore_interface(result.model, interface)
-        chosen.ensures(result.model)
-        files.save(result.model, out)
-        # The path, not the bytes: a model of more than 2 GiB can only be checked in its files.
-        onnx.checker.check_model(str(out / files.MODEL), full_check=True)
+    changed = _hold_to_its_word(chosen, result, original)
+    dead = files.dead_bytes(result.model, source) if chosen.tidies_up else 0
+    if dead:
+        result.changes.append(f"{dead} bytes of data files that no weight uses")
+    if result.changes:
+        kept = files.save(result.model, source, out, files.COMPACT if chosen.tidies_up else files.LIVE)
+        files.check(out, source, kept)
     else:
-        for path in sorted(source.glob(files.MODEL + "*")):
-            shutil.copyfile(path, out / path.name)
-    files.carry_over(source, out)
+        kept = [files.MODEL, *files.data_files(source)]
+    for name in kept:
+        work.hand_on(source / name, out / name)
+    _carry_over(source, out, result.contract)
     return {
-        "modified": changed,
+        "modified": bool(result.changes),
         "nodes_before": nodes,
         "nodes_after": count_nodes(result.model) if changed else nodes,
         "changes": result.changes,
         **result.details,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    structure: str
+    interface: "list[_Ports]"
+    domains: set[str]
+
+
+def _hold_to_its_word(chosen: GraphPass, result: Rewritten, original: _Original) -> bool:
+    """Whether the graph changed. Raises where that, or what is left, is not what the pass says."""
+    changed = structure(result.model) != original.structure or result.contract is not None
+    if changed != bool(result.changes):
+        claim = result.changes[:3] or "no change"
+        raise RuntimeError(f"the pass claims {claim}, and the model has {'' if changed else 'not '}changed")
+    if not changed:
+        return False
+    # ncnn and TVM read the result: they know standard operators only.
+    added = {node.domain for node in result.model.graph.all_nodes()} - original.domains - {""}
+    if added - {function.domain for function in result.model.functions.values()}:
+        raise RuntimeError(f"the pass added operators of the domains {sorted(added)}")
+    interface = original.interface
+    if result.contract is not None:
+        if not chosen.changes_interface:
+            raise RuntimeError("the pass changed the inputs or outputs, and does not say that it does")
+        interface = _agreed(result.model, result.contract)
+    infer_again(result.model)
+    _restore_interface(result.model, interface)
+    chosen.ensures(result.model)
+    return True
 
 
 def count_nodes(model: ir.Model) -> int:
@@ -105,7 +153,7 @@ class Snapshot:
     @classmethod
     def of(cls, model: ir.Model) -> "Snapshot":
         operators = Counter(str(node.op_type) for node in model.graph.all_nodes())
-        return cls(files.structure(model), operators, frozenset(map(str, model.graph.initializers)))
+        return cls(structure(model), operators, frozenset(map(str, model.graph.initializers)))
 
     def changes_to(self, model: ir.Model) -> list[str]:
         """Operators that became more or fewer, weights that went; none exactly when the model is the same."""
@@ -123,19 +171,35 @@ def opset(model: ir.Model) -> int:
     return int(model.graph.opset_imports.get("", 0))
 
 
-def constant(value: ir.Value | None) -> Any:
-    """The array of a stored weight; None for anything else, and for what the user may feed."""
-    if value is None or value.const_value is None or value.is_graph_input() or not value.is_initializer():
+def stored(value: ir.Value | None) -> Any:
+    """The tensor of a stored weight, not read yet; None for anything else, and for what the user may feed."""
+    if value is None or value.is_graph_input() or not value.is_initializer():
         return None
-    return value.const_value.numpy()
+    return value.const_value
+
+
+def constant(value: ir.Value | None) -> Any:
+    """The array of a stored weight; None as `stored`."""
+    tensor = stored(value)
+    return None if tensor is None else tensor.numpy()
 
 
 def add_constant(graph: Any, array: Any, name: str) -> ir.Value:
     """A new weight under that name, or the next free one: the same for the same graph."""
+    return _add(graph, ir.tensor(array), name)
+
+
+def add_lazy(graph: Any, make: Callable[[], Any], like: Any, name: str) -> ir.Value:
+    """As `add_constant`, for an array of the shape and type of the tensor `like` that may be large: it is made when
+    somebody looks at it, and when the model is written, so that one of them at a time is in memory."""
+    return _add(graph, ir.LazyTensor(lambda: ir.tensor(make()), like.dtype, ir.Shape(like.shape)), name)
+
+
+def _add(graph: Any, tensor: Any, name: str) -> ir.Value:
     free, number = name, 2
     while free in graph.initializers:
         free, number = f"{name}_{number}", number + 1
-    tensor = ir.tensor(array, name=free)
+    tensor.name = free
     value = ir.Value(name=free, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
     graph.register_initializer(value)
     return value
@@ -152,11 +216,37 @@ def bypass(node: ir.Node, replacement: ir.Value) -> None:
         replacement.name = name
 
 
-def _interface(model: ir.Model) -> list[list[tuple[Any, Any, Any]]]:
+_Ports = list[tuple[Any, Any, Any]]  # of one side: name, type, shape
+
+
+def _interface(model: ir.Model) -> list[_Ports]:
     return [[(v.name, copy.copy(v.type), v.shape) for v in side] for side in (model.graph.inputs, model.graph.outputs)]
 
 
-def _restore_interface(model: ir.Model, interface: list[list[tuple[Any, Any, Any]]]) -> None:
+def _agreed(model: ir.Model, contract: Mapping[str, Any]) -> list[_Ports]:
+    """The interface with the shapes that the new contract gives it. Names must be those of the contract."""
+    interface = []
+    for ports, promised in zip(_interface(model), (contract["inputs"], contract["outputs"]), strict=True):
+        if [name for name, _, _ in ports] != [port["name"] for port in promised]:
+            raise RuntimeError(f"the pass made the inputs or outputs {ports}, and its contract says {promised}")
+        shapes = [None if port["shape"] == ["*"] else ir.Shape(port["shape"]) for port in promised]
+        interface.append([(name, kind, shape) for (name, kind, _), shape in zip(ports, shapes, strict=True)])
+    return interface
+
+
+def _carry_over(source: Path, out: Path, contract: Mapping[str, Any] | None) -> None:
+    """Everything that is not the model: contract, preprocessing, labels. What the pass wrote itself stays."""
+    for name in files.belongings(source):
+        if (out / name).exists():
+            continue
+        copied = shutil.copytree if (source / name).is_dir() else shutil.copyfile
+        copied(source / name, out / name)
+    if contract is not None:
+        text = json.dumps(contract, indent=2, sort_keys=True, ensure_ascii=False)
+        (out / files.CONTRACT).write_text(text + "\n", encoding="utf-8")
+
+
+def _restore_interface(model: ir.Model, interface: list[_Ports]) -> None:
     """Shapes as the contract says them: a library may have sharpened or dropped them. Names and types must hold."""
     for values, ports in zip((model.graph.inputs, model.graph.outputs), interface, strict=True):
         names = [value.name for value in values]
@@ -168,7 +258,7 @@ def _restore_interface(model: ir.Model, interface: list[list[tuple[Any, Any, Any
             value.type, value.shape = kind, shape
 
 
-def _infer_shapes(model: ir.Model) -> None:
+def infer_again(model: ir.Model) -> None:
     """Backends read the shapes of intermediate values; those from before the pass may be wrong now."""
     for graph in (model.graph, *model.graph.subgraphs()):
         ports = {*graph.inputs, *graph.outputs}

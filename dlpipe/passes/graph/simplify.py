@@ -5,13 +5,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
 from . import files
 from .infra import GraphPass, Rewritten, Snapshot, Work
+from .stored import Stored
 
 _PROGRAM = Path(__file__).with_name("onnxsim_process.py")
-_TOO_LARGE = 2 << 30  # onnxsim passes models through protobuf
 
 
 class Simplify(GraphPass):
@@ -20,28 +21,66 @@ class Simplify(GraphPass):
         Shape -> Gather -> Concat -> Reshape, Identity, Dropout, Conv -> BatchNormalization ...      Reshape, Conv ...
 
     onnxsim is native code that has crashed, hung and eaten memory on real models. Where it does, the model stays as
-    it is, and the value's "reason" says why. Requires nothing. Exact. params: seconds (how long it may take).
+    it is, and the value's "reason" says why. It is not shown weights that lie in files of their own (they are inputs to
+    it): it would read all of them. Nodes may become more: it writes a MatMul of three dims as a Gemm between Reshapes.
+    Requires nothing. Exact. params: seconds (how long it may take).
     Source: onnxsim (daquexian/onnx-simplifier).
     """
 
     def rewrite(self, model: ir.Model, work: Work) -> Rewritten:
         before = Snapshot.of(model)
-        reason = None
         with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / files.MODEL
-            if sum(path.stat().st_size for path in work.inputs["ir"].glob(files.MODEL + "*")) > _TOO_LARGE:
-                reason = "models of more than 2 GiB are too large for onnxsim"
-            else:
-                reason = run(work.inputs["ir"] / files.MODEL, target, work.params["seconds"])
+            source, target, apart = work.inputs["ir"] / files.MODEL, Path(folder) / files.MODEL, dict[str, Stored]()
+            if files.data_files(source.parent):
+                source = Path(folder) / "source.onnx"
+                apart = _write_without(model, source)
+            reason = run(source, target, work.params["seconds"])
             if reason is None:
                 simplified = ir.load(str(target))
-                if _ports(simplified) == _ports(model):
-                    ir.external_data.load_to_model(simplified)
+                _give_back(simplified, apart)
+                reason = _unfit(model, simplified)
+                if reason is None:
                     _forget_diary(simplified)
                     return Rewritten(simplified, before.changes_to(simplified))
-                reason = "onnxsim changed the inputs or outputs"
         work.note(f"the model was not simplified: {reason}", level="warning")
         return Rewritten(model, [], {"reason": reason})
+
+
+def _unfit(model: ir.Model, simplified: ir.Model) -> str | None:
+    if _ports(simplified) != _ports(model):
+        return "onnxsim changed the inputs or outputs"
+    before, after = ({node.domain for node in each.graph.all_nodes()} for each in (model, simplified))
+    added = sorted(after - before - {""})
+    return f"onnxsim wrote operators of the domain {added[0]}" if added else None
+
+
+def _write_without(model: ir.Model, path: Path) -> dict[str, Stored]:
+    """The model with its stored weights as inputs; returns these by name."""
+    apart = {
+        str(value.name): value.const_value
+        for value in model.graph.initializers.values()
+        if isinstance(value.const_value, Stored)
+    }
+    proto = ir.to_proto(model)
+    inside = [tensor for tensor in proto.graph.initializer if tensor.name not in apart]
+    fed = {value.name for value in proto.graph.input}
+    proto.graph.input.extend(
+        onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        for tensor in proto.graph.initializer
+        if tensor.name in apart and tensor.name not in fed
+    )
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(inside)
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+    return apart
+
+
+def _give_back(model: ir.Model, apart: dict[str, Stored]) -> None:
+    """Inputs that are weights become weights again."""
+    for value in [each for each in model.graph.inputs if each.name in apart]:
+        model.graph.inputs.remove(value)
+        value.const_value = apart[str(value.name)]
+        model.graph.register_initializer(value)
 
 
 def run(source: Path, target: Path, seconds: float) -> str | None:

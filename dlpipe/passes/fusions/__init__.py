@@ -1,0 +1,1 @@
+"""Groups of operators that later ONNX operators stand for."""

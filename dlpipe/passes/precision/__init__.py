@@ -1,0 +1,1 @@
+"""Worker side: floats of fewer bits."""

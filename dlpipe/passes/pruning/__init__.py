@@ -1,0 +1,1 @@
+"""Worker side: fewer channels, and weights that are zero."""

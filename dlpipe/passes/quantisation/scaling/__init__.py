@@ -1,0 +1,1 @@
+"""Scales that move from one layer into the next: the same function, in numbers that 8 bits suit better."""
