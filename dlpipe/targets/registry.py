@@ -1,6 +1,7 @@
 """Which targets and backends there are.
 
-A target is a .toml beside this file or in `targets/` of the user's configuration folder (where `add` puts it). A
+A target is a .toml beside this file or in `targets/` of the user's configuration folder (where `add` puts it). It may
+say only in what it differs from another one (`extends = "arm64"`). A
 backend is a class named in BACKENDS, or one that an entry point of the group `dlpipe.backends` names.
 """
 
@@ -10,26 +11,48 @@ import difflib
 import platform
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from dlpipe.contracts.backend import Backend, Target
+from dlpipe.contracts.backend import Backend, Kind, Runner, Target
 from dlpipe.errors import UserError
+from dlpipe.toolchains.agent.client import address
 
 ENTRY_POINTS = "dlpipe.backends"
 BACKENDS = {
     "onnxruntime": "dlpipe.targets.onnxruntime:OnnxRuntime",
+    "openvino": "dlpipe.targets.openvino:OpenVino",
     "tvm": "dlpipe.targets.tvm:Tvm",
     "ncnn": "dlpipe.targets.ncnn:Ncnn",
+    "qnn": "dlpipe.targets.qnn:Qnn",
+    "rknn": "dlpipe.targets.rknn:Rknn",
+    "nncase": "dlpipe.targets.nncase:Nncase",
+    "atc": "dlpipe.targets.atc:Atc",
+    "litert": "dlpipe.targets.litert:LiteRt",
+    "mnn": "dlpipe.targets.mnn:Mnn",
+    "vela": "dlpipe.targets.vela:Vela",
+    "onnxruntime-cuda": "dlpipe.targets.onnxruntime_cuda:OnnxRuntimeCuda",
+    "tensorrt-rtx": "dlpipe.targets.tensorrt:TensorRtRtx",
+    "tensorrt": "dlpipe.targets.tensorrt:TensorRt",
+    "opencv": "dlpipe.targets.opencv:OpenCv",
+    "c-source": "dlpipe.targets.csource:CSource",
+    "da4ml": "dlpipe.targets.da4ml:Da4ml",
+    "hls4ml": "dlpipe.targets.hls4ml:Hls4ml",
+    "executorch": "dlpipe.targets.executorch:ExecuTorch",
+    "inductor": "dlpipe.targets.inductor:Inductor",
+    "paddle": "dlpipe.targets.paddle:Paddle",
+    "coreml": "dlpipe.targets.coreml:CoreMl",
 }
+_PROCESSORS = ("x86_64", "aarch64", "armv7l", "riscv64")
+_OPTIONS = ("quantisation", "agent")  # beside those of backends
 _CPUINFO = Path("/proc/cpuinfo")
 _BUILT_IN = Path(__file__).parent
 
@@ -42,12 +65,14 @@ class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: Name
+    extends: Name | None = None
     summary: str
-    arch: Literal["x86_64", "aarch64", "armv7l", "riscv64"]
-    triple: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+){2,3}$")]
-    abi: str
-    isa: list[str]
-    runner: Literal["native", "qemu-user", "none"]
+    kind: Kind = "cpu"
+    arch: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$")]
+    triple: Annotated[str, StringConstraints(pattern=r"^([a-z0-9_.]+(-[a-z0-9_.]+){2,3})?$")] = ""
+    abi: str = ""
+    isa: list[str] = Field(default_factory=list)
+    runner: Runner
     emulator_cpu: str | None = None
     root: Name | None = None
     backends: list[Name] = Field(min_length=1)
@@ -58,22 +83,65 @@ class _File(BaseModel):
     def _runnable(self) -> _File:
         if self.runner == "qemu-user" and not self.emulator_cpu:
             raise ValueError('runner = "qemu-user" needs emulator_cpu')
+        if self.runner == "native" and self.kind != "cpu":
+            raise ValueError(f'runner = "native" is this machine\'s processor, and the kind is {self.kind}')
+        if self.kind == "cpu" and (self.arch not in _PROCESSORS or not self.triple):
+            raise ValueError(f"a CPU needs its triple, and an arch of {', '.join(_PROCESSORS)}")
         return self
 
 
 def read_target(path: Path) -> Target:
-    """One .toml. Raises UserError that names the file and each wrong field."""
+    """One .toml, with what it takes over from the target that it extends. Raises UserError that names the file and each
+    wrong field."""
     try:
-        table = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+        table = _File.model_validate(_table(path))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'target'}: {e['msg']}" for e in error.errors())
         raise UserError(f"{path}: {faults}", hint="`dlpipe target show arm64` prints one that is right") from error
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table}
     return Target(**fields)
+
+
+def _table(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The fields of a file and of those it extends. Options are taken over one by one, every other field as a whole,
+    and notes are each target's own."""
+    try:
+        own = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if "extends" not in own:
+        return own
+    name = own["extends"]
+    # A file of the user's that replaces one of ours extends ours.
+    base = _file_of(name, (_BUILT_IN,) if own.get("name") == name else (user_folder(), _BUILT_IN))
+    if base is None:
+        known = sorted(each.stem for each in _BUILT_IN.glob("*.toml"))
+        raise UserError(f"{path}: extends: no target is called {name!r}", hint=_near(str(name), known))
+    if base in seen:
+        raise UserError(f"{path}: extends: {' extends '.join(each.stem for each in seen)}, in a circle")
+    inherited = _table(base, (*seen, base))
+    inherited.pop("notes", None)
+    options = inherited.get("options", {})
+    if not isinstance(options, dict) or not all(isinstance(value, dict) for value in options.values()):
+        raise UserError(f"{base}: options: a table of tables is wanted")
+    given = own.get("options", {})
+    if isinstance(given, dict) and all(isinstance(value, dict) for value in given.values()):
+        own["options"] = options | {key: options.get(key, {}) | value for key, value in given.items()}
+    return inherited | own
+
+
+def _file_of(name: object, folders: Iterable[Path]) -> Path | None:
+    files = (folder / f"{name}.toml" for folder in folders)
+    return next((file for file in files if isinstance(name, str) and file.is_file()), None)
+
+
+def here() -> Target | None:
+    """The built-in target that says most of this machine's processor; None where none is for it."""
+    found = [_on_this_machine(read_target(path)) for path in sorted(_BUILT_IN.glob("*.toml"))]
+    mine = [each for each in found if each.kind == "cpu" and each.runner == "native"]
+    return max(mine, key=lambda each: (len(each.isa), each.name), default=None)
 
 
 def user_folder() -> Path:
@@ -97,18 +165,48 @@ def target(name: str) -> Target:
 
 
 def add(path: Path) -> Target:
-    """Check a target's .toml and keep a copy in the user's folder. Raises UserError when something in it is wrong."""
-    new = read_target(path)
+    """Check a target's .toml and keep a copy in the user's folder. Raises UserError when something in it is wrong, or
+    would be in a target of the user's that extends it."""
+    new, text = read_target(path), path.read_bytes()
     for name in new.backends:
         backend(name)
+    for name in new.options:
+        if name not in _OPTIONS:
+            _check_option(path, name)
+    if "url" in new.options.get("agent", {}):
+        address(str(new.options["agent"]["url"]))
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{new.name}.toml").write_bytes(path.read_bytes())
+    place, wrong = folder / f"{new.name}.toml", _wrong()
+    before = place.read_bytes() if place.is_file() else None
+    place.write_bytes(text)
+    if found := {name: why for name, why in _wrong().items() if name not in wrong}:
+        place.unlink() if before is None else place.write_bytes(before)
+        raise UserError(f"{path}: with it, targets of yours would be wrong: {'; '.join(found.values())}")
     return new
+
+
+def _check_option(path: Path, name: str) -> None:
+    known = [*_OPTIONS, *backends()]
+    if name not in known:
+        raise UserError(f"{path}: options.{name}: no backend is called so", hint=_near(name, known))
+
+
+def _wrong() -> dict[str, str]:
+    """What is the matter with files in the user's folder."""
+    found = {}
+    for path in sorted(user_folder().glob("*.toml")):
+        try:
+            read_target(path)
+        except UserError as error:
+            found[path.name] = str(error)
+    return found
 
 
 def _on_this_machine(each: Target) -> Target:
     """An arm64 machine runs arm64 artefacts itself, and x86 ones not at all; nor does one that lacks an extension."""
+    if each.kind != "cpu" or each.runner == "device":
+        return each
     here = platform.machine() == each.arch
     if each.runner == "native" and not here:
         return replace(each, runner="none")

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.backend import Refusal, Target
+from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
-from dlpipe.targets.emulation import emulated_run
+from dlpipe.targets import KIT, preflight
+from dlpipe.targets.emulation import emulated_run, vulkan_run
+from dlpipe.toolchains.jail import devices
 
 _HERE = Path(__file__).parent
 
@@ -22,6 +24,9 @@ _REFUSED = {
     "NonMaxSuppression": "ncnn has no outputs of unknown size",
     "NonZero": "ncnn has no outputs of unknown size",
 }
+_WHEELS = {"aarch64": "ncnn-aarch64", "armv7l": "ncnn-armv7l", "riscv64": "ncnn-riscv64"}
+_WRITTEN_OUT = ("Attention", "RotaryEmbedding")  # which ncnn has no layer for
+_NORMS = ("LayerNormalization", "RMSNormalization")
 
 
 class Ncnn:
@@ -29,36 +34,62 @@ class Ncnn:
     summary = "ncnn, converted by pnnx"
 
     def variants(self, target: Target) -> tuple[str, ...]:
-        del target
-        return ("fp32", "fp16")
+        """bf16 is how ncnn holds weights and activations when it runs; the file holds fp32."""
+        return ("fp32", "fp16") if target.kind == "gpu" else ("fp32", "fp16", "bf16")
 
     def ir_variant(self, variant: str) -> str:
         """pnnx halves the weights itself, and reads fp32 only."""
-        return "fp32" if variant == "fp16" else variant
+        return "fp32" if variant in ("fp16", "bf16") else variant
 
-    def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("unroll", "fold-constants") if {"Loop", "Scan"} & set(model["operators"]) else ()
+    def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
+        steps = [Lowering("unroll")] if {"Loop", "Scan"} & set(model["operators"]) else []
+        composed = [name for name in _WRITTEN_OUT if name in model["operators"]]
+        composed += [
+            name
+            for name in _NORMS
+            if any(each["op"] == name and not _is_plain(each) for each in model.get("nodes", ()))
+        ]
+        steps += [Lowering("decompose", {"operators": composed})] if composed else []
+        return (*steps, Lowering("fold-constants")) if steps else ()
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         del target
         if variant == "int8":
             return [Refusal("ncnn's packages hold no tool that makes int8 models (ncnn2int8)")]
-        operators = model.get("operators", {})
-        return [Refusal(f"{op}: {why}", op=op) for op, why in _REFUSED.items() if op in operators]
+        return list(preflight.operators(model, _REFUSED))
 
     def compile_call(self, target: Target, variant: str) -> Call:
-        return Call("ncnn", _HERE / "worker.py", "compile", {"target": target.name, "variant": variant})
+        params = {"target": target.name, "variant": variant, "vulkan": target.kind == "gpu"}
+        return Call("ncnn", _HERE / "worker.py", "compile", params, libraries=(KIT,))
 
     def run_call(self, target: Target, variant: str) -> Call | None:
         del variant
         if target.runner == "native":
-            return Call("ncnn", _HERE / "worker.py", "run", {"machine": target.arch})
-        if target.arch == "aarch64":
-            return emulated_run(target, _HERE / "guest.py", "ncnn-aarch64")
-        return None
+            return Call("ncnn", _HERE / "worker.py", "run", {"machine": target.arch}, libraries=(KIT,))
+        if target.arch == "vulkan" and target.runner == "simulator":
+            return vulkan_run(_HERE / "guest.py", "ncnn", _HERE / "vulkan.py")
+        if target.arch == "vulkan":
+            return Call("ncnn-gpu", _HERE / "worker.py", "run", libraries=(KIT,)) if _has_gpu(target) else None
+        wheels = _WHEELS.get(target.arch)
+        return emulated_run(target, _HERE / "guest.py", wheels, _HERE / "vulkan.py") if wheels else None
 
     def timing_call(self, target: Target, variant: str) -> Call | None:
         del variant
-        if target.runner != "native":
+        if target.runner != "native" and not _has_gpu(target):
             return None
-        return Call("ncnn", _HERE / "worker.py", "time", {"threads": 1}, stage_class="hardware")
+        toolchain = "ncnn" if target.runner == "native" else "ncnn-gpu"
+        return Call(toolchain, _HERE / "worker.py", "time", {"threads": 1}, libraries=(KIT,), stage_class="hardware")
+
+
+def _has_gpu(target: Target) -> bool:
+    """Whether there may be a Vulkan device for it here: only the driver knows, and the run reads back what it was."""
+    return target.arch == "vulkan" and target.runner == "device" and bool(devices.nodes(["vulkan"]))
+
+
+def _is_plain(norm: Mapping[str, Any]) -> bool:
+    """Over the last axis alone (with more, what pnnx makes computes something else), and for a layer norm with an
+    offset (without one pnnx makes a layer that ncnn does not have)."""
+    shape = norm["inputs"][0]["shape"]
+    last = (-1,) if shape is None else (-1, len(shape) - 1)
+    whole = norm["op"] == "RMSNormalization" or (len(norm["inputs"]) > 2 and norm["inputs"][2]["name"] != "")
+    return whole and norm["attributes"].get("axis", -1) in last

@@ -12,6 +12,8 @@ ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
 net = ncnn.Net()
 for option, value in ports["options"].items():
     setattr(net.opt, option, value)
+if net.opt.use_vulkan_compute and ncnn.get_gpu_count() == 0:
+    sys.exit("there is no Vulkan device: install the driver of the GPU, and the loader (libvulkan1)")
 net.load_param(str(here / "model.param"))
 net.load_model(str(here / "model.bin"))
 extractor = net.create_extractor()

@@ -2,14 +2,11 @@
 
 import importlib.metadata
 import importlib.util
-import json
 import re
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +14,17 @@ import ncnn
 import numpy as np
 from dlpipe_worker import Refused, Request, operation
 
+from ..kit import artifact, operations
 from . import guest
 
-# Of the timing operation: handle -> (which file it is, model, feed, seconds to load).
-_MODELS: dict[str, tuple[tuple[int, int], guest.Model, dict[str, Any], float]] = {}
 _NUMBERS = {"float32": "f32", "float16": "f16", "int64": "i64", "int32": "i32"}
 
 
 @operation
 def compile_(request: Request) -> object:
-    """ir -> model.param, model.bin, run.json, run.py, LICENSES/. params: target, variant (fp32 or fp16)."""
+    """ir -> model.param, model.bin, run.json, run.py, LICENSES/. params: target, variant (fp32, fp16, bf16), vulkan."""
     ir, out = Path(request.inputs["ir"]), Path(request.out)
-    contract = json.loads((ir / "contract.json").read_text(encoding="utf-8"))
+    contract = artifact.contract(request)
     with tempfile.TemporaryDirectory() as folder:
         made = _convert(ir, Path(folder), contract, request.params["variant"])
         shutil.copyfile(made / "model.ncnn.param", out / "model.param")
@@ -36,26 +32,16 @@ def compile_(request: Request) -> object:
         blobs = _blobs((made / "model_ncnn.py").read_text(encoding="utf-8"))
     _refuse_unknown_layers(out / "model.param")
     half = request.params["variant"] == "fp16"
-    description = {
-        "backend": "ncnn",
-        "target": request.params["target"],
-        "variant": request.params["variant"],
-        "runtime": {"name": "ncnn", "version": importlib.metadata.version("ncnn")},
-        "entry": "model.param",
-        "options": {
-            **dict.fromkeys(("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"), half),
-            "use_bf16_storage": False,
-        },
-        "inputs": _mapped(contract["inputs"], blobs["in"], "inputs"),
-        "outputs": _mapped(contract["outputs"], blobs["out"], "outputs"),
+    options = {
+        **dict.fromkeys(("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"), half),
+        "use_bf16_storage": request.params["variant"] == "bf16",
+        "use_vulkan_compute": request.params["vulkan"],
     }
-    (out / "run.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    _prove(out, description)
-    shutil.copyfile(Path(__file__).with_name("sample_run.py"), out / "run.py")
-    (out / "LICENSES").mkdir(exist_ok=True)
-    for file in importlib.metadata.files("ncnn") or []:
-        if file.name.startswith("LICENSE"):
-            shutil.copyfile(str(file.locate()), out / "LICENSES" / "ncnn.txt")
+    ports = _mapped(contract["inputs"], blobs["in"], "inputs"), _mapped(contract["outputs"], blobs["out"], "outputs")
+    runtime = "ncnn", importlib.metadata.version("ncnn")
+    _prove(out, artifact.describe(request, "ncnn", runtime, "model.param", ports, options=options))
+    artifact.sample_program(request, Path(__file__).with_name("sample_run.py"))
+    artifact.licences(request, "ncnn")
     return {"tool": "pnnx " + importlib.metadata.version("pnnx"), "entry": "model.param"}
 
 
@@ -115,14 +101,14 @@ def _refuse_unknown_layers(param: Path) -> None:
             raise Refused(f"ncnn has no layer {kind} (for {name})", kind="unsupported", node=name, op=kind)
 
 
-def _prove(artifact: Path, description: dict[str, Any]) -> None:
+def _prove(folder: Path, description: dict[str, Any]) -> None:
     """Load and call it once, with zeros."""
     shapes = {
         port["name"]: [1 if isinstance(dim, str) else dim for dim in port["shape"]] for port in description["inputs"]
     }
     try:
-        model = guest.Model(str(artifact))
-        model({port["name"]: np.zeros(shapes[port["name"]], port["dtype"]) for port in description["inputs"]})
+        model = guest.Model(str(folder), on_processor=True)
+        model.run({port["name"]: np.zeros(shapes[port["name"]], port["dtype"]) for port in description["inputs"]})
     except RuntimeError as error:
         raise Refused(f"what pnnx made does not work: {error}", kind="unsupported") from error
 
@@ -130,45 +116,10 @@ def _prove(artifact: Path, description: dict[str, Any]) -> None:
 @operation
 def run(request: Request) -> object:
     """artifact, samples -> `outputs.npz`, on this machine's own processor. params: machine."""
-    answer = guest.execute(
-        request.inputs["artifact"],
-        str(Path(request.inputs["samples"], "samples.npz")),
-        str(Path(request.out, "outputs.npz")),
-        lambda done: request.progress("running", done),
-    )
-    if answer["machine"] != request.params["machine"]:
-        raise RuntimeError(f"this machine is {answer['machine']}, not {request.params['machine']}")
-    return {**answer, "ran_on": "native"}
+    return operations.run(request, guest.Model)
 
 
 @operation
 def time_(request: Request) -> object:
-    """artifact, samples -> seconds of each run. The model stays loaded under params["handle"]."""
-    params = request.params
-    file = Path(request.inputs["artifact"], "run.json").stat()
-    identity = (file.st_ino, file.st_mtime_ns)
-    if params["handle"] not in _MODELS or _MODELS[params["handle"]][0] != identity:
-        _MODELS[params["handle"]] = (identity, *_load(request))
-    _, model, feed, load_seconds = _MODELS[params["handle"]]
-    runs = [_timed(model, feed) for _ in range(params["warmup"] + params["runs"])]
-    return {
-        "seconds": runs[params["warmup"] :],
-        "load_seconds": load_seconds,
-        "first_seconds": runs[0] if runs else None,
-        "peak_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-
-
-def _load(request: Request) -> tuple[guest.Model, dict[str, Any], float]:
-    started = time.perf_counter()
-    model = guest.Model(request.inputs["artifact"], request.params.get("threads", 1))
-    seconds = time.perf_counter() - started
-    with np.load(Path(request.inputs["samples"], "samples.npz"), allow_pickle=False) as archive:
-        feed = {port["name"]: archive[port["name"]][0] for port in model.description["inputs"]}
-    return model, feed, seconds
-
-
-def _timed(model: guest.Model, feed: dict[str, Any]) -> float:
-    started = time.perf_counter()
-    model(feed)
-    return time.perf_counter() - started
+    """artifact, samples -> seconds of each run of the first sample. params: handle, warmup, runs, threads."""
+    return operations.time(request, guest.Model)

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.backend import Refusal, Target
+from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
+from dlpipe.targets import KIT
 from dlpipe.targets.emulation import emulated_run
 
 _HERE = Path(__file__).parent
@@ -21,14 +22,15 @@ class OnnxRuntime:
 
     def variants(self, target: Target) -> tuple[str, ...]:
         del target  # the same everywhere: fp16 saves size even where its kernels compute in fp32
-        return ("fp32", "fp16", "int8")
+        return ("fp32", "fp16", "int8", "int4")
 
     def ir_variant(self, variant: str) -> str:
         return variant
 
-    def lowering(self, model: Mapping[str, Any]) -> tuple[str, ...]:
-        del model  # it takes loops as they are
-        return ()
+    def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
+        """It takes loops and composed operators as they are; but it has no kernel for Swish, and has one for what that
+        is written out."""
+        return (Lowering("decompose", {"operators": ["Swish"]}),) if "Swish" in model["operators"] else ()
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By operator and opset; `model` is what the describe operation says of the IR."""
@@ -53,12 +55,12 @@ class OnnxRuntime:
             "target": target.name,
             "variant": variant,
         }
-        return Call("core", _HERE / "worker.py", "compile", params)
+        return Call("core", _HERE / "worker.py", "compile", params, libraries=(KIT,))
 
     def run_call(self, target: Target, variant: str) -> Call | None:
         del variant
         if target.runner == "native":
-            return Call("core", _HERE / "worker.py", "run", {"machine": target.arch})
+            return Call("core", _HERE / "worker.py", "run", {"machine": target.arch}, libraries=(KIT,))
         if target.arch == "aarch64":
             return emulated_run(target, _HERE / "guest.py", "onnxruntime-aarch64")
         return None
@@ -67,7 +69,7 @@ class OnnxRuntime:
         del variant
         if target.runner != "native":
             return None
-        return Call("core", _HERE / "worker.py", "time", {"threads": 1}, stage_class="hardware")
+        return Call("core", _HERE / "worker.py", "time", {"threads": 1}, libraries=(KIT,), stage_class="hardware")
 
 
 def _format(target: Target, variant: str) -> str:

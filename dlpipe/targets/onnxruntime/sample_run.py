@@ -1,10 +1,13 @@
 """How to call this model: python run.py [inputs.npz]. Needs the packages numpy and onnxruntime."""
 
 import json
+import os
 import pathlib
 import sys
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it reports what it runs; read when it is imported
 import onnxruntime
 
 here = pathlib.Path(__file__).resolve().parent

@@ -1,6 +1,7 @@
 """ONNX -> Relax, with refusals that name the node."""
 
 import warnings
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -10,18 +11,24 @@ from dlpipe_worker import Refused
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx, onnx_frontend
 
+from .reading import read
+
 STANDARD_DOMAINS = ("", "ai.onnx")
 
 
 def operators() -> set[str]:
-    """Operators of the standard domain that the frontend converts; If and Constant it handles by itself."""
+    """Operators of the standard domain that the frontend converts; If and Constant it handles by itself. Its Attention
+    is Microsoft's operator of that name, whatever the node's domain."""
     converters = onnx_frontend._get_convert_map()  # noqa: SLF001 - there is no public list
-    return {name for name, converter in converters.items() if converter is not None} | {"Constant", "If"}
+    return {name for name, converter in converters.items() if converter is not None} - {"Attention"} | {
+        "Constant",
+        "If",
+    }
 
 
 def load(path: str) -> onnx.ModelProto:
     """The model with its weights. Raises Refused at the first node that TVM does not import."""
-    model = onnx.load(path)
+    model = read(Path(path))
     known = operators()
     for node in model.graph.node:
         # The frontend looks at the name alone, and another domain may mean something else by it.

@@ -59,5 +59,7 @@ def _cache() -> Path:
     """zig wants a cache that it can write to: this process has its own, begun as a copy of what was prepared at
     installation (3 MB for each target). Nothing that one model leaves there is seen by another run."""
     folder = Path(tempfile.mkdtemp(prefix="dlpipe-zig-"))
-    shutil.copytree(Path(sys.prefix) / "prepared" / "zig", folder, dirs_exist_ok=True)
+    prepared = Path(sys.prefix) / "prepared" / "zig"
+    if prepared.is_dir():  # the toolchain for GPUs has none, and builds them when it links
+        shutil.copytree(prepared, folder, dirs_exist_ok=True)
     return folder

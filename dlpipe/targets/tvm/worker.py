@@ -5,6 +5,7 @@ import platform
 import shutil
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import tvm
 from dlpipe_worker import Refused, Request, operation
@@ -13,13 +14,15 @@ from . import importing, linking, scheduling
 
 _LICENCES = ("LICENSE", "NOTICE", "LICENSE.builtin_fp16.txt")  # those of what is in the two libraries
 _LIBRARIES = ("tvm/lib/libtvm_runtime.so", "tvm_ffi/lib/libtvm_ffi.so")
-_UNTUNED = "untuned: loops are arranged by a fixed rule, not by a search on the target"
+_UNTUNED = "untuned: loops are arranged by a fixed rule, not by a search on the target (--tune)"
 _QDQ = "TVM computes this int8 model in fp32, exactly as its QDQ operators say: int8 brings neither speed nor size here"
 
 
 @operation
 def compile_(request: Request) -> object:
-    """ir -> `model.so` (weights inside), `runner`, `lib/`, run.json, LICENSES/.
+    """ir, records -> `model.so` (weights inside), `runner`, `lib/`, run.json, LICENSES/.
+
+    records: only where the target has been tuned for: `chosen.json`, workload -> trace of its loops.
 
     params: arch, llvm (TVM's description of the target), target, variant, wheels (the resource with the runtime
     libraries, or null for those of this toolchain), zig (the target as zig names it).
@@ -30,7 +33,8 @@ def compile_(request: Request) -> object:
     request.progress("importing", 0.0)
     module = importing.to_relax(model, request.params["variant"])
     request.progress("compiling", 0.1)
-    executable = scheduling.compile_(module, tvm.target.Target(request.params["llvm"]))
+    target = tvm.target.Target(request.params["llvm"])
+    executable, tuned, operators = scheduling.compile_(scheduling.loops(module, target), target, _chosen(request))
     request.progress("linking", 0.7)
     _copy_libraries(request, out / "lib")
     zig = request.params["zig"]
@@ -38,13 +42,14 @@ def compile_(request: Request) -> object:
         str(out / "model.so"), fcompile=lambda path, objects, **_: linking.shared_library(zig, Path(path), objects)
     )
     linking.runner(zig, out / "runner", out / "lib")
-    notes = [_UNTUNED] + ([_QDQ] if request.params["variant"] == "int8" else [])
+    notes = [f"tuned: {tuned} of {operators} operators as a search on the target arranged them" if tuned else _UNTUNED]
+    notes += [_QDQ] if request.params["variant"] == "int8" else []
     description = {
         "backend": "tvm",
         "target": request.params["target"],
         "variant": request.params["variant"],
         "runtime": {"name": "apache-tvm", "version": tvm.__version__},
-        "tuned": False,
+        "tuned": bool(tuned),
         "entry": "model.so",
         "command": ["./runner", "model.so", "INPUTS", "OUTPUTS"],
         "inputs": [{**port, "file": f"{index}.npy"} for index, port in enumerate(inputs)],
@@ -55,7 +60,13 @@ def compile_(request: Request) -> object:
     _copy_licences(out / "LICENSES")
     for note in notes:
         request.note(note)
-    return {"tool": f"apache-tvm {tvm.__version__}", "entry": "model.so", "tuned": False, "notes": notes}
+    return {"tool": f"apache-tvm {tvm.__version__}", "entry": "model.so", "tuned": bool(tuned), "notes": notes}
+
+
+def _chosen(request: Request) -> Any:
+    if "records" not in request.inputs:
+        return {}
+    return json.loads(Path(request.inputs["records"], "chosen.json").read_text(encoding="utf-8"))
 
 
 def _copy_libraries(request: Request, folder: Path) -> None:

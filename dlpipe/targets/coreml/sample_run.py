@@ -1,0 +1,24 @@
+"""How to call this model on a Mac: python run.py [inputs.npz]. Needs macOS 13, numpy, and run.json's coremltools."""
+
+import json
+import pathlib
+import platform
+import sys
+
+import numpy as np
+
+if platform.system() != "Darwin":
+    sys.exit("Core ML executes on Apple's systems only: run this on a Mac")
+import coremltools as ct
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+model = ct.models.MLModel(str(here / ports["entry"]))
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+inputs = {}
+for port in ports["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    inputs[port["feature"]] = np.asarray(given.get(port["name"], np.zeros(shape)), port["feature_dtype"])
+results = model.predict(inputs)
+for port in ports["outputs"]:
+    print(port["name"], results[port["feature"]].astype(port["dtype"]))  # noqa: T201 - a program for the user

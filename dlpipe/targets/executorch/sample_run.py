@@ -1,0 +1,21 @@
+"""How to call this model: python run.py [inputs.npz]. Needs numpy, torch, and executorch in run.json's version."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import torch
+from executorch.kernels import quantized  # noqa: F401 - kernels for what of a quantised model XNNPACK left over
+from executorch.runtime import Runtime
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+method = Runtime.get().load_program(here / ports["entry"]).load_method("forward")
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+inputs = []
+for port in ports["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    inputs.append(torch.from_numpy(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])))
+for port, result in zip(ports["outputs"], method.execute(inputs), strict=True):
+    print(port["name"], result.numpy())  # noqa: T201 - a program for the user

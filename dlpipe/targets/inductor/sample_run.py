@@ -1,0 +1,22 @@
+"""How to call this model: python run.py [inputs.npz]. Needs numpy, and torch in the version of run.json."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import torch
+import torch._inductor
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+model = torch._inductor.aoti_load_package(str(here / ports["entry"]))  # noqa: SLF001 - this is its public name
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+inputs = []
+for port in ports["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    inputs.append(torch.from_numpy(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])))
+with torch.inference_mode():
+    results = model(*inputs)
+for port, result in zip(ports["outputs"], results, strict=True):
+    print(port["name"], result.numpy())  # noqa: T201 - a program for the user

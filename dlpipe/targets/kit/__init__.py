@@ -1,0 +1,1 @@
+"""Worker code that backends share: `Call(..., libraries=(KIT,))`, then `from ..kit import executing` in the worker."""

@@ -1,0 +1,19 @@
+"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and ai-edge-litert."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+call = Interpreter(str(here / "model.tflite"), num_threads=1).get_signature_runner("serving_default")
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+feeds = {}
+for port in ports["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    feeds[port["name"]] = np.asarray(given.get(port["name"], np.zeros(shape)), port["dtype"])
+for name, value in call(**feeds).items():
+    print(name, value)  # noqa: T201 - a program for the user

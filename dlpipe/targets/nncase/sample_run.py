@@ -1,0 +1,23 @@
+"""How to call this model, here in nncase's simulator: python run.py [inputs.npz]. Needs numpy and nncase 1.
+
+On the chip, nncase's runtime in C++ loads the same file: nncase::runtime::interpreter, or `KPU` in MaixPy and CanMV.
+"""
+
+import json
+import pathlib
+import sys
+
+import nncase
+import numpy as np
+
+here = pathlib.Path(__file__).resolve().parent
+about = json.loads((here / "run.json").read_text(encoding="utf-8"))
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+simulator = nncase.Simulator()
+simulator.load_model((here / about["entry"]).read_bytes())
+for place, port in enumerate(about["inputs"]):
+    array = np.ascontiguousarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"])
+    simulator.set_input_tensor(place, nncase.RuntimeTensor.from_numpy(array))
+simulator.run()
+for place, port in enumerate(about["outputs"]):
+    print(port["name"], simulator.get_output_tensor(place).to_numpy())  # noqa: T201 - a program for the user

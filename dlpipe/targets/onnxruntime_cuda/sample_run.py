@@ -1,0 +1,28 @@
+"""How to call this model: python run.py [inputs.npz]. Needs an NVIDIA GPU, its driver, and the packages numpy and
+onnxruntime-gpu[cuda,cudnn]."""
+
+import json
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it reports what it runs; read when it is imported
+import onnxruntime
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+if hasattr(onnxruntime, "preload_dlls"):
+    onnxruntime.preload_dlls()
+wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+session = onnxruntime.InferenceSession(str(here / ports["entry"]), providers=wanted)
+if session.get_providers()[0] != wanted[0]:
+    sys.exit(f"not on the GPU: ONNX Runtime has {session.get_providers()} here")
+if len(sys.argv) > 1:
+    feed = dict(np.load(sys.argv[1]))
+else:
+    shapes = {p["name"]: [d if isinstance(d, int) else 1 for d in p["shape"]] for p in ports["inputs"]}
+    feed = {p["name"]: np.zeros(shapes[p["name"]], p["dtype"]) for p in ports["inputs"]}
+for port, value in zip(session.get_outputs(), session.run(None, feed), strict=True):
+    print(port.name, value.shape, value)  # noqa: T201 - a program for the user

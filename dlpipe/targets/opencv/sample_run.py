@@ -1,0 +1,20 @@
+"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and opencv-python-headless."""
+
+import json
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+engine = {"new": cv2.dnn.ENGINE_NEW, "classic": cv2.dnn.ENGINE_CLASSIC}[ports["options"]["engine"]]
+net = cv2.dnn.readNetFromONNX(str(here / ports["entry"]), engine)
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+for port in ports["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    net.setInput(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"]), port["name"])
+names = [port["name"] for port in ports["outputs"]]
+for name, value in zip(names, net.forward(names), strict=True):
+    print(name, value)  # noqa: T201 - a program for the user

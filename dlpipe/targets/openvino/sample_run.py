@@ -1,0 +1,26 @@
+"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and openvino."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import openvino
+
+here = pathlib.Path(__file__).resolve().parent
+about = json.loads((here / "run.json").read_text(encoding="utf-8"))
+core = openvino.Core()
+entry = here / about["entry"]
+if entry.suffix == ".blob":
+    compiled = core.import_model(entry.read_bytes(), about["device"], about["properties"])
+else:  # compiled once, and loaded faster from then on
+    kept = {"CACHE_DIR": str(pathlib.Path.home() / ".cache" / "openvino")}
+    compiled = core.compile_model(str(entry), about["device"], about["properties"] | kept)
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+feeds = []
+for port in about["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    feeds.append(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"]))
+results = compiled(feeds)
+for index, port in enumerate(about["outputs"]):
+    print(port["name"], results[index].shape, results[index])  # noqa: T201 - a program for the user

@@ -1,0 +1,24 @@
+"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and paddlepaddle."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+from paddle import inference
+
+here = pathlib.Path(__file__).resolve().parent
+ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
+weights = here / "model.pdiparams"
+config = inference.Config(str(here / "model.json"), str(weights) if weights.is_file() else "")
+config.disable_gpu()
+config.disable_glog_info()
+engine = inference.create_predictor(config)
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+for port in ports["inputs"]:
+    shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
+    array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])
+    engine.get_input_handle(port["tensor"]).copy_from_cpu(array)
+engine.run()
+for port, name in zip(ports["outputs"], engine.get_output_names(), strict=True):
+    print(port["name"], engine.get_output_handle(name).copy_to_cpu())  # noqa: T201 - a program for the user

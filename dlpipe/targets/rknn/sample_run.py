@@ -1,0 +1,20 @@
+"""How to call this model on the board: python run.py [inputs.npz]. Needs numpy and Rockchip's rknn-toolkit-lite2."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+from rknnlite.api import RKNNLite
+
+here = pathlib.Path(__file__).resolve().parent
+about = json.loads((here / "run.json").read_text(encoding="utf-8"))
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+feeds = [np.asarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"]) for port in about["inputs"]]
+npu = RKNNLite()
+if npu.load_rknn(str(here / about["entry"])) != 0 or npu.init_runtime() != 0:
+    sys.exit("the NPU's runtime does not load the model")
+layouts = ["nchw"] * len(feeds)  # as the ONNX model had it
+for port, value in zip(about["outputs"], npu.inference(inputs=feeds, data_format=layouts), strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+npu.release()

@@ -1,0 +1,23 @@
+"""How to call this model: python run.py [inputs.npz]. Needs numpy, and an OpenCL driver with its loader (libOpenCL)."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import opencl
+
+here = pathlib.Path(__file__).resolve().parent
+about = json.loads((here / "run.json").read_text(encoding="utf-8"))
+device = opencl.Device()
+program = device.build((here / about["kernels"]).read_text(encoding="utf-8"))
+weights = {int(name): array for name, array in np.load(here / "weights.npz").items()}
+buffers = [device.buffer(size, weights.get(place)) for place, size in enumerate(about["buffers"])]
+given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+for port in about["inputs"]:
+    device.write(buffers[port["buffer"]], np.asarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"]))
+for each in about["launches"]:
+    kernel = device.kernel(program, each["kernel"], [buffers[place] for place in each["buffers"]])
+    device.launch(kernel, each["groups"], each["items"])
+for port in about["outputs"]:
+    print(port["name"], device.read(buffers[port["buffer"]], port["shape"], port["dtype"]))  # noqa: T201 - a program for the user
