@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlpipe.contracts.call import Call
-from dlpipe.data.arrange import prepare_call, rename_call, subset_call, summarise_call
+from dlpipe.data.arrange import (
+    inside_call,
+    part_call,
+    pick_call,
+    prepare_call,
+    rename_call,
+    subset_call,
+    summarise_call,
+)
+from dlpipe.data.picture import picture_call
 from dlpipe.data.readers.magic import TOOLCHAINS, heavy_kind
 from dlpipe.errors import Unsupported, UserError
 
@@ -21,9 +30,10 @@ _KINDS = (
 def read_call(spec: str, *, limit: int | None = None, seed: int = 0) -> tuple[Mapping[str, Path], Call]:
     """What to take into the store (name -> file or folder), and the call that reads it.
 
-    Input of the call: `data`, the folder with these names. Output: `labels.json` with {"labels": [class index or
-    None], "names": [class names] or None, "items": [a name per sample], "kind": "tensor"|"wav"|"image"}, and either
-    `samples.npz` (one array [N, ...] per name, "x" where the file has none) or `items/000000.wav` and so on;
+    Input of the call: `data`, the folder with these names. Output: `labels.json` with {"labels": [a label or None per
+    sample], "truth": what a label is (`readers/labels.py`; left out for classes), "names": [class names] or None,
+    "items": [a name per sample], "kind": "tensor"|"wav"|"image"}, `labels.npz` ("y" [N, ...]) where labels are arrays,
+    and either `samples.npz` (one array [N, ...] per name, "x" where the file has none) or `items/000000.wav` and so on;
     for pictures of one size both. Value:
     {"kind", "count", "of", "labelled", "names"}: `count` samples read `of` those there. With `limit`, that many are
     chosen with `seed`; they keep their order, which is that of the sorted names.
@@ -56,4 +66,14 @@ def _companions(path: Path) -> list[Path]:
     return []
 
 
-__all__ = ["prepare_call", "read_call", "rename_call", "subset_call", "summarise_call"]
+__all__ = [
+    "inside_call",
+    "part_call",
+    "pick_call",
+    "picture_call",
+    "prepare_call",
+    "read_call",
+    "rename_call",
+    "subset_call",
+    "summarise_call",
+]

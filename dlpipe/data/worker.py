@@ -18,7 +18,13 @@ def read(request: Request) -> dict[str, Any]:
     path = Path(request.inputs["data"]) / request.params["entry"]
     found = reader_for(path)(path)
     chosen = choose(found.count, request.params["limit"], request.params["seed"])
-    for note in found.notes:
+    for note in (*found.notes, *([found.labels.note] if found.labels.note else [])):
         request.note(note, level="warning")
     labelled = write(found, chosen, Path(request.out), request.progress)
-    return {"kind": found.kind, "count": len(chosen), "of": found.count, "labelled": labelled, "names": found.names}
+    return {
+        "kind": found.kind,
+        "count": len(chosen),
+        "of": found.count,
+        "labelled": labelled,
+        "names": found.labels.names,
+    }

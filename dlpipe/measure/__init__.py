@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dlpipe.contracts.call import Call
+from dlpipe.measure.metric import TOP1, Metric, default_metric, parse_metric
 from dlpipe.measure.tolerances import tolerance_of
 
 _WORKER = Path(__file__).with_name("worker.py")
+_ACCURACY = Path(__file__).with_name("accuracy.py")
+_BISECT_WORKER = Path(__file__).with_name("bisect_worker.py")
+_GRAPH = Path(__file__).parents[1] / "ir" / "graph"  # worker code of the room below
 
 
 def fidelity_call(variant: str, resolution: Mapping[str, Mapping[str, float]] | None = None) -> Call:
@@ -21,12 +26,53 @@ def fidelity_call(variant: str, resolution: Mapping[str, Mapping[str, float]] | 
     return Call("core", _WORKER, "fidelity", {**params, "resolution": resolution} if resolution else params)
 
 
-def accuracy_call(output: str | None = None) -> Call:
-    """Inputs: `candidate` (outputs.npz), `labels` (labels.json), optionally `reference` (the original's outputs.npz).
+def accuracy_call(metric: Metric = TOP1) -> Call:
+    """Inputs: `candidate` (outputs.npz), `labels` (labels.json, labels.npz), optionally `reference` (the original's
+    outputs.npz), and `code` (of a metric of the user's own). Value: `Accuracy`."""
+    return Call(metric.toolchain, _ACCURACY, "accuracy", metric.params())
 
-    Value: `Accuracy` (top-1). output: the name of the output that holds the classes' scores.
+
+def walk_call(
+    limits: Mapping[str, Any],
+    ports: Mapping[str, str],
+    resolution: Mapping[str, Mapping[str, float]] | None = None,
+) -> Call:
+    """Inputs: `reference`, `candidate` (IR folders), `samples` (the reference's, few). Value: the first node of the
+    candidate that departs (see `bisect_worker.walk`). limits: of a `Tolerance`, by `params`. ports: the candidate's
+    inputs and outputs -> the reference's.
     """
-    return Call("core", _WORKER, "accuracy", {"output": output})
+    params = {
+        "limits": dict(limits),
+        "ports": dict(ports),
+        "resolution": dict(resolution or {}),
+    }
+    return Call("core", _BISECT_WORKER, "walk", params, libraries=(_GRAPH,), stage_class="hardware")
 
 
-__all__ = ["accuracy_call", "fidelity_call"]
+def values_call() -> Call:
+    """Inputs: `ir`, `samples`. Output: layers.npz of sample 0. Value: {"layers": the nodes that made them}."""
+    return Call("core", _BISECT_WORKER, "values", libraries=(_GRAPH,), stage_class="hardware")
+
+
+def strip_call() -> Call:
+    """Inputs: `ir`, and `other` where a graph must share its weights. Output: the IR with noise in place of weights."""
+    return Call("core", _BISECT_WORKER, "strip", libraries=(_GRAPH,))
+
+
+def skeleton_call() -> Call:
+    """Input: `ir`. Value: what its nodes read and make (see `bisect_worker.skeleton`)."""
+    return Call("core", _BISECT_WORKER, "skeleton", libraries=(_GRAPH,))
+
+
+__all__ = [
+    "TOP1",
+    "Metric",
+    "accuracy_call",
+    "default_metric",
+    "fidelity_call",
+    "parse_metric",
+    "skeleton_call",
+    "strip_call",
+    "values_call",
+    "walk_call",
+]

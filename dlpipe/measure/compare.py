@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,11 +105,25 @@ def compare(
     return _judged(tally, reference.dtype.kind in "iub", limits, resolution or {})
 
 
+def judge(
+    reference: Sequence[Array], candidate: Sequence[Array], limits: Mapping[str, Any], resolution: Any = None
+) -> dict[str, Any]:
+    """The same for arrays in memory, one of each for every sample. Types may differ in width."""
+    tally = Tally()
+    if reference[0].dtype.kind in "OUS":
+        agree = all(np.array_equal(a, b) for a, b in zip(reference, candidate, strict=True))
+        return {"passed": agree, "reason": None if agree else "texts differ"}
+    with np.errstate(all="ignore"):
+        for a, b in zip(reference, candidate, strict=True):
+            tally.add(a[None], b[None])
+    return _judged(tally, reference[0].dtype.kind in "iub", limits, resolution or {})
+
+
 def _say(value: Any) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
-def _judged(tally: Tally, integer: bool, limits: dict[str, Any], resolution: dict[str, float]) -> dict[str, Any]:
+def _judged(tally: Tally, integer: bool, limits: Mapping[str, Any], resolution: dict[str, float]) -> dict[str, Any]:
     figures: dict[str, Any] = {"nan": tally.nan, "inf": tally.inf}
     if tally.places:
         figures["argmax_agreement"] = tally.agreeing / tally.places
@@ -159,7 +174,7 @@ def _within(figures: dict[str, Any], resolution: dict[str, float]) -> bool:
     return agrees or bool(figures["max_abs"] <= most * (1 + 1e-5))  # a step is a float32
 
 
-def _broken(figures: dict[str, Any], integer: bool, limits: dict[str, Any]) -> list[str]:
+def _broken(figures: dict[str, Any], integer: bool, limits: Mapping[str, Any]) -> list[str]:
     """One line for each limit that does not hold. An integer output has no rounding error: it agrees or not."""
     broken = []
     if figures["nan"]:

@@ -130,6 +130,7 @@ def _cost(times: _Times, seconds: Sequence[float], noise: str | None) -> dict[st
         cost["throughput"] = Figure(value=1 / median, unit="1/s", provenance="measured", reason=reason)
     for key, field_name, unit, scale, reason in (
         ("load", "load_seconds", "ms", 1e3, "reading the model into a runtime that is already loaded"),
+        ("warm_load", "warm_load_seconds", "ms", 1e3, "the same once the runtime has kept what it compiled"),
         ("first_inference", "first_seconds", "ms", 1e3, "the first run after loading"),
         ("peak_memory", "peak_rss", "bytes", 1, "of the whole worker process, its runtime included"),
     ):

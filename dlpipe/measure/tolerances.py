@@ -55,6 +55,13 @@ TOLERANCES = {
         min_agreement=0.95,
         reason="bf16 keeps 8 bits (4e-3 per operation), which dozens of layers add up to within 5e-2 of the range",
     ),
+    "int16": Tolerance(
+        max_rel=5e-2,
+        min_cosine=0.999,
+        min_agreement=0.95,
+        reason="16 bits of fixed point with 10 of a fraction: roundings of 1e-3 add up over the terms of a sum, to "
+        "some 1e-2 of the range, while the direction holds; what wraps around its range is further off by far",
+    ),
     "int8": Tolerance(
         max_rel=None,
         min_cosine=0.98,
@@ -68,6 +75,13 @@ TOLERANCES = {
         min_agreement=0.8,
         reason="int4 is lossier than int8: the outputs' direction must hold (cosine >= 0.95), and the accuracy on "
         "labelled data decides what the loss costs",
+    ),
+    "retrained": Tolerance(
+        max_rel=None,
+        min_cosine=0.7,
+        min_agreement=0.8,
+        reason="weights were taken out or trained anew, so it is another net, as sure of its answers as the other or "
+        "not: the outputs' direction must roughly hold (cosine >= 0.7), and the accuracy on labelled data decides",
     ),
 }
 

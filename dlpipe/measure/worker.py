@@ -1,16 +1,12 @@
-"""Compare outputs with the reference's, and judge them on labelled data. Runs in the toolchain `core`: numpy only."""
+"""Compare outputs with the reference's. Runs in the toolchain `core`: numpy only."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from dlpipe_worker import Refused, Request, operation
+from dlpipe_worker import Request, operation
 
-from . import statistics
 from .compare import compare
 from .npz import Member, members
 
@@ -66,67 +62,3 @@ def _overall(
         or (None if outputs else "there are no outputs to compare"),
         "outputs": outputs,
     }
-
-
-@operation
-def accuracy(request: Request) -> dict[str, Any]:
-    """Top-1 on labelled samples. Inputs: `candidate` (outputs.npz), `labels` (labels.json), and `reference`
-    (the original's outputs.npz on the same samples) where a comparison is wanted.
-
-    Params: `output`: which output holds the classes; by default the only one, else the first by name.
-    Returns contracts/measurement.py's Accuracy. Raises Refused when outputs and labels do not fit together.
-    """
-    labels = json.loads((Path(request.inputs["labels"]) / "labels.json").read_text(encoding="utf-8"))["labels"]
-    right = _right(Path(request.inputs["candidate"]) / "outputs.npz", labels, request.params.get("output"))
-    n = len(right)
-    value = {
-        "metric": "top-1",
-        "value": float(right.mean()),
-        "ci95": statistics.wilson(int(right.sum()), n),
-        "n": n,
-        "correct_digest": hashlib.sha256(right.astype(np.uint8).tobytes()).hexdigest(),
-        "provenance": "measured",
-    }
-    if "reference" not in request.inputs:
-        return {**value, "reason": "this is the original itself, or there are no outputs of it to compare with"}
-    original = _right(Path(request.inputs["reference"]) / "outputs.npz", labels, request.params.get("output"))
-    only_original, only_this = int((original & ~right).sum()), int((right & ~original).sum())
-    interval = statistics.paired_difference(only_original, only_this, n)
-    return {
-        **value,
-        "drop": 100 * (only_original - only_this) / n,
-        "drop_ci95": [100 * end for end in interval],
-        "p_value": statistics.mcnemar(only_original, only_this),
-        "only_original_right": only_original,
-        "only_this_right": only_this,
-    }
-
-
-def _right(file: Path, labels: list[int | None], output: str | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Whether each labelled sample is classified right, in sample order. A NaN among the scores is wrong."""
-    found = members(file)
-    name = output or min(found, default="")
-    if name not in found:
-        raise Refused(f"{file.name} has no output {name!r}", hint=f"it has: {', '.join(sorted(found))}")
-    member = found[name]
-    if member.shape[0] != len(labels):
-        raise Refused(f"{len(labels)} labels, but {member.shape[0]} samples in {name}")
-    classes = [dim for dim in member.shape[1:] if dim != 1]
-    if len(classes) > 1 or (not classes and member.dtype.kind == "f"):
-        raise Refused(f"{name} has the shape {list(member.shape)}: not one score per class for each sample")
-    right: list[bool] = []
-    rows = member.rows_per_chunk()
-    for number, chunk in enumerate(member.chunks(rows)):
-        scores = chunk.reshape(len(chunk), -1)
-        broken = [not np.isfinite(row).all() for row in scores]  # argmax would choose the NaN
-        # One integer per sample is the class itself.
-        chosen = (scores.argmax(axis=1) if classes else scores[:, 0]).tolist()
-        batch = labels[number * rows : number * rows + len(chunk)]
-        right += [
-            not bad and bool(guess == label)
-            for bad, guess, label in zip(broken, chosen, batch, strict=True)
-            if label is not None
-        ]
-    if not right:
-        raise Refused("no sample has a label")
-    return np.array(right, dtype=np.bool_)

@@ -14,7 +14,8 @@ def prepare_call(limit: int, seed: int, model_labels: Sequence[str]) -> Call:
     """Inputs: `ir` (its contract.json), `data` (samples.npz, labels.json). Output: samples.npz with one array
     [N, *shape] per model input, and labels.json whose labels are indices into `model_labels`.
 
-    At most `limit` samples, chosen with `seed`. Value: {"count", "labelled", "names"}.
+    At most `limit` samples, chosen with `seed`. Value: {"count", "labelled", "names", "truth"}, the last of which says
+    what a label is (`readers/labels.py`).
     """
     return Call("core", _WORKER, "prepare", {"limit": limit, "seed": seed, "model_labels": list(model_labels)})
 
@@ -25,9 +26,38 @@ def subset_call(limit: int, seed: int) -> Call:
     return Call("core", _WORKER, "subset", {"limit": limit, "seed": seed})
 
 
-def rename_call(names: Mapping[str, str]) -> Call:
-    """Input: `data` (samples.npz or outputs.npz). Arrays are renamed from key to value."""
-    return Call("core", _WORKER, "rename", {"names": dict(names)})
+def pick_call(numbers: Sequence[int] | None = None, names: Sequence[str] | None = None) -> Call:
+    """Input: as `subset_call`. The samples of these numbers, from 0 on, and the arrays of these names; None: all.
+    Value: {"count"}."""
+    params = {
+        "numbers": numbers if numbers is None else list(numbers),
+        "names": names if names is None else list(names),
+    }
+    return Call("core", _WORKER, "pick", params)
+
+
+def part_call(start: float, end: float, seed: int, limit: int | None = None) -> Call:
+    """Input: as `subset_call`. All samples are shuffled with `seed`, and those from the share `start` to the share
+    `end` (0 to 1) are taken, at most `limit`; they keep their order. Parts that do not overlap share no sample, and
+    the same numbers choose the same samples of folders with equally many.
+
+    Value: {"count", "of", "labelled", "names", "truth"}.
+    """
+    return Call("core", _WORKER, "part", {"start": start, "end": end, "seed": seed, "limit": limit})
+
+
+def rename_call(names: Mapping[str, str], dtypes: Mapping[str, str] | None = None) -> Call:
+    """Input: `data` (samples.npz or outputs.npz). Arrays are renamed from key to value. dtypes: new name -> the type
+    that it is brought to."""
+    params = {"names": dict(names)}
+    return Call("core", _WORKER, "rename", {**params, "dtypes": dict(dtypes)} if dtypes else params)
+
+
+def inside_call(inputs: Sequence[str], outputs: Sequence[str]) -> Call:
+    """Inputs: `samples` (samples.npz), `values` (outputs.npz: what a model that was fed with them computes inside).
+    Output: what a part of that model is fed with (samples.npz: the samples, and the values named `inputs`) and what it
+    shall answer (outputs.npz: those named `outputs`)."""
+    return Call("core", _WORKER, "inside", {"inputs": list(inputs), "outputs": list(outputs)})
 
 
 def summarise_call(model_labels: Sequence[str]) -> Call:

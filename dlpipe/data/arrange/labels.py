@@ -25,5 +25,23 @@ def map_labels(labels: Mapping[str, Any], model_labels: Sequence[str]) -> tuple[
     return [None if number is None else mapping[number] for number in numbers], notes
 
 
+def named(labels: Mapping[str, Any], model_labels: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Labels that are no classes, with the model's names beside them: what the tokens of a text are, or the classes of
+    boxes, which are mapped to the model's. Boxes of classes that the model does not have are left out."""
+    if not model_labels:
+        return dict(labels), []
+    found = {**labels, "names": list(model_labels)}
+    if labels.get("truth") != "boxes" or not labels.get("names"):
+        return found, []
+    known, notes = map_labels({**labels, "labels": list(range(len(labels["names"])))}, model_labels)
+    found["labels"] = [None if boxes is None else _renumbered(boxes, known) for boxes in labels["labels"]]
+    return found, notes
+
+
+def _renumbered(boxes: Sequence[Sequence[float]], known: Sequence[int | None]) -> list[list[float | None]]:
+    """[left, top, right, bottom, class, crowd] each."""
+    return [[*box[:4], known[int(box[4])], *box[5:]] for box in boxes if known[int(box[4])] is not None]
+
+
 def _plain(name: str) -> str:
     return "".join(char for char in name.casefold() if char not in "_- ")

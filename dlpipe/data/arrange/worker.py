@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from dlpipe_worker import Refused, Request, operation
 from numpy.typing import NDArray
 
 from .bind import bind
-from .labels import map_labels
+from .labels import map_labels, named
+from .saving import save
 
 ARRAYS = ("samples.npz", "outputs.npz")
 MAX_RESULTS = 1000
@@ -28,14 +30,20 @@ def prepare(request: Request) -> dict[str, Any]:
         raise Refused(
             f"the data holds {kind} files, and the model takes tensors: it carries no preprocessing for them",
             kind="unsupported",
-            hint="give pictures of one size, or the features as .npz (x, y)",
+            hint="--preprocess says how pictures become the input (resize=224); or give features as .npz (x, y)",
         )
     with np.load(folder / "samples.npz", allow_pickle=False) as stored:
         bound = bind(stored, contract["inputs"], pictures=_labels(folder).get("kind") == "image")
     count = len(next(iter(bound.values())))
     chosen = _choose(count, request.params["limit"], request.params["seed"])
     labels = _labels(folder)
-    if labels:
+    if labels.get("truth", "class") != "class":
+        labels, notes = named(labels, request.params["model_labels"])
+        for note in notes:
+            request.note(note, level="warning")
+        labels = _take_labels(labels, chosen)
+        _write_labels(request, labels, folder, chosen)
+    elif labels:
         mapped, notes = map_labels(labels, request.params["model_labels"])
         if labels.get("labels") and all(label is None for label in mapped) and notes:
             known = ", ".join(map(str, request.params["model_labels"]))
@@ -47,38 +55,69 @@ def prepare(request: Request) -> dict[str, Any]:
             request.note(note, level="warning")
         names = request.params["model_labels"] if labels.get("names") else None
         labels = _take_labels({**labels, "labels": mapped, "names": names or labels.get("names")}, chosen)
-        _write_labels(request, labels)
-    np.savez(
-        Path(request.out) / "samples.npz", allow_pickle=False, **{name: array[chosen] for name, array in bound.items()}
-    )
+        _write_labels(request, labels, folder, chosen)
+    save(Path(request.out) / "samples.npz", {name: array[chosen] for name, array in bound.items()})
     labelled = sum(label is not None for label in labels.get("labels") or ())
-    return {"count": len(chosen), "labelled": labelled, "names": labels.get("names")}
+    return {"count": len(chosen), "labelled": labelled, "names": labels.get("names"), "truth": _truth(labels)}
 
 
 @operation
 def subset(request: Request) -> dict[str, Any]:
-    folder = Path(request.inputs["data"])
-    chosen: NDArray[np.intp] = np.arange(0)
-    for file, arrays in _archives(folder):
-        chosen = _choose(len(next(iter(arrays.values()))), request.params["limit"], request.params["seed"])
-        np.savez(
-            Path(request.out) / file, allow_pickle=False, **{name: array[chosen] for name, array in arrays.items()}
-        )
-    labels = _labels(folder)
-    if labels:
-        _write_labels(request, _take_labels(labels, chosen))
-    return {"count": len(chosen)}
+    limit, seed = request.params["limit"], request.params["seed"]
+    return {"count": len(_take(request, lambda count: _choose(count, limit, seed)))}
+
+
+@operation
+def pick(request: Request) -> dict[str, Any]:
+    """See `pick_call`."""
+    numbers, names = request.params["numbers"], request.params["names"]
+    return {
+        "count": len(_take(request, lambda of: np.array(range(of) if numbers is None else numbers, np.intp), names))
+    }
+
+
+@operation
+def part(request: Request) -> dict[str, Any]:
+    """See `part_call`. Raises Refused where the part is empty."""
+    of = 0
+
+    def choose(count: int) -> NDArray[np.intp]:
+        nonlocal of
+        of = count
+        start, end = (math.floor(count * request.params[name] + 1e-9) for name in ("start", "end"))
+        shuffled = np.random.default_rng(request.params["seed"]).permutation(count)
+        return np.sort(shuffled[start:end][: request.params["limit"]])
+
+    chosen = _take(request, choose)
+    if not len(chosen):
+        raise Refused(f"{of} samples are too few to be divided", hint="give more data, or --train-data beside it")
+    labels = _labels(Path(request.out))
+    labelled = sum(label is not None for label in labels.get("labels") or ())
+    names, truth = labels.get("names"), _truth(labels)
+    return {"count": len(chosen), "of": of, "labelled": labelled, "names": names, "truth": truth}
 
 
 @operation
 def rename(request: Request) -> dict[str, Any]:
-    names = request.params["names"]
+    names, dtypes = request.params["names"], request.params.get("dtypes", {})
     for file, arrays in _archives(Path(request.inputs["data"])):
-        np.savez(
-            Path(request.out) / file,
-            allow_pickle=False,
-            **{names.get(name, name): array for name, array in arrays.items()},
-        )
+        renamed = {names.get(name, name): array for name, array in arrays.items()}
+        typed = {name: array.astype(dtypes.get(name, array.dtype), copy=False) for name, array in renamed.items()}
+        save(Path(request.out) / file, typed)
+    return {}
+
+
+@operation
+def inside(request: Request) -> dict[str, Any]:
+    """See `inside_call`."""
+    fed, values = (
+        {name: array for _, each in _archives(Path(request.inputs[key])) for name, array in each.items()}
+        for key in ("samples", "values")
+    )
+    fed |= {name: values[name] for name in request.params["inputs"]}
+    save(Path(request.out) / "samples.npz", fed)
+    answers = {name: values[name] for name in request.params["outputs"]}
+    save(Path(request.out) / "outputs.npz", answers)
     return {}
 
 
@@ -110,6 +149,24 @@ def _archives(folder: Path) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
                 yield file, dict(stored)
 
 
+def _take(
+    request: Request, choose: Callable[[int], NDArray[np.intp]], names: Sequence[str] | None = None
+) -> NDArray[np.intp]:
+    """Write the samples that `choose` names, given how many there are, with their labels. names: of the arrays that
+    are kept; None: all."""
+    folder = Path(request.inputs["data"])
+    chosen: NDArray[np.intp] = np.arange(0)
+    for file, arrays in _archives(folder):
+        chosen = choose(len(next(iter(arrays.values()))))
+        kept = {name: array[chosen] for name, array in arrays.items() if names is None or name in names}
+        if kept:
+            save(Path(request.out) / file, kept)
+    labels = _labels(folder)
+    if labels:
+        _write_labels(request, _take_labels(labels, chosen), folder, chosen)
+    return chosen
+
+
 def _choose(count: int, limit: int, seed: int) -> NDArray[np.intp]:
     """Indices in rising order: all where they are few enough, else a seeded choice."""
     if count <= limit:
@@ -128,6 +185,15 @@ def _take_labels(labels: dict[str, Any], chosen: NDArray[np.intp]) -> dict[str, 
     return {**labels, **{key: [value[index] for index in chosen] for key, value in per_sample.items()}}
 
 
-def _write_labels(request: Request, labels: dict[str, Any]) -> None:
+def _truth(labels: dict[str, Any]) -> str:
+    """What a label is (`readers/labels.py`)."""
+    return str(labels.get("truth", "class"))
+
+
+def _write_labels(request: Request, labels: dict[str, Any], folder: Path, chosen: NDArray[np.intp]) -> None:
+    """Of the chosen samples of `folder`."""
+    if (folder / "labels.npz").is_file():
+        with np.load(folder / "labels.npz", allow_pickle=False) as stored:
+            save(Path(request.out) / "labels.npz", {name: array[chosen] for name, array in stored.items()})
     text = json.dumps(labels, ensure_ascii=False, sort_keys=True)
     (Path(request.out) / "labels.json").write_text(text, encoding="utf-8")

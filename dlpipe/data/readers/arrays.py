@@ -28,14 +28,12 @@ def read(path: Path) -> Dataset:
     bad = [name for name, array in features.items() if array.dtype.kind not in "biuf"]
     if bad:
         raise Refused(f"{path.name}: {bad[0]} holds {features[bad[0]].dtype}, not numbers")
-    labels = from_array(y.whole()) if y else Labels([])
+    labels = from_array(y.whole()) if y else Labels()
     return Dataset(
         kind="tensor",
         count=next(iter(counts.values())),
         arrays=features,
-        labels=labels.labels,
-        names=labels.names,
-        notes=[labels.note] if labels.note else [],
+        labels=labels,
     )
 
 

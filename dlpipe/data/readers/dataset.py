@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from .labels import Labels
 from .stream import Array, write_npz
 
 
@@ -15,8 +17,7 @@ from .stream import Array, write_npz
 class Dataset:
     """`count` samples: arrays (kind "tensor"), files (kind "wav"), or files and arrays (kind "image").
 
-    `labels`: per sample an index into `names` (or a class number, when `names` is None), or None; empty when nothing
-    is labelled. `check` is called with a file before it is copied, and with the name to give in an error.
+    `check` is called with a file before it is copied, and with the name to give in an error.
     """
 
     kind: str
@@ -24,8 +25,7 @@ class Dataset:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     files: Sequence[Path] = ()
     items: Sequence[str] = ()
-    labels: Sequence[int | None] = ()
-    names: Sequence[str] | None = None
+    labels: Labels = field(default_factory=Labels)
     notes: Sequence[str] = ()
     check: Callable[[Path, str], None] | None = None
 
@@ -45,7 +45,15 @@ def write(found: Dataset, chosen: Sequence[int], out: Path, progress: Callable[[
             found.check(source, found.items[index])
         target = out / "items" / f"{number:06}{source.suffix.lower()}"
         shutil.copyfile(source, target)
-    labels = [found.labels[index] if found.labels else None for index in chosen]
-    content = {"kind": found.kind, "labels": labels, "names": found.names, "items": items}
+    given = found.labels
+    labels = [given.labels[index] if given.labels else None for index in chosen]
+    content: dict[str, Any] = {"kind": found.kind, "labels": labels, "names": given.names, "items": items}
+    if given.truth != "class":
+        content["truth"] = given.truth
+    if given.size is not None:
+        content["input_size"] = list(given.size)
+    if given.array is not None:
+        y = given.array
+        write_npz(out / "labels.npz", {"y": Array(len(y), y.shape[1:], y.dtype, lambda: iter([y]))}, chosen)
     (out / "labels.json").write_text(json.dumps(content, ensure_ascii=False, sort_keys=True), encoding="utf-8")
     return sum(label is not None for label in labels)

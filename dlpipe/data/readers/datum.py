@@ -57,12 +57,12 @@ def read(path: Path) -> Dataset:
             f"{file.name}: {x}", kind="unsupported", hint="make them one size (convert_imageset --resize_height)"
         )
     labels = [datum(index).label for index in range(count)]
-    known = from_array(np.array(labels)) if None not in labels else Labels([])
+    known = from_array(np.array(labels)) if None not in labels else Labels()
     return Dataset(
         kind="image" if len(x.shape) == 3 and datum(0).encoded else "tensor",
         count=count,
         arrays={"x": x},
-        labels=known.labels,
+        labels=known,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from dlpipe_worker import Refused
 
 from .dataset import Dataset
+from .labels import Labels
 
 
 def by_class(folder: Path, kind: str, suffixes: tuple[str, ...], check: Callable[[Path, str], None]) -> Dataset:
@@ -28,8 +29,7 @@ def by_class(folder: Path, kind: str, suffixes: tuple[str, ...], check: Callable
         count=len(found),
         files=[path for _, path in found],
         items=[name for name, _ in found],
-        labels=[None if each is None else number[each] for each in classes],
-        names=names or None,
+        labels=Labels([None if each is None else number[each] for each in classes], names or None),
         check=check,
     )
 

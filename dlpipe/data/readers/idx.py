@@ -34,8 +34,8 @@ def read(path: Path) -> Dataset:
         raise Refused(f"one IDX file with images is needed, and there are: {names}", hint="name the file with --data")
     x = arrays[images[0]]
     targets = [array for array in arrays.values() if not array.shape and array.count == x.count]
-    labels = from_array(targets[0].whole()) if len(targets) == 1 else Labels([])
-    return Dataset(kind="tensor", count=x.count, arrays={"x": x}, labels=labels.labels)
+    labels = from_array(targets[0].whole()) if len(targets) == 1 else Labels()
+    return Dataset(kind="tensor", count=x.count, arrays={"x": x}, labels=labels)
 
 
 def is_idx(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,8 @@ def read(path: Path) -> Dataset:
     if len(arrays) == 1:
         arrays = {"x": next(iter(arrays.values()))}
     labels = _labels(table, label)
-    notes += [labels.note] if labels.note else []
     kind = "image" if any(len(each.shape) == 3 for each in arrays.values()) else "tensor"
-    return Dataset(kind, table.num_rows, arrays, labels=labels.labels, names=labels.names, notes=notes)
+    return Dataset(kind, table.num_rows, arrays, labels=labels, notes=notes)
 
 
 def _is_number(kind: Any) -> bool:
@@ -103,14 +103,14 @@ def _array(table: Any, name: str, kind: Any) -> Array | str:
 
 def _labels(table: Any, name: str | None) -> Labels:
     if name is None:
-        return Labels([])
+        return Labels()
     values = table.column(name).to_pylist()
     if all(isinstance(value, str) or value is None for value in values):
         return from_names([value or "" for value in values])
     if any(value is None for value in values):
         return Labels([value if isinstance(value, int) else None for value in values], _class_names(table, name))
     found = from_array(np.asarray(values))
-    return Labels(found.labels, _class_names(table, name), found.note)
+    return replace(found, names=_class_names(table, name)) if found.truth == "class" else found
 
 
 def _class_names(table: Any, name: str) -> list[str] | None:

@@ -50,6 +50,18 @@ def decode(source: bytes | Path, name: str, *, grey: bool) -> NDArray[np.uint8]:
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
+def indices(source: bytes | Path, name: str) -> NDArray[Any]:
+    """[height, width] of the numbers that a mask holds: of its palette, or its greys. Raises Refused for colours."""
+    with _opened(source, name) as picture:
+        if picture.mode not in ("1", "L", "P", "I;16", "I"):
+            raise Refused(f"the mask {name} holds colours ({picture.mode}), and one number for each pixel is needed")
+        try:
+            found = np.asarray(picture)
+        except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
+            raise Refused(f"the mask {name} is damaged: {error}") from error
+    return found.astype(np.uint8 if found.dtype == np.bool_ else found.dtype)
+
+
 def array(count: int, source: Callable[[int], bytes | Path], title: Callable[[int], str]) -> Array | str:
     """All pictures as uint8 [N, height, width, channels]: one channel when all are grey. Where their sizes differ, a
     text that says so."""

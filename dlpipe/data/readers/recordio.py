@@ -42,8 +42,7 @@ def read(path: Path) -> Dataset:
         kind="image" if len(x.shape) == 3 else "tensor",
         count=count,
         arrays={"x": x},
-        labels=labels.labels,
-        notes=[labels.note] if labels.note else [],
+        labels=labels,
     )
 
 

@@ -14,15 +14,17 @@ from dlpipe_worker import Refused
 from numpy.typing import NDArray
 
 from .dataset import Dataset
-from .labels import Labels, from_array, from_names
+from .labels import Labels, from_array, from_names, from_texts
 from .stream import Array
+from .transcripts import TEXT
 
 _CLASS = ("label", "labels", "class", "target", "y")
 
 
 def read(path: Path) -> Dataset:
     """Features as float32 [N, columns]. A first line that is not all numbers is the header; the column called label,
-    class, target or y holds the class, as a number or a name. Without such a column there are no labels."""
+    class, target or y holds the class, as a number or a name, or a real number; one called text, transcript, sentence,
+    translation or reference holds a text. Without such a column there are no labels."""
     rows = _rows(path)
     if not rows:
         raise Refused(f"{path.name} has no lines")
@@ -30,19 +32,12 @@ def read(path: Path) -> Dataset:
     body = rows[1:] if header else rows
     if not body:
         raise Refused(f"{path.name} has a header and no samples")
-    column = next((header.index(name) for name in _CLASS if name in header), None) if header else None
+    column = next((header.index(name) for name in (*_CLASS, *TEXT) if name in header), None) if header else None
     x = np.array([_numbers(path, line, cells, column) for line, cells in body], dtype=np.float32)
     classes = [cells[column].strip() for _, cells in body] if column is not None else []
     array = Array(len(x), x.shape[1:], x.dtype, lambda: iter([x]))
-    labels = _labels(classes)
-    return Dataset(
-        kind="tensor",
-        count=len(x),
-        arrays={"x": array},
-        labels=labels.labels,
-        names=labels.names,
-        notes=[labels.note] if labels.note else [],
-    )
+    is_text = header is not None and column is not None and header[column] in TEXT
+    return Dataset("tensor", len(x), {"x": array}, labels=from_texts(classes) if is_text else _labels(classes))
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -84,7 +79,7 @@ def _numbers(path: Path, line: int, cells: list[str], skip: int | None) -> list[
 
 def _labels(classes: list[str]) -> Labels:
     if not classes or not all(_is_number(each) for each in classes):
-        return from_names(classes) if classes else Labels([])
+        return from_names(classes) if classes else Labels()
     numbers: NDArray[np.float64] = np.array([float(each) for each in classes])
     return from_array(numbers)
 

@@ -50,9 +50,8 @@ def read(path: Path) -> Dataset:
     if not arrays:
         raise Refused(f"{path.name} holds no feature that can be fed to a model", hint="; ".join(notes) or None)
     labels = _labels(records, label)
-    notes += [labels.note] if labels.note else []
     kind = "image" if any(len(each.shape) == 3 for each in arrays.values()) else "tensor"
-    return Dataset(kind=kind, count=len(places), arrays=arrays, labels=labels.labels, names=labels.names, notes=notes)
+    return Dataset(kind=kind, count=len(places), arrays=arrays, labels=labels, notes=notes)
 
 
 class _Records:
@@ -129,7 +128,7 @@ def _bytes(records: _Records, index: int, name: str) -> bytes:
 
 def _labels(records: _Records, name: str | None) -> Labels:
     if name is None:
-        return Labels([])
+        return Labels()
     values = [records.feature(index, name) for index in range(records.count)]
     if all(isinstance(value, list) for value in values):
         return from_names([value[0].decode("utf-8", "replace") for value in values if isinstance(value, list)])

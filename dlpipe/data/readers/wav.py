@@ -1,15 +1,18 @@
-"""WAV clips: a folder with one sub-folder per class, a flat folder, or one file. Worker side."""
+"""WAV clips: a folder with one sub-folder per class, a flat folder, which may hold a table of transcripts, or one file.
+Worker side."""
 
 from __future__ import annotations
 
 import struct
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 from dlpipe_worker import Refused
 
 from .dataset import Dataset
 from .files import by_class, single
+from .transcripts import transcripts
 
 _BLOCK = 1 << 16  # frames
 _WIDTH = 2  # bytes a sample: all that the frameworks' decoders read
@@ -17,7 +20,11 @@ _WIDTH = 2  # bytes a sample: all that the frameworks' decoders read
 
 def read(path: Path) -> Dataset:
     check = _Check()
-    return by_class(path, "wav", (".wav",), check) if path.is_dir() else single(path, "wav", check)
+    if not path.is_dir():
+        return single(path, "wav", check)
+    found = by_class(path, "wav", (".wav",), check)
+    texts = transcripts(path, found.items)
+    return found if texts is None else replace(found, labels=texts)
 
 
 class _Check:

@@ -103,7 +103,12 @@ class Graph:
         )
 
     def save(
-        self, out: str, *, labels: Sequence[str] = (), metadata: Mapping[str, Any] | None = None
+        self,
+        out: str,
+        *,
+        labels: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        preprocessing: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
         """Write model.onnx and contract.json; what is not needed for the outputs is left out.
 
@@ -114,7 +119,7 @@ class Graph:
             raise Refused("the model has no output", hint="name one with --output")
         model = self.build()
         write(model, Path(out) / "model.onnx")
-        return ports.write_contract(out, self.inputs, self.outputs, labels, metadata)
+        return ports.write_contract(out, self.inputs, self.outputs, labels, metadata, preprocessing)
 
     def _prune(self) -> None:
         """Drop nodes, weights and inputs that no output needs."""

@@ -31,13 +31,14 @@ def write_contract(
     outputs: Sequence[Port],
     labels: Sequence[str] = (),
     metadata: Optional[Mapping[str, Any]] = None,
+    preprocessing: Sequence[Mapping[str, Any]] = (),
 ) -> Dict[str, Any]:
     """Write contract.json (dlpipe/ir/contract.py). Returns it."""
     contract = {
         "version": "dlpipe.io/1",
         "inputs": list(inputs),
         "outputs": list(outputs),
-        "preprocessing": [],
+        "preprocessing": [dict(each) for each in preprocessing],
         "labels": list(labels),
         "metadata": dict(metadata or {}),
     }

@@ -36,6 +36,10 @@ class TensorFlowFrontend(Frontend):
         del options
         return self._call("reference", sniffed)
 
+    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
+        del options
+        return self._call("layers", sniffed)
+
     def end_to_end_call(self, sniffed: Sniffed) -> Call:
         """The uncut original, fed with the user's files: the proof that cutting lost nothing."""
         return self._call("end_to_end", sniffed)

@@ -43,9 +43,10 @@ def preprocess(request: Request) -> dict[str, Any]:
                 rows[port["name"]].append(_checked(value, port, path))
             _progress(request, "preprocessing", count, len(items))
     _save(request, "samples.npz", rows)
-    labels = Path(request.inputs["data"]) / "labels.json"
-    if labels.is_file():
-        shutil.copyfile(labels, Path(request.out) / "labels.json")
+    for name in ("labels.json", "labels.npz"):
+        labels = Path(request.inputs["data"]) / name
+        if labels.is_file():
+            shutil.copyfile(labels, Path(request.out) / name)
     return {"count": len(items), "tool": tool()}
 
 

@@ -34,6 +34,14 @@ def reference(request: Request) -> dict[str, Any]:
 
 
 @operation
+def layers(request: Request) -> dict[str, Any]:
+    """source, imported, samples -> layers.npz of sample 0. params: entry, format."""
+    from .layers import layers as run
+
+    return run(request)
+
+
+@operation
 def end_to_end(request: Request) -> dict[str, Any]:
     """source, imported, data -> outputs.npz from the files themselves. params: entry, format."""
     from .running import end_to_end as run

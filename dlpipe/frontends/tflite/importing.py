@@ -11,7 +11,7 @@ from dlpipe_worker import Refused, Request
 
 from ..kit import emit, ports
 from .detection import shaped
-from .metadata import labels, normalisation
+from .metadata import labels, normalisation, picture
 from .reading import Model, Subgraph, Tensor, read
 from .resolution import resolutions
 from .scope import Scope
@@ -43,7 +43,9 @@ def import_model(request: Request) -> dict[str, Any]:
     if scope.whole.int16:
         graph.opset = _OPSET_INT16
     found = labels(path, model) or ports.read_labels(request.inputs["source"], request.params["entry"])
-    return graph.save(request.out, labels=found, metadata=_metadata(scope, model, made))
+    metadata = _metadata(scope, model, made)
+    prepared = picture(graph.inputs, metadata.get("normalisation", {}))
+    return graph.save(request.out, labels=found, metadata=metadata, preprocessing=prepared)
 
 
 def fixed(subgraph: Subgraph, inputs: Mapping[str, Mapping[str, Any]], named: Mapping[str, int]) -> Subgraph:

@@ -7,7 +7,7 @@ appended to the model.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +66,15 @@ def normalisation(model: Model, names: Sequence[str]) -> dict[str, Any]:
                     "std": options.array(1, "float32").tolist(),
                 }
     return found
+
+
+def picture(inputs: Sequence[Mapping[str, Any]], normalised: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For the contract: how a picture becomes the input, where the model has one for pictures and says so."""
+    pictures = [each["name"] for each in inputs if len(each["shape"]) == 4]
+    found = normalised.get(pictures[0], {}) if len(pictures) == 1 else {}
+    if not found.get("mean") or not all(found.get("std") or [0]):
+        return []
+    source = "the model's metadata"
+    steps = {"colour": "rgb", "mean": found["mean"], "std": found["std"]}
+    summary = f"pictures are prepared as {source} says"
+    return [{"kind": "picture", "input": pictures[0], "steps": steps, "source": source, "summary": summary}]

@@ -13,21 +13,45 @@ from .scope import Scope
 _HYBRID = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 _DOWNSTREAM = 5e-3  # of the range: float operators behind a quantised one, or data that is quantised at run time
 _AGREEMENT = 0.99  # of indices that were chosen among quantised numbers
+# By how much a step of their input can move the output of these: the bound on their slope. A softmax has p (1 - p) for
+# its own input and as much for all others together.
+_SLOPES = {
+    **dict.fromkeys(
+        ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "RELU", "RELU6", "MAX_POOL_2D",
+         "AVERAGE_POOL_2D", "MEAN", "PAD", "TANH"),
+        1.0,
+    ),
+    "LOGISTIC": 0.25,
+    "SOFTMAX": 0.5,
+}  # fmt: skip
 
 
-def resolution(scope: Scope, index: int) -> dict[str, float] | None:
-    """None for an output that nothing quantised leads to."""
-    maker = next((op for op in scope.subgraph.operators if index in op.outputs), None)
+def _resolution(scope: Scope, index: int, step: float | None) -> dict[str, float] | None:
+    """None for an output that nothing quantised leads to. step: what one is worth there, where that is known."""
     quantisation = scope.quantisation(index)
     if quantisation is not None:
-        return {"step": 1.0}
-    if maker is not None and maker.op == "DEQUANTIZE":
-        given = scope.quantisation(maker.inputs[0])
-        if given is not None and not scope.is_constant(maker.inputs[0]):
-            return {"step": float(given.scale[0])}
+        scale = float(quantisation.scale[0])
+        return {"step": (step or scale) / scale}
+    if step is not None:
+        return {"step": step}
     if not any(_rounds(scope, each) for each in scope.subgraph.operators):
         return None
     return {"range": _DOWNSTREAM} if scope.tensor(index).dtype.startswith("float") else {"agreement": _AGREEMENT}
+
+
+def _steps(scope: Scope) -> dict[int, float]:
+    """Tensor -> what a step is worth there, in real numbers: its own, or the one before it where that is coarser, as
+    the logits before a softmax often are."""
+    found: dict[int, float] = {}
+    for op in scope.subgraph.operators:
+        before = found.get(op.inputs[0], 0.0) if op.inputs else 0.0
+        step = before * _SLOPES.get(op.op, 0.0) * float(op.options.get("beta", 1.0))
+        for index in op.outputs:
+            quantisation = scope.quantisation(index)
+            own = float(quantisation.scale[0]) if quantisation is not None else 0.0
+            if step or own:
+                found[index] = max(step, own)
+    return found
 
 
 def _rounds(scope: Scope, op: Operator) -> bool:
@@ -40,5 +64,6 @@ def _rounds(scope: Scope, op: Operator) -> bool:
 
 def resolutions(scope: Scope, outputs: list[tuple[str, int]]) -> dict[str, Any]:
     """outputs: (port, tensor)."""
-    found = {name: resolution(scope, index) for name, index in outputs}
+    steps = _steps(scope)
+    found = {name: _resolution(scope, index, steps.get(index)) for name, index in outputs}
     return {name: each for name, each in found.items() if each is not None}

@@ -1,0 +1,137 @@
+"""Makes a model's input of pictures. Runs in the toolchain `data`: numpy and Pillow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dlpipe_worker import Refused, Request, operation
+from numpy.typing import NDArray
+
+from ..arrange.saving import save
+from ..readers.pixels import decode, header
+from .steps import Frame, made, read
+
+
+@operation
+def picture(request: Request) -> dict[str, Any]:
+    """See `picture_call`."""
+    contract = json.loads((Path(request.inputs["ir"]) / "contract.json").read_text(encoding="utf-8"))
+    port = next(each for each in contract["inputs"] if each["name"] == request.params["input"])
+    folder, out = Path(request.inputs["data"]), Path(request.out)
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    count, pictures = _pictures(folder, labels, request.params["steps"]["axes"])
+    if pictures is None or not (request.params["always"] or _is_bytes(folder)):
+        for path in folder.iterdir():
+            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / path.name)
+        return {"count": count, "white": None}
+    channels, size, last = _shape(port)
+    samples, frames, sizes = [], [], dict[tuple[int, int], int]()
+    white = 1.0
+    for index, each in enumerate(pictures):
+        if index % 64 == 0:
+            request.progress("preparing pictures", index / max(count, 1))
+        sizes.setdefault((each.shape[0], each.shape[1]), each.shape[2])
+        white = 255.0 if each.dtype == np.uint8 or each.max(initial=0) > 1 else white
+        values, frame = made(each, request.params["steps"], size, channels)
+        samples.append(values if last else np.moveaxis(values, -1, 0))
+        frames.append(frame)
+    if len({each.shape for each in samples}) > 1:
+        raise Refused(
+            f"the pictures have {len(sizes)} sizes, and the input {port['name']} does not say which it takes",
+            hint="resize in --preprocess settles it",
+        )
+    stacked = _typed(np.stack(samples), port, contract.get("metadata", {}))
+    save(out / "samples.npz", {port["name"]: stacked[:, None] if len(port["shape"]) == 4 else stacked})
+    now = size or (samples[0].shape[:2] if last else samples[0].shape[1:])
+    before = next(iter(sizes)) if len(sizes) == 1 else None
+    _write_labels(labels, frames, now, folder, out, request.params["steps"], before)
+    first = next(iter(sizes))
+    return {"count": count, "white": white, "sizes": len(sizes), "size": list(first), "channels": sizes[first]}
+
+
+def _pictures(folder: Path, labels: Mapping[str, Any], axes: str | None) -> tuple[int, Iterator[NDArray[Any]] | None]:
+    """Of the data set: how many, and each as [height, width, channels]. None for samples that are no pictures."""
+    items = sorted((folder / "items").iterdir()) if (folder / "items").is_dir() else []
+    if (folder / "samples.npz").is_file():
+        with np.load(folder / "samples.npz", allow_pickle=False) as stored:
+            arrays = dict(stored)
+        x = next(iter(arrays.values()))
+        if len(arrays) > 1 or not 3 <= x.ndim <= 5 or (x.ndim == 5 and x.shape[1] != 1):
+            return len(x), None
+        x = x[:, 0] if x.ndim == 5 else x
+        return len(x), (read(each, axes) for each in x)
+    if labels["kind"] != "image":
+        return len(items), None
+    names = labels["items"]
+    every = zip(items, names, strict=True)
+    return len(items), (read(decode(path, name, grey=header(path, name).grey), axes) for path, name in every)
+
+
+def _is_bytes(folder: Path) -> bool:
+    if not (folder / "samples.npz").is_file():
+        return True
+    with np.load(folder / "samples.npz", allow_pickle=False) as stored:
+        return all(array.dtype == np.uint8 for array in stored.values())
+
+
+def _shape(port: Mapping[str, Any]) -> tuple[int, tuple[int, int] | None, bool]:
+    """Channels, (height, width) where both are fixed, and whether the channels come last."""
+    shape = list(port["shape"])
+    sample = shape[1:] if len(shape) == 4 else shape
+    if len(sample) != 3:
+        raise Refused(f"the input {port['name']} takes {shape}: no picture", kind="unsupported")
+    told = {"NHWC": True, "HWC": True, "NCHW": False, "CHW": False}.get(port.get("layout") or "")
+    last = told if told is not None else sample[2] in (1, 3, 4) and sample[0] not in (1, 3)
+    channels = sample[2] if last else sample[0]
+    if channels not in (1, 3, 4):
+        raise Refused(f"the input {port['name']} takes {shape}, which does not tell its channels", kind="unsupported")
+    height, width = sample[:2] if last else sample[1:]
+    return channels, (height, width) if isinstance(height, int) and isinstance(width, int) else None, last
+
+
+def _typed(values: NDArray[np.float32], port: Mapping[str, Any], metadata: Mapping[str, Any]) -> NDArray[Any]:
+    """In the input's own type: an integer one that says what its steps are worth gets numbers of steps."""
+    wanted = np.dtype(port["dtype"])
+    if wanted.kind not in "iu":
+        return values.astype(wanted)
+    known = metadata.get("quantisation", {}).get(port["name"])
+    plain = bool((values == np.rint(values)).all() and values.min() >= 0)  # bytes, as they come
+    if known is not None and not (plain and wanted == np.uint8):
+        values = values / np.float32(known["scale"]) + np.float32(known["zero_point"])
+    limits = np.iinfo(wanted)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(wanted)
+
+
+def _write_labels(
+    labels: dict[str, Any],
+    frames: list[Frame],
+    size: Any,
+    folder: Path,
+    out: Path,
+    steps: Mapping[str, Any],
+    before: tuple[int, int] | None,
+) -> None:
+    """before: height, width of the pictures as they were, where all had one; size: as they are now."""
+    if labels.get("truth") == "boxes":
+        pairs = zip(labels["labels"], frames, strict=True)
+        labels["labels"] = [None if boxes is None else [frame.moved(box) for box in boxes] for boxes, frame in pairs]
+        labels["input_size"] = list(size)
+    text = json.dumps({**labels, "kind": "tensor"}, ensure_ascii=False, sort_keys=True)
+    (out / "labels.json").write_text(text, encoding="utf-8")
+    if (folder / "labels.npz").is_file():
+        with np.load(folder / "labels.npz", allow_pickle=False) as stored:
+            save(out / "labels.npz", {"y": _moved(stored["y"], steps, before, size)})
+
+
+def _moved(y: NDArray[Any], steps: Mapping[str, Any], before: tuple[int, int] | None, size: Any) -> NDArray[Any]:
+    """Masks go where their pictures go: class numbers are neither mixed nor scaled."""
+    if before is None or y.ndim != 3 or y.dtype.kind not in "iu" or y.shape[1:] != before or before == tuple(size):
+        return y
+    plain = {**steps, "colour": None, "filter": "nearest", "scale": 1.0, "mean": [], "std": []}
+    masks = [made(each.astype(np.float32)[..., None], plain, tuple(size), 1)[0][..., 0] for each in y]
+    return np.stack(masks).astype(y.dtype)

@@ -1,0 +1,1 @@
+"""Which node of a graph departs from a reference: worker code of `bisect_worker.py`."""
