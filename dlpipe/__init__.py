@@ -22,13 +22,16 @@ if TYPE_CHECKING:
         Unsupported,
         UserError,
     )
-    from dlpipe.pipeline.api import convert
+    from dlpipe.pipeline.api import compress, convert
+    from dlpipe.report.compression import Compression
     from dlpipe.report.schema import Report
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "compress": "dlpipe.pipeline.api",
     "convert": "dlpipe.pipeline.api",
+    "Compression": "dlpipe.report.compression",
     "Figure": "dlpipe.contracts.figure",
     "Report": "dlpipe.report.schema",
     **dict.fromkeys(
@@ -48,6 +51,7 @@ _HOMES = {
 
 __all__ = [
     "BadModel",
+    "Compression",
     "DlpipeError",
     "Figure",
     "GateFailed",
@@ -57,6 +61,7 @@ __all__ = [
     "ToolMissing",
     "Unsupported",
     "UserError",
+    "compress",
     "convert",
 ]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.contracts.backend import Target
 
 backend = typer.Typer(help="The compilers and runtimes that make artefacts.", no_args_is_help=True)
 
@@ -30,9 +33,16 @@ def list_(as_json: opt.AsJson = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(
-            ("name", "what it is", "targets"), [(r["name"], r["summary"], ", ".join(r["targets"])) for r in rows]
-        )
+        shown = [(r["name"], r["summary"], _shortened([targets()[each] for each in r["targets"]])) for r in rows]
+        print_table(("name", "what it is", "targets"), shown)
+
+
+def _shortened(found: Sequence[Target]) -> str:
+    """One of each family: "arm64 (+6)"."""
+    alike: dict[object, list[str]] = {}
+    for each in sorted(found, key=lambda each: (each.extends is not None, len(each.name))):
+        alike.setdefault((each.kind, each.arch), []).append(each.name)
+    return ", ".join(f"{first} (+{len(others)})" if others else first for first, *others in alike.values())
 
 
 @backend.command()

@@ -19,10 +19,13 @@ def compare(
     b: Annotated[str, typer.Argument(help="What is held against it: a model, or an artefact's folder.")],
     data: opt.Data = None,
     labels: Annotated[Path | None, typer.Option(help="Class names, one a line, in the order of the outputs.")] = None,
+    metric: opt.Metric = None,
+    requirements: opt.Requirements = None,
     input_: opt.Inputs = None,
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    preprocess: opt.Preprocess = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -37,18 +40,22 @@ def compare(
 
     from dlpipe.cli.output import print_json, print_table
     from dlpipe.cli.progress import Progress
+    from dlpipe.contracts.measurement import Accuracy
+    from dlpipe.pipeline.by_metric import with_requirements
     from dlpipe.pipeline.compare import compare as compare_models
     from dlpipe.pipeline.feeding import read_labels
     from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
+    from dlpipe.report import words
 
-    options = import_options(input_, None, shape, unsafe_load, factory)
+    chosen = with_requirements(metric, requirements)
+    options = import_options(input_, None, shape, unsafe_load, factory, None, preprocess)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,
     ):
         names = read_labels(labels) if labels else ()
-        found = compare_models(session, a, b, data=data, labels=names, options=options)
+        found = compare_models(session, a, b, data=data, labels=names, metric=chosen, options=options)
     fidelity = found.fidelity
     if as_json:
         print_json(asdict(found))
@@ -56,8 +63,10 @@ def compare(
         shown = ("samples", "max_abs", "max_rel", "tolerance", "cosine", "sqnr_db", "argmax_agreement", "reason")
         rows = [(key, fidelity[key]) for key in shown if fidelity.get(key) is not None]
         if found.accuracy and found.reference_accuracy:
-            rows += [("accuracy of A", found.reference_accuracy["value"]), ("accuracy of B", found.accuracy["value"])]
-            rows += [("drop in points", found.accuracy["drop"]), ("on samples", found.accuracy["n"])]
+            first, second = map(Accuracy.model_validate, (found.reference_accuracy, found.accuracy))
+            rows += [(f"{first.metric} of A", words.score(first)), (f"{second.metric} of B", words.score(second))]
+            rows += [("drop", words.drop(second)), ("95 % interval of it", words.interval(second))]
+            rows += [("p", second.p_value), ("on labelled samples", second.n)]
         print_table(("", ""), [(key, f"{value:.6g}" if isinstance(value, float) else value) for key, value in rows])
         typer.echo({True: "they agree", False: "they DISAGREE", None: "no verdict"}[fidelity["passed"]])
     return 3 if fidelity["passed"] is False else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,25 +18,30 @@ def convert(
     model: Annotated[list[str], typer.Argument(help="Files or folders, zoo:NAME, or framework:PATH.")],
     target: opt.Targets,
     data: opt.Data = None,
-    labels: Annotated[Path | None, typer.Option(help="Class names, one a line, in the order of the outputs.")] = None,
+    train_data: opt.TrainData = None,
+    labels: opt.Labels = None,
+    metric: opt.Metric = None,
+    requirements: opt.Requirements = None,
     backend: opt.Backends = None,
+    allow_fallback: opt.Fallback = None,
     precision: opt.Precision = "auto",
+    recipe: opt.Recipes = None,
     input_: opt.Inputs = None,
     output: opt.Outputs = None,
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    preprocess: opt.Preprocess = None,
     route: opt.Route = None,
     reference: opt.Reference = None,
-    max_accuracy_drop: Annotated[str | None, typer.Option(help="In absolute points, e.g. 0.5%.")] = None,
-    max_latency: Annotated[str | None, typer.Option(help="Median on the target, e.g. 10ms.")] = None,
-    max_size: Annotated[str | None, typer.Option(help="Of the artefact, e.g. 2MB.")] = None,
-    max_memory: Annotated[str | None, typer.Option(help="Peak while running, e.g. 64MB.")] = None,
-    min_speedup: Annotated[str | None, typer.Option(help="Against the original, e.g. 1.2.")] = None,
-    gate_confidence: Annotated[
-        str | None, typer.Option(help="95%: the interval's bad end decides, not the point estimate.")
-    ] = None,
-    require_verified: Annotated[bool, typer.Option(help="Exit 3 when a result could not be verified.")] = False,
+    max_accuracy_drop: opt.MaxAccuracyDrop = None,
+    max_latency: opt.MaxLatency = None,
+    max_size: opt.MaxSize = None,
+    max_memory: opt.MaxMemory = None,
+    min_speedup: opt.MinSpeedup = None,
+    gate_confidence: opt.GateConfidence = None,
+    require_verified: opt.RequireVerified = False,
+    tune: opt.Tune = None,
     out: opt.Out = None,
     jobs: opt.Jobs = None,
     offline: opt.Offline = False,
@@ -58,23 +62,27 @@ def convert(
     """
     from dlpipe.cli.journey import Journey
     from dlpipe.errors import UserError
-    from dlpipe.pipeline.limits import UserLimits
-    from dlpipe.pipeline.request import ConvertRequest, import_options, parse_precision
+    from dlpipe.pipeline.by_metric import with_requirements
+    from dlpipe.pipeline.limits import UserLimits, parse_duration
+    from dlpipe.pipeline.request import ConvertRequest, find_recipes, import_options, parse_confidence, parse_precision
 
-    if gate_confidence not in (None, "95%"):
-        raise UserError(f"--gate-confidence {gate_confidence!r}: only 95% is computed")
     if out is not None and len(model) > 1:
         raise UserError("--out names one folder, and there is more than one model")
+    recipes = find_recipes(recipe, precision)
     requests = [
         ConvertRequest(
             model=each,
             targets=tuple(dict.fromkeys(target)),
             backends=tuple(dict.fromkeys(backend or ())),
             precision=parse_precision(precision),
+            allow_fallback=allow_fallback,
+            recipes=recipes,
             data=data,
+            train_data=train_data,
             labels=labels,
+            metric=with_requirements(metric, requirements),
             reference=reference,
-            options=import_options(input_, output, shape, unsafe_load, factory, route),
+            options=import_options(input_, output, shape, unsafe_load, factory, route, preprocess),
             limits=UserLimits.parse(
                 max_accuracy_drop=max_accuracy_drop,
                 max_latency=max_latency,
@@ -82,8 +90,9 @@ def convert(
                 max_memory=max_memory,
                 min_speedup=min_speedup,
             ),
-            gate_confidence=0.95 if gate_confidence else None,
+            gate_confidence=parse_confidence(gate_confidence),
             require_verified=require_verified,
+            tune=parse_duration(tune, "--tune"),
             out=out,
             command=" ".join(["dlpipe", *sys.argv[1:]]),
         )

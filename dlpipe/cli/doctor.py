@@ -1,18 +1,23 @@
-"""`dlpipe doctor`: is this machine fit?"""
+"""`dlpipe doctor`: is this machine fit? And below it, `dlpipe doctor preprocess`: is the model fed as it shall be?"""
 
 from __future__ import annotations
 
 import typer
 
+from dlpipe.cli import doctor_preprocess as preprocess
 from dlpipe.cli import options as opt
 
 
 def register(app: typer.Typer) -> None:
-    app.command("doctor")(doctor)
+    group = typer.Typer(invoke_without_command=True, callback=doctor)
+    preprocess.register(group)
+    app.add_typer(group, name="doctor")
 
 
-def doctor(as_json: opt.AsJson = False) -> int:
+def doctor(context: typer.Context, as_json: opt.AsJson = False) -> int:
     """Check the jail, the disk, the interpreter, the toolchains and the store. Exit code 4 when something is broken."""
+    if context.invoked_subcommand is not None:
+        return 0
     import platform
     import shutil
     from dataclasses import asdict

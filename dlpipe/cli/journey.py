@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import typer
 
+from dlpipe.cli.output import exit_code
 from dlpipe.cli.progress import Progress
 from dlpipe.pipeline.convert import convert
 from dlpipe.pipeline.plan import Plan, make_plan
@@ -24,10 +25,11 @@ class Journey:
     color: bool
 
     def plan(self, request: ConvertRequest) -> int:
+        """Returns the exit code: 3 where nothing is left for a target."""
         with Progress(quiet=self.as_json, verbose=self.verbose) as progress, self._session(progress) as session:
-            plan = make_plan(session, request)
+            plan = make_plan(session, request, preflight=True)
         sys.stdout.write(json.dumps(plan.as_dict()) + "\n" if self.as_json else plan.as_text())
-        return 0
+        return exit_code(plan.error)
 
     def convert(self, request: ConvertRequest, *, ask: bool) -> int:
         """Returns the exit code. Raises what the journey raises before there is a report."""
@@ -46,12 +48,7 @@ class Journey:
             typer.echo(f"report: {converted.out / 'report.html'}")
         if converted.kept is not None:
             sys.stderr.write(f"dlpipe: the earlier result, which is another one, is kept as {converted.kept}\n")
-        if converted.error is None:
-            return 0
-        sys.stderr.write(f"dlpipe: {converted.error.message}\n")
-        if converted.error.hint:
-            sys.stderr.write(f"  what to do: {converted.error.hint}\n")
-        return converted.error.exit_code
+        return exit_code(converted.error)
 
     def _session(self, progress: Progress) -> Session:
         return Session(offline=self.offline, jobs=self.jobs, listeners=[progress])

@@ -13,8 +13,9 @@ import typer
 from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, UserError
 
 COMMANDS = (
-    "convert", "plan", "inspect", "import", "export", "optimize", "run", "compare", "bench", "report", "explain",
-    "lineage", "frontend", "pass", "backend", "target", "toolchain", "cache", "zoo", "doctor",
+    "convert", "plan", "inspect", "import", "export", "optimize", "compress", "compile", "run", "compare", "bench",
+    "bisect", "report", "gate", "select", "explain", "lineage", "frontend", "pass", "recipe", "backend", "target",
+    "toolchain", "cache", "zoo", "doctor", "agent", "package",
 )  # fmt: skip
 
 app = typer.Typer(

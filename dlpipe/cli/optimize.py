@@ -17,7 +17,11 @@ def optimize(
     model: opt.Model,
     out: opt.OnnxOut,
     passes: Annotated[
-        str | None, typer.Option(help="Names with commas between them; default: the standard ones.")
+        str | None,
+        typer.Option(
+            metavar="NAME[:KEY=VALUE,...],...",
+            help="Passes in order, with parameters (dlpipe pass show NAME); default: the standard ones.",
+        ),
     ] = None,
     data: opt.Data = None,
     input_: opt.Inputs = None,
@@ -25,6 +29,7 @@ def optimize(
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    preprocess: opt.Preprocess = None,
     route: opt.Route = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
@@ -33,17 +38,22 @@ def optimize(
     """Optimise a model without changing what it computes. Exit code 3 when a pass asked for would.
 
     \b
-    Example:
+    Examples:
       dlpipe optimize model.onnx -o small.onnx --passes fold-batchnorm,clean
+      dlpipe optimize model.onnx -o fixed.onnx \\
+          --passes specialise:batch=1,height=224,fold-constants,opset:version=17
+      dlpipe optimize model.onnx -o part.onnx \\
+          --passes extract:inputs=/conv1/out,outputs=/head/Add_output_0
     """
     from dlpipe.cli.output import agreement, print_json
     from dlpipe.cli.progress import Progress
+    from dlpipe.passes.spelling import parse_passes
     from dlpipe.pipeline.optimizing import optimize_verified
     from dlpipe.pipeline.request import import_options
     from dlpipe.pipeline.session import Session
 
-    options = import_options(input_, output, shape, unsafe_load, factory, route)
-    chosen = None if passes is None else tuple(name.strip() for name in passes.split(",") if name.strip())
+    options = import_options(input_, output, shape, unsafe_load, factory, route, preprocess)
+    chosen = None if passes is None else parse_passes(passes)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,

@@ -10,9 +10,21 @@ from typing import Any
 
 import typer
 
+from dlpipe.errors import DlpipeError
+
 
 def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def exit_code(error: DlpipeError | None) -> int:
+    """Of a command that has a result to show all the same; what is wrong with it is said on stderr, in short."""
+    if error is None:
+        return 0
+    sys.stderr.write(f"dlpipe: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"  what to do: {error.hint}\n")
+    return error.exit_code
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -27,6 +39,20 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row))
     PlainConsole(highlight=False, markup=False).print(table)
+
+
+def print_groups(groups: Mapping[str, Sequence[Sequence[str]]]) -> None:
+    """Title -> rows, each on one line, cut where the terminal ends. `--json` has the whole of it."""
+    from dlpipe.report.console import PlainConsole
+
+    out = PlainConsole(highlight=False, markup=False)
+    every = [row for rows in groups.values() for row in rows]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)][:-1]
+    for title, rows in groups.items():
+        out.print(title, style="bold")
+        for *cells, last in rows:
+            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+            out.print("  ".join(["", *padded, last]), overflow="ellipsis", no_wrap=True)
 
 
 def human_size(size: float | None) -> str:
@@ -67,5 +93,7 @@ def agreement(fidelity: Mapping[str, Any], reference: str) -> str:
         return f"equal to {reference} in every element"
     if fidelity["tolerance"] is not None and fidelity["max_rel"] > fidelity["tolerance"]:
         return f"equal to {reference} within {fidelity['max_abs']:.2g}: finer than its outputs are resolved"
+    if fidelity["tolerance"] is None and fidelity.get("min_cosine") is not None:
+        return f"near {reference}: cosine {fidelity['cosine']:.4f} (limit {fidelity['min_cosine']:g})"
     limit = f" (limit {fidelity['tolerance']:g})" if fidelity["tolerance"] is not None else ""
     return f"equal to {reference} within {fidelity['max_rel']:.2g} of the output's range{limit}"

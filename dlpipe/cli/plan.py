@@ -18,7 +18,9 @@ def plan(
     target: opt.Targets,
     data: opt.Data = None,
     backend: opt.Backends = None,
+    allow_fallback: opt.Fallback = None,
     precision: opt.Precision = "auto",
+    recipe: opt.Recipes = None,
     input_: opt.Inputs = None,
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
@@ -26,25 +28,28 @@ def plan(
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
-) -> None:
-    """Say what convert would do, and what it would install, without doing it.
+) -> int:
+    """Say what convert would do, and what it would install, without doing it. Exit code 3 where nothing is left.
 
     \b
     Example:
       dlpipe plan model.pb --target arm64 --precision int8
     """
     from dlpipe.cli.journey import Journey
-    from dlpipe.pipeline.request import ConvertRequest, import_options, parse_precision
+    from dlpipe.pipeline.request import ConvertRequest, find_recipes, import_options, parse_precision
 
     journey = Journey(offline=offline, jobs=None, as_json=as_json, verbose=verbose, color=True)
-    for each in model:
-        journey.plan(
-            ConvertRequest(
-                model=each,
-                targets=tuple(dict.fromkeys(target)),
-                backends=tuple(backend or ()),
-                precision=parse_precision(precision),
-                data=data,
-                options=import_options(input_, None, shape, unsafe_load, factory),
-            )
+    requests = [
+        ConvertRequest(
+            model=each,
+            targets=tuple(dict.fromkeys(target)),
+            backends=tuple(backend or ()),
+            precision=parse_precision(precision),
+            allow_fallback=allow_fallback,
+            recipes=find_recipes(recipe, precision),
+            data=data,
+            options=import_options(input_, None, shape, unsafe_load, factory),
         )
+        for each in model
+    ]
+    return max([journey.plan(each) for each in requests])

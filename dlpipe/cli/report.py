@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlpipe.cli import options as opt
+
+if TYPE_CHECKING:
+    from dlpipe.report.compression import Compression
+    from dlpipe.report.schema import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -16,9 +20,18 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[str, typer.Argument(help="A run id, an output folder, or a report.json.")],
-    format_: Annotated[str, typer.Option("--format", "-f", help="text, html, md, json or junit.")] = "text",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default: standard output.")] = None,
+    run: Annotated[
+        str, typer.Argument(help="A run id, an output folder, a report.json, or a model that compress wrote.")
+    ],
+    format_: Annotated[
+        str,
+        typer.Option("--format", "-f", help="text, html, md, json, junit, sarif, tensorboard or visualdl."),
+    ] = "text",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A file (default: standard output); a folder for trackers.")
+    ] = None,
+    lang: opt.Lang = "en",
+    offline: opt.Offline = False,
     no_color: opt.NoColor = False,
 ) -> None:
     """Render the report of a run again, in another format.
@@ -27,22 +40,62 @@ def report(
     Examples:
       dlpipe report dlpipe-out/model-1a2b3c4d --format md
       dlpipe report 20261123-141500-1f2e -f junit -o junit.xml
+      dlpipe report dlpipe-out/model-1a2b3c4d -f tensorboard -o logs/model
     """
     from dlpipe.errors import UserError
-    from dlpipe.pipeline.runs import find_report
+    from dlpipe.pipeline.runs import find_compression, find_report
+    from dlpipe.report.html import render_html
+    from dlpipe.report.languages import language
+    from dlpipe.report.log import TRACKERS
     from dlpipe.report.render import RENDERERS
 
+    compression = find_compression(run)
+    if compression is not None:
+        _of_compression(compression, format_, out, color=not no_color)
+        return
     found = find_report(run)
     if format_ == "text":
         from dlpipe.report.terminal import render_terminal
 
         render_terminal(found, color=not no_color)
         return
+    if format_ in TRACKERS:
+        _track(found, format_, out or Path("dlpipe-log") / found.run, offline=offline)
+        return
     if format_ not in RENDERERS:
-        raise UserError(f"there is no format {format_!r}", hint=f"text, {', '.join(RENDERERS)}")
-    text = RENDERERS[format_](found)
+        raise UserError(f"there is no format {format_!r}", hint=", ".join(("text", *RENDERERS, *TRACKERS)))
+    words = language(lang)
+    text = render_html(found, words) if format_ == "html" else RENDERERS[format_](found)
+    _give(text, out)
+
+
+def _of_compression(found: Compression, name: str, out: Path | None, *, color: bool) -> None:
+    from dlpipe.errors import UserError
+    from dlpipe.report.compression_text import render_compression
+    from dlpipe.report.render import COMPRESSION_RENDERERS
+
+    if name == "text":
+        render_compression(found, color=color)
+        return
+    if name not in COMPRESSION_RENDERERS:
+        known = ", ".join(("text", *COMPRESSION_RENDERERS))
+        raise UserError(f"a compression is not rendered as {name!r}", hint=known)
+    _give(COMPRESSION_RENDERERS[name](found), out)
+
+
+def _give(text: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text)
     else:
         out.write_text(text, encoding="utf-8")
         typer.echo(f"wrote {out}")
+
+
+def _track(found: Report, tracker: str, out: Path, *, offline: bool) -> None:
+    from dlpipe.cli.progress import Progress
+    from dlpipe.pipeline.session import Session
+    from dlpipe.pipeline.tracking import write_log
+
+    with Progress(quiet=False, verbose=False) as progress, Session(offline=offline, listeners=[progress]) as session:
+        write_log(session, found, tracker, out)
+    typer.echo(f"wrote {out}: {tracker} --logdir {out}")

@@ -25,6 +25,7 @@ def run(
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    preprocess: opt.Preprocess = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -43,7 +44,7 @@ def run(
     from dlpipe.pipeline.run import execute
     from dlpipe.pipeline.session import Session
 
-    options = import_options(input_shape, None, shape, unsafe_load, factory)
+    options = import_options(input_shape, None, shape, unsafe_load, factory, None, preprocess)
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
         Session(offline=offline, listeners=[progress]) as session,

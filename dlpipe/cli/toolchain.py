@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ def register(app: typer.Typer) -> None:
 @toolchain.command("list")
 def list_(as_json: opt.AsJson = False) -> None:
     """List the toolchains, and which are installed."""
-    from dlpipe.cli.output import human_size, print_json, print_table
+    from dlpipe.cli.output import human_size, print_groups, print_json
     from dlpipe.toolchains.manager import Toolchains
 
     tools = Toolchains()
@@ -31,6 +32,9 @@ def list_(as_json: opt.AsJson = False) -> None:
             "digest": tools.digest(name),
             "size_bytes": spec.size_mb * 1_000_000 if spec.size_mb else None,
             "path": str(environment.root) if environment else None,
+            "licence": spec.licence,
+            "proprietary": spec.proprietary,
+            "accepted": tools.licences.accepted(spec),
             "summary": spec.summary,
         }
         for name in tools.names()
@@ -38,24 +42,63 @@ def list_(as_json: opt.AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table(
-        ("name", "installed", "size", "what it is"),
-        [(r["name"], "yes" if r["installed"] else "no", human_size(r["size_bytes"]), r["summary"]) for r in rows],
-    )
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for row in sorted(rows, key=lambda row: list(_GROUPS).index(_state(row))):
+        group = groups.setdefault(_GROUPS[_state(row)], [])
+        group.append((row["name"], human_size(row["size_bytes"]).rjust(8), row["summary"]))
+    print_groups(groups)
+
+
+_GROUPS = {
+    "installed": "installed",
+    "missing": "not installed: each is when it is first needed",
+    "waiting": "not installed, under a proprietary licence: only on your word (--accept-licence)",
+}
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    if row["installed"]:
+        return "installed"
+    return "waiting" if row["proprietary"] and not row["accepted"] else "missing"
 
 
 @toolchain.command()
-def install(names: Names = None, offline: opt.Offline = False) -> None:
+def install(
+    names: Names = None,
+    offline: opt.Offline = False,
+    accept_licence: Annotated[
+        bool,
+        typer.Option(
+            "--accept-licence",
+            help="You have read the proprietary licences of the toolchains that you name, and accept them. Remembered.",
+        ),
+    ] = False,
+) -> None:
     """Install toolchains ahead of their first use, say into a CI image.
 
+    Those under a proprietary licence are installed only on your word: --accept-licence, or their names (or `all`) in
+    DLPIPE_ACCEPT_LICENCES. Without names the others are installed, and it is said which ones were not.
+
     \b
-    Example:
+    Examples:
       dlpipe toolchain install core tensorflow
+      dlpipe toolchain install qnn --accept-licence
     """
+    from dlpipe.errors import UserError
+    from dlpipe.toolchains.licences import terms
     from dlpipe.toolchains.manager import Toolchains
 
+    if accept_licence and not names:
+        raise UserError("--accept-licence is for toolchains that you name", hint="dlpipe toolchain list")
     tools = Toolchains(offline=offline, on_event=lambda line: typer.echo(line, err=True))
     for name in names or tools.names():
+        waiting = tools.unaccepted(name)
+        if waiting is not None and accept_licence:
+            tools.licences.accept(waiting)
+            typer.echo(f"{name}: you accepted it: it is {terms(waiting)}", err=True)
+        elif waiting is not None and not names:
+            typer.echo(f"not installed: {tools.licences.refusal(waiting).message}", err=True)
+            continue
         environment = tools.ensure(name)
         typer.echo(f"{name}: {environment.root}")
 

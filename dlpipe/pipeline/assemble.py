@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from dlpipe.contracts.figure import Figure
@@ -14,10 +16,11 @@ from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome
 from dlpipe.pipeline.stage import Stage as PipelineStage
 from dlpipe.pipeline.store import Record
-from dlpipe.report.schema import Artifact, Note, Stage
+from dlpipe.report.schema import Artifact, DepartsAt, Note, Part, Refusal, Stage
 
 MAX_CHANGES = 12
 OWN_REFERENCE = "it agrees with dlpipe's own reference interpreter only: no other implementation of the format ran here"
+EMULATED = "emulated: no speed is claimed from an emulator"
 
 Timings = Mapping[str, Any]  # name -> what measure.timing found
 
@@ -25,12 +28,20 @@ Timings = Mapping[str, Any]  # name -> what measure.timing found
 class Assembler:
     """Reads the outcomes of one session. `timings` maps the digest of a model's folder to its timing."""
 
-    def __init__(self, session: Session, samples: Samples | None, timings: Timings, dropped: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        samples: Samples | None,
+        timings: Timings,
+        dropped: Mapping[str, str],
+        departs_at: Mapping[str, DepartsAt] = MappingProxyType({}),
+    ) -> None:
         self._session = session
         self._outcomes = session.executor.outcomes
         self._samples = samples
         self._timings = timings
         self._dropped = dropped
+        self._departs_at = departs_at
 
     def stages(self) -> list[Stage]:
         """The stages that make something; runs and comparisons show as the figures of what they measured."""
@@ -62,6 +73,8 @@ class Assembler:
         value = outcome.value if isinstance(outcome.value, Mapping) else {}
         tool, _, version = str(value.get("tool") or stage.call.toolchain).partition(" ")
         reason = outcome.reason or (f"left out: {self._dropped[stage.id]}" if stage.id in self._dropped else None)
+        if reason is None and stage.id in self._departs_at:
+            reason = f"departs from the original{self._where(stage.id)}"
         parts = dict(record.parts) if record else {}
         blocks: dict[str, Any] = {}
         if stage.kind in ("import", "pass"):
@@ -93,6 +106,7 @@ class Assembler:
         return {
             "fidelity": Fidelity.model_validate({"vs": self._kind(), **fidelity}) if fidelity else None,
             "fidelity_reason": None if fidelity else self._why_not(f"fidelity:{stage}"),
+            "departs_at": self._departs_at.get(stage),
             "accuracy": Accuracy.model_validate(accuracy) if accuracy else None,
             "accuracy_reason": None if accuracy else self._no_accuracy() or self._why_not(f"accuracy:{stage}"),
         }
@@ -101,8 +115,9 @@ class Assembler:
         return self._samples.kind if self._samples is not None else "original"
 
     def _no_accuracy(self) -> str | None:
-        labelled = self._samples is not None and self._samples.labelled
-        return None if labelled else "no labelled data was given (--data): accuracy is unknown"
+        if self._samples is None:
+            return "no labelled data was given (--data): accuracy is unknown"
+        return None if self._samples.labelled else self._samples.unknown
 
     def _why_not(self, stage: str) -> str:
         outcome = self._outcomes.get(stage)
@@ -121,15 +136,16 @@ class Assembler:
         common: dict[str, Any] = {
             "target": candidate.target.name,
             "backend": candidate.backend.name,
-            "variant": candidate.variant,
+            "variant": candidate.name,
             "path": candidate.path,
         }
         if compiled is None or shipped is None or shipped.status != "ok":
-            refused = "; ".join(each.reason for each in candidate.refusals)
+            refused = "; ".join(map(str, candidate.refusals))
             why_not = refused or candidate.missing or (shipped.reason if shipped else None) or "not compiled"
             return Artifact(
                 **common,
                 ran_on="none",
+                refusals=tuple(Refusal.model_validate(asdict(each)) for each in candidate.refusals),
                 verdict="unverified" if refused else "failed",
                 provenance="absent",
                 reason=("ruled out by pre-flight: " if refused else "") + why_not,
@@ -140,30 +156,49 @@ class Assembler:
         size = sum(file.size for file in tree.files)
         verdict, reason = self._verdict(candidate, ran)
         value = ran.value if ran is not None and ran.status == "ok" else {}
-        native = value.get("ran_on") == "native"
-        timing = self._timings.get(shipped.output) if native else None
+        ran_on = value.get("ran_on", "none")
+        real = ran_on == "native" or ran_on.startswith("device:")
+        timing = self._timings.get(shipped.output) if real else None
         blocks = self._blocks(candidate.id)
-        cost = {"size": Figure(value=size, unit="bytes", provenance="measured")}
-        cost |= costs.latency(timing, absent="emulated: no speed is claimed from an emulator" if not native else None)
+        if blocks["accuracy"] is not None and not real:
+            blocks["accuracy"] = blocks["accuracy"].model_copy(update={"provenance": "emulated"})
+        cost = costs.estimates(compiled.value or {}) | costs.estimates(value)
+        cost["size"] = Figure(value=size, unit="bytes", provenance="measured")
+        code = self._value(f"isa:{candidate.id}")
+        cost |= costs.isa(code)
+        emulated = EMULATED if value else "it was not executed"
+        in_parts = "its parts were run one by one, and not timed" if candidate.parts else None
+        cost |= costs.latency(timing, absent=in_parts if real else emulated)
         return Artifact(
             **common,
             digest=shipped.output,
             size_bytes=size,
-            ran_on=value.get("ran_on", "none"),
+            ran_on=ran_on,
             verdict=verdict,
-            provenance="absent" if not value else "measured" if native else "emulated",
+            provenance="absent" if not value else "measured" if real else "emulated",
             reason=reason,
             cost=cost,
             speedups=costs.speedups(timing, self._session.machine),
             files={file.name: file.size for file in tree.files},
+            isa=tuple(code["isa"]) if code else None,
+            parts=tuple(
+                Part(backend=each.backend.name, variant=each.variant, nodes=each.nodes) for each in candidate.parts
+            ),
             notes=_notes(compiled.record),
             after=(candidate.id,),
             **blocks,
         )
 
+    def _where(self, stage: str) -> str:
+        return f"; {self._departs_at[stage].said}" if stage in self._departs_at else ""
+
     def _verdict(self, candidate: Candidate, ran: Outcome | None) -> tuple[Any, str | None]:
+        code = self._outcomes.get(f"isa:{candidate.id}")
+        if code is not None and code.status != "ok":
+            return "failed", code.reason
         if ran is None:
-            return "unverified", f"nothing here can execute {candidate.target.name}"
+            compiled = self._outcomes[candidate.id].value or {}
+            return "unverified", compiled.get("not_executed") or f"nothing here can execute {candidate.target.name}"
         if ran.status != "ok":
             return "failed", f"it did not run: {ran.reason}"
         fidelity = self._value(f"fidelity:{candidate.id}")
@@ -172,7 +207,7 @@ class Assembler:
         if fidelity["passed"] is None:
             return "unverified", fidelity["reason"]
         if not fidelity["passed"]:
-            return "failed", f"ran, but wrong: {fidelity['reason']}"
+            return "failed", f"ran, but wrong: {fidelity['reason']}{self._where(candidate.id)}"
         return ("unverified", OWN_REFERENCE) if self._kind() == "own" else ("passed", None)
 
 

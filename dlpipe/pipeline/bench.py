@@ -17,7 +17,7 @@ def bench(session: Session, specs: list[str], options: ImportOptions = ImportOpt
     for another processor has no speed on this machine."""
     models = {spec: load(session, spec, f"m{index}", options) for index, spec in enumerate(specs)}
     first = next(iter(models.values()))
-    feed(session, first, None)
+    feed(session, first.contract, first.feeds, None)
     samples = session.executor.outcomes["samples"].output
     timed = []
     for spec, model in models.items():

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from dlpipe.errors import UserError
 
-ALWAYS = ("labels.txt", "frame_subsampling_factor")  # the second: how Kaldi's chain models skip frames
+ALWAYS = (
+    "labels.txt",
+    "frame_subsampling_factor",  # how Kaldi's chain models skip frames
+    "preprocessor_config.json",  # how Hugging Face's models take pictures
+)
 _ONNX_DATA = ("{name}.data", "{name}_data", "{stem}.data")
 
 # Name of the file -> for each thing that it wants, where that may be: the first pattern that matches counts. The

@@ -13,13 +13,17 @@ from typing import Any
 
 from dlpipe import __version__
 from dlpipe.contracts.backend import Target
-from dlpipe.errors import DlpipeError, GateFailed
+from dlpipe.contracts.call import Call
+from dlpipe.errors import DlpipeError
 from dlpipe.ir.calls import describe_call, run_call, time_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.passes.registry import STANDARD, pass_call
+from dlpipe.pipeline import boards
 from dlpipe.pipeline import gates as gating
-from dlpipe.pipeline.artifacts import Built, Candidate, build, calls, candidates
+from dlpipe.pipeline.artifacts import Built, Candidate, build, calls, candidates, failure, refuse_unaccepted
 from dlpipe.pipeline.assemble import OWN_REFERENCE, Assembler
+from dlpipe.pipeline.bisect.in_artifacts import of_artifacts
+from dlpipe.pipeline.bisect.in_stages import of_stages
 from dlpipe.pipeline.imported import Imported, sniff
 from dlpipe.pipeline.optimise import Optimised, optimise, pass_chain
 from dlpipe.pipeline.output import check_free, export_artifacts, link_selected, output_folder, write_manifest
@@ -29,9 +33,14 @@ from dlpipe.pipeline.samples import Samples
 from dlpipe.pipeline.select import broken_paths, select
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import default_out
+from dlpipe.pipeline.starting import measure_starts
 from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, measure_timing
-from dlpipe.pipeline.variants import make_variants
-from dlpipe.report.schema import Environment, Gate, Note, Reference, Report, Selected
+from dlpipe.pipeline.tuning.plan import shares, tuning_notes
+from dlpipe.pipeline.variants import make_variant, settle
+from dlpipe.pipeline.verdict import judge_run
+from dlpipe.pipeline.views import look
+from dlpipe.report.frameworks import framework
+from dlpipe.report.schema import Environment, ModelView, Note, Reference, Report, Selected
 from dlpipe.report.schema import Samples as SamplesBlock
 from dlpipe.report.schema import Source as SourceBlock
 from dlpipe.report.scorecard import scorecard
@@ -54,6 +63,7 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     started = time.monotonic()
     targets = [find_target(name) for name in request.targets]
     wanted = [each for target in targets for each in candidates(target, request)]  # bad names end here, at once
+    refuse_unaccepted(session, wanted)
     if request.out is not None:
         check_free(request.out)
     out = request.out or default_out(sniff(session, request.model, factory=request.options.factory).source)
@@ -63,10 +73,16 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     proven = prove_import(session, request, pass_chain("import"))
     imported, samples = proven.imported, proven.samples
     optimised = optimise(session, samples, start=imported.ir)
-    tried = _build_all(session, targets, wanted, samples, optimised)
+    tried = _build_all(session, targets, wanted, samples, optimised, shares(wanted, request.tune))
+    departs_at = of_stages(session)
+    departs_at |= of_artifacts(session, samples, tried, departs_at)
     timings = _time_all(session, imported, samples, optimised, tried)
-    report = _report(session, request, proven, optimised, tried, timings, time.monotonic() - started)
-    error = _verdict(request, report)
+    shown = [each.ir for each in tried if session.executor.outcomes[each.ir].status == "ok"]
+    views = look(session, imported.ir, shown or [optimised.ir], samples.timing)
+    assembler = Assembler(session, samples, timings, optimised.dropped, departs_at)
+    report = _report(session, request, proven, optimised, tried, assembler, views, time.monotonic() - started)
+    errors = {each.candidate.path: failure(session, each) for each in tried}
+    error = judge_run(request, report, {path: each for path, each in errors.items() if each is not None})
     kept = _write(session, out, report, optimised, tried)
     return Converted(report, out, error, kept)
 
@@ -85,16 +101,26 @@ def _build_all(
     wanted: list[Candidate],
     samples: Samples,
     optimised: Optimised,
+    tuning: Mapping[str, float],
 ) -> list[Built]:
-    """In the order of `wanted`. What is compiled from fp32 does not wait for the other precisions to be made."""
+    """In the order of `wanted`. What is compiled from fp32 does not wait for the other variants to be made."""
     tried: dict[str, Built] = {}
     for target in targets:
         mine = [each for each in wanted if each.target == target]
-        needed = {each.backend.ir_variant(each.variant) for each in mine}
-        irs, making = make_variants(needed, samples, ir=optimised.ir, target=target)
-        at_once = [each for each in mine if each.backend.ir_variant(each.variant) == "fp32"]
-        later = [each for each in mine if each not in at_once]
-        for each in (*build(session, at_once, samples, irs, making), *build(session, later, samples, irs)):
+        forms = {each.ir_name: each for each in mine}
+        making = {
+            name: make_variant(each.recipe, samples, ir=optimised.ir, target=each.quantised_for)
+            for name, each in forms.items()
+        }
+        irs = {name: variant.ir for name, variant in making.items()}
+        at_once = [each for each in mine if not each.recipe.steps]
+        meanwhile = [stage for variant in making.values() for stage in variant.stages]
+        for each in build(session, at_once, samples, irs, meanwhile, tuning):
+            tried[each.candidate.path] = each
+        for name, variant in making.items():
+            wanted_by = forms[name].quantised_for
+            irs[name] = settle(session, variant, samples, ir=optimised.ir, target=wanted_by).ir
+        for each in build(session, [each for each in mine if each.recipe.steps], samples, irs, (), tuning):
             tried[each.candidate.path] = each
     return [tried[each.path] for each in wanted]
 
@@ -107,6 +133,8 @@ def _time_all(
     one = executor.outcomes[samples.timing].output
     baseline = executor.outcomes[imported.ir].output
     timed: list[Timed] = []
+    started: dict[str, Call] = {}
+    elsewhere: dict[str, dict[str, Timed]] = {}
     original = imported.frontend.timing_call(imported.sniffed, imported.options)
     if original is not None:
         inputs = {"source": imported.source.tree, "imported": baseline, "samples": one}
@@ -117,13 +145,25 @@ def _time_all(
             tree = executor.outcomes[name].output
             trees.setdefault(tree, Timed(tree, time_call(), {"ir": tree, "samples": one}))
     for each in tried:
-        call = each.candidate.backend.timing_call(each.candidate.target, each.candidate.variant)
+        if each.candidate.parts:
+            continue  # which run one by one, in toolchains of their own
+        call = boards.timing_call(each.candidate.backend, each.candidate.target, each.candidate.variant)
         ran = executor.outcomes.get(f"run:{each.candidate.id}")
         if call is not None and ran is not None and ran.status == "ok":
             tree = executor.outcomes[each.candidate.shipped].output
-            trees.setdefault(tree, Timed(tree, call, {"artifact": tree, "samples": one}))
+            one_more = Timed(tree, call, {"artifact": tree, "samples": one})
+            if call.board is not None:
+                elsewhere.setdefault(call.board, {})[tree] = one_more
+                continue
+            trees.setdefault(tree, one_more)
+            started.setdefault(tree, call)
     outcome = measure_timing(session, [*timed, *trees.values()])
     found = {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
+    for tree, figures in measure_starts(session, started, one).items():
+        found[tree] = {**found[tree], "cost": {**found[tree]["cost"], **figures}}
+    for board, there in elsewhere.items():  # among themselves: nothing is said of how they compare with this machine
+        outcome = measure_timing(session, list(there.values()), f"timing:{board}")
+        found |= {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
     return found | {baseline: found[RUNTIME]}
 
 
@@ -133,11 +173,11 @@ def _report(
     proven: Proven,
     optimised: Optimised,
     tried: list[Built],
-    timings: Mapping[str, Any],
+    assembler: Assembler,
+    views: tuple[ModelView, ...],
     seconds: float,
 ) -> Report:
     samples = proven.samples
-    assembler = Assembler(session, samples, timings, optimised.dropped)
     stages = assembler.stages()
     artifacts = [assembler.artifact(each.candidate) for each in tried]
     by_id = {stage.id: stage for stage in stages}
@@ -168,7 +208,8 @@ def _report(
         artifacts=tuple(artifacts),
         gates=tuple(gates),
         selected=selected,
-        notes=tuple(_notes(proven, optimised, tried)),
+        views=views,
+        notes=(*_notes(proven, optimised, tried), *tuning_notes(tried, request.tune)),
         environment=Environment(
             machine={**fingerprint()},
             python=platform.python_version(),
@@ -179,7 +220,12 @@ def _report(
         ),
         seconds=round(seconds, 3),
     )
-    return report.model_copy(update={"scorecard": scorecard(report)})
+    environment = report.environment
+    assert environment is not None
+    packages = {
+        digest: len(session.toolchains.locked_versions(name)) for name, digest in environment.toolchains.items()
+    }
+    return report.model_copy(update={"scorecard": scorecard(report), "framework": framework(report, packages)})
 
 
 def _source(session: Session, proven: Proven) -> SourceBlock:
@@ -208,59 +254,17 @@ def _notes(proven: Proven, optimised: Optimised, tried: list[Built]) -> list[Not
     if samples.kind == "own":
         notes.append(Note(level="warning", message=OWN_REFERENCE))
     if not samples.labelled:
-        notes.append(Note(level="warning", message="accuracy is unknown: no labelled data was given (--data)"))
-    if samples.source == "generated" and any(each.candidate.variant == "int8" for each in tried):
-        notes.append(
-            Note(level="warning", message="int8 was calibrated on generated inputs: give --data for real ones")
-        )
+        notes.append(Note(level="warning", message=samples.unknown))
+    if samples.train is not None:
+        notes.append(Note(message=samples.told_apart))
+    calibrated = ("samples" in each.candidate.recipe.needs() or each.candidate.calibrates for each in tried)
+    if samples.source == "generated" and any(calibrated):
+        notes.append(Note(level="warning", message="it was calibrated on generated inputs: give --data for real ones"))
     notes += [
         Note(level="warning", message=f"pass {name} was left out: {why}") for name, why in optimised.dropped.items()
     ]
     notes += [Note(level="warning", message=risk) for risk in imported.sniffed.risks]
     return notes
-
-
-def _verdict(request: ConvertRequest, report: Report) -> DlpipeError | None:
-    """The error that the exit code speaks of, if any."""
-    unexpected = [gate for gate in report.gates if gate.name == "expected-top-1" and not gate.passed]
-    if unexpected:
-        return GateFailed(f"the original gives {unexpected[0].value}; {unexpected[0].reason}", stage="reference")
-    for name in request.targets:
-        mine = [each for each in report.artifacts if each.target == name]
-        if name in report.selected and not request.require_verified:
-            continue
-        if name in report.selected and all(each.verdict != "unverified" for each in mine):
-            continue
-        failure = _no_choice(request, report, name)
-        if failure is not None:
-            return failure
-    return None
-
-
-def _no_choice(request: ConvertRequest, report: Report, target: str) -> DlpipeError | None:
-    mine = {each.path: each for each in report.artifacts if each.target == target}
-    unverified = [each for each in mine.values() if each.verdict == "unverified"]
-    subjects = set(mine) | {stage.id for stage in report.stages}
-    limits = [gate for gate in report.gates if gate.subject in subjects and gate.name != "fidelity"]
-    bad = [gate for gate in limits if gate.passed is not True]
-    wrong = [gate for gate in report.gates if gate.subject in mine and gate.name == "fidelity" and gate.passed is False]
-    asked = [gate for gate in wrong if mine[gate.subject].variant == request.precision]
-    made = [each for each in unverified if each.digest is not None or not wrong]
-    if not bad and not asked and made and not request.require_verified:
-        return None
-    worst: Gate | None = next(iter([*bad, *wrong]), None)
-    if worst is None:
-        return GateFailed(f"{target}: not verified: {unverified[0].reason}", target=target)
-    figure = worst.reason or f"{worst.value:,} {worst.unit}, and the limit is {worst.limit:,}"
-    return GateFailed(
-        f"no artefact for {target} is left: {worst.name} of {worst.subject}: {figure}",
-        hint="see the gates in report.html"
-        + (f"; about {worst.samples_needed:,} samples would resolve this limit" if worst.samples_needed else ""),
-        stage=worst.subject,
-        limit=worst.limit,
-        value=worst.value,
-        samples=worst.n,
-    )
 
 
 def _write(session: Session, out: Path, report: Report, optimised: Optimised, tried: list[Built]) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,6 +16,7 @@ from typing import Any
 
 from dlpipe.contracts.call import Call
 from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, StageFailed
+from dlpipe.pipeline import boards
 from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageProgress, StageStarted
 from dlpipe.pipeline.stage import Outcome, Stage, cache_key, key_parts
 from dlpipe.pipeline.store import Lost, Record, Store
@@ -138,7 +140,7 @@ class LocalExecutor:
     def _skip(self, stage: Stage, cause: Outcome) -> Outcome:
         reason = cause.reason if cause.status == "skipped" else f"{cause.stage.id} failed: {cause.reason}"
         self.bus.emit(StageFinished(stage=stage.id, kind=stage.kind, cache="miss", seconds=0.0, status="skipped"))
-        return Outcome(stage, "skipped", "miss", reason=reason)
+        return Outcome(stage, "skipped", "miss", error=cause.error, reason=reason)
 
     def resolve(self, stage: Stage) -> dict[str, str]:
         """Input name -> digest of the folder, now that the stages before it are done."""
@@ -199,6 +201,8 @@ class LocalExecutor:
         started = time.monotonic()
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", stage.id)
         log = self._folder / "logs" / f"{name}.log"
+        if stage.call.board is not None:
+            return self._compute_elsewhere(stage, parts, key)
         with self.pool.worker(stage.call.toolchain, stage.call.resources, stage.call.limits) as worker:
             place = worker.place()
             self.fill(place.inputs, parts["inputs"])
@@ -209,7 +213,8 @@ class LocalExecutor:
                 with suppress(OSError):  # a full disk must not hide the failure itself
                     write_bundle(self._folder / "failures" / name, stage.call, given, error, log)
                 raise
-            tree = self.store.ingest(place.out, move=True)
+            handed_on = {name: parts["inputs"][source] for name, source in place.handed_on.items()}
+            tree = self.store.ingest(place.out, move=True, also=handed_on)
         record = Record(
             key=key,
             parts=parts,
@@ -222,6 +227,28 @@ class LocalExecutor:
             tools=self.toolchains.locked_versions(stage.call.toolchain),
         )
         return self.store.put(record)
+
+    def _compute_elsewhere(self, stage: Stage, parts: dict[str, Any], key: str) -> Record:
+        """By the agent of a board."""
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            inputs, out = Path(folder, "in"), Path(folder, "out")
+            out.mkdir()
+            self.fill(inputs, parts["inputs"])
+            value = boards.execute(stage.call, inputs, out)
+            tree = self.store.ingest(out, move=True)
+        return self.store.put(
+            Record(
+                key=key,
+                parts=parts,
+                output=tree.digest,
+                value=value,
+                notes=(),
+                seconds=time.monotonic() - started,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                tools={},
+            )
+        )
 
     def fill(self, folder: Path, inputs: Mapping[str, str]) -> None:
         """Lay the input trees out for a worker: hard links where its mount is truly read-only, else copies."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def _write(session: Session, proven: Proven, archive: str | None) -> Written:
     back = nnef.run_call(value["inputs"], value["outputs"])
     inputs = {"ir": ir, "again": "read-back", "samples": samples.samples}
     stages = [Stage("read-back", "import", again, {"source": _NAME}), Stage(f"run:{_NAME}", "measure", back, inputs)]
-    run([*stages, *judge(_NAME, "fp32", samples, labelled=False)])
+    run([*stages, *judge(_NAME, "fp32", samples, replace(proven.samples, labelled=False))])
     fidelity = outcomes[f"fidelity:{_NAME}"]
     _stop_if_wrong(fidelity.value, fidelity.error)
     if archive is None:

@@ -3,12 +3,14 @@ nothing remains, or where the user asked for that very candidate."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from dlpipe.contracts.measurement import Accuracy
 from dlpipe.measure.statistics import samples_to_resolve
 from dlpipe.pipeline.limits import UserLimits, unit_of
 from dlpipe.pipeline.zoo import Expected
+from dlpipe.report import words
 from dlpipe.report.schema import Artifact, Gate, Stage
 
 _COST_OF = {"max_latency": "latency_p50", "max_memory": "peak_memory"}
@@ -27,7 +29,7 @@ def evaluate(
                 subjects = {artifact.path: artifact.accuracy}
                 if artifact.path in stages:
                     subjects = {stages[artifact.path].id: stages[artifact.path].accuracy} | subjects
-                gates += [_accuracy(limit, subject, found, confidence) for subject, found in subjects.items()]
+                gates += [_accuracy(limits, subject, found, confidence) for subject, found in subjects.items()]
             else:
                 gates.append(_cost(name, limit, artifact))
     seen: dict[tuple[str, str], Gate] = {(gate.name, gate.subject): gate for gate in gates}
@@ -61,30 +63,44 @@ def _fidelity(artifact: Artifact) -> Gate:
     )
 
 
-def _accuracy(limit: float, subject: str, found: Accuracy | None, confidence: float | None) -> Gate:
-    name, unit = "max-accuracy-drop", "points"
+def _accuracy(limits: UserLimits, subject: str, found: Accuracy | None, confidence: float | None) -> Gate:
+    name, limit = "max-accuracy-drop", limits.max_accuracy_drop
+    assert limit is not None
     if found is None or found.drop is None:
         reason = "no labelled data: the drop cannot be told (give --data)"
-        return Gate(name=name, subject=subject, limit=limit, unit=unit, passed=None, reason=reason)
+        return Gate(name=name, subject=subject, limit=limit, unit="points", passed=None, reason=reason)
+    limit = limits.allowed_drop(found) or 0.0
     value = found.drop
     if confidence is not None and found.drop_ci95 is not None:
         value = found.drop_ci95[1]
-    discordant = ((found.only_original_right or 0) + (found.only_this_right or 0)) / found.n
-    needed = samples_to_resolve(limit, discordant) if 0 < limit < 100 else None
-    resolves = f"; a limit of {limit:g} points needs about {needed:,} samples, here are {found.n:,}"
-    interval = f", 95% interval {found.drop_ci95[0]:+.2f} to {found.drop_ci95[1]:+.2f}" if found.drop_ci95 else ""
+    needed = samples_needed(found, limit)
+    said = words.difference(limit, found.unit).removeprefix("+")
+    resolves = f"; a limit of {said} needs about {needed:,} samples, here are {found.n:,}"
+    interval = f", 95 % interval {words.interval(found)}" if found.drop_ci95 else ""
     return Gate(
         name=name,
         subject=subject,
         limit=limit,
         value=value,
-        unit=unit,
+        unit="points" if found.unit in ("fraction", "points") else found.unit,
         passed=value <= limit,
-        reason=f"drop {found.drop:+.2f} points on {found.n:,} samples{interval}"
+        reason=f"{found.metric}: drop {words.drop(found)} on {found.n:,} samples{interval}"
         + (resolves if needed is not None and needed > found.n else ""),
         n=found.n,
         samples_needed=needed,
     )
+
+
+def samples_needed(found: Accuracy, limit: float) -> int | None:
+    """How many labelled samples would tell a drop of `limit` (points of the metric) from none; None where these do not
+    say. An interval is as wide as one over the root of the number of samples."""
+    if found.only_original_right is not None and found.only_this_right is not None:
+        differ = (found.only_original_right + found.only_this_right) / found.n
+        return samples_to_resolve(limit, differ) if 0 < limit < 100 else None
+    if found.drop_ci95 is None or limit <= 0:
+        return None
+    half = (found.drop_ci95[1] - found.drop_ci95[0]) / 2
+    return math.ceil(found.n * (half / limit) ** 2) if half > limit else found.n
 
 
 def _cost(name: str, limit: float, artifact: Artifact) -> Gate:

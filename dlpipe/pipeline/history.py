@@ -2,37 +2,76 @@
 
 from __future__ import annotations
 
-from dlpipe.pipeline.lineage import ArtifactEntry, Lineage, MeasurementEntry, RunEntry, StageEntry
+from collections.abc import Iterable, Mapping
+
+from dlpipe.contracts.figure import Figure, Provenance
+from dlpipe.contracts.measurement import Accuracy, Fidelity
+from dlpipe.pipeline.lineage import ArtifactEntry, MeasurementEntry, RunEntry, StageEntry, users_lineage
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome
-from dlpipe.report.schema import Artifact, Report
+from dlpipe.report.compression import Compression
+from dlpipe.report.schema import Report
 
 
 def record_lineage(session: Session, report: Report) -> None:
+    """Of a conversion: its artefacts."""
+    artifacts = [
+        ArtifactEntry(
+            digest=each.digest,
+            target=each.target,
+            backend=each.backend,
+            variant=each.variant,
+            verdict=each.verdict,
+            path=each.path,
+        )
+        for each in report.artifacts
+        if each.digest
+    ]
+    measured = [
+        found
+        for each in report.artifacts
+        if each.digest
+        for found in _measurements(each.digest, each.cost, each.fidelity, each.accuracy, each.provenance)
+    ]
+    _record(session, report, artifacts, measured)
+
+
+def record_compression(session: Session, report: Compression) -> None:
+    """Of a compression: the model that was written."""
+    chosen = report.chosen
+    if chosen is None or chosen.digest is None:
+        return
+    found = chosen.figures
+    made = ArtifactEntry(
+        digest=chosen.digest,
+        target=report.target or "this machine",
+        backend="onnx",
+        variant=chosen.recipe,
+        verdict="passed" if found.fidelity is not None and found.fidelity.passed else "unverified",
+        path=report.path,
+    )
+    _record(session, report, [made], _measurements(chosen.digest, found.cost, found.fidelity, found.accuracy))
+
+
+def _record(
+    session: Session,
+    report: Report | Compression,
+    artifacts: Iterable[ArtifactEntry],
+    measured: Iterable[MeasurementEntry],
+) -> None:
     outcomes = session.executor.outcomes
     sources = {"model": _given(outcomes["sniff"], "source")}
     if "samples:read" in outcomes:
         sources["data"] = _given(outcomes["samples:read"], "data")
-    Lineage(session.cache / "lineage.sqlite").record_run(
+    users_lineage().record_run(
         RunEntry(
             run=report.run,
             created=report.created.isoformat(),
             command=report.command,
             sources=sources,
             stages=tuple(_stage(each) for each in outcomes.values() if each.status == "ok"),
-            artifacts=tuple(
-                ArtifactEntry(
-                    digest=each.digest,
-                    target=each.target,
-                    backend=each.backend,
-                    variant=each.variant,
-                    verdict=each.verdict,
-                    path=each.path,
-                )
-                for each in report.artifacts
-                if each.digest
-            ),
-            measurements=tuple(found for each in report.artifacts if each.digest for found in _measurements(each)),
+            artifacts=tuple(artifacts),
+            measurements=tuple(measured),
         )
     )
 
@@ -55,25 +94,30 @@ def _stage(outcome: Outcome) -> StageEntry:
     )
 
 
-def _measurements(artifact: Artifact) -> list[MeasurementEntry]:
-    assert artifact.digest is not None
+def _measurements(
+    digest: str,
+    cost: Mapping[str, Figure],
+    fidelity: Fidelity | None,
+    accuracy: Accuracy | None,
+    provenance: Provenance = "measured",
+) -> list[MeasurementEntry]:
     found = [
         MeasurementEntry(
-            subject=artifact.digest,
+            subject=digest,
             name=name,
             value=figure.value,
             unit=figure.unit,
             provenance=figure.provenance,
             reason=figure.reason,
         )
-        for name, figure in artifact.cost.items()
+        for name, figure in cost.items()
     ]
     blocks = {
-        "max_rel": artifact.fidelity.max_rel if artifact.fidelity else None,
-        "accuracy": artifact.accuracy.value if artifact.accuracy else None,
+        "max_rel": fidelity.max_rel if fidelity else None,
+        "accuracy": accuracy.value if accuracy else None,
     }
     found += [
-        MeasurementEntry(subject=artifact.digest, name=name, value=value, provenance=artifact.provenance)
+        MeasurementEntry(subject=digest, name=name, value=value, provenance=provenance)
         for name, value in blocks.items()
         if value is not None
     ]

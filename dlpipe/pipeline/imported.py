@@ -10,8 +10,10 @@ from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
 from dlpipe.errors import Unsupported
 from dlpipe.frontends.registry import frontend_for, frontends
 from dlpipe.frontends.sniff import sniff_call
-from dlpipe.ir.calls import check_call, describe_call
+from dlpipe.ir import carried
+from dlpipe.ir.calls import carry_call, check_call, describe_call
 from dlpipe.ir.contract import Contract
+from dlpipe.ir.picture import from_user
 from dlpipe.pipeline.events import StageNote
 from dlpipe.pipeline.heeded import unheeded
 from dlpipe.pipeline.session import Session
@@ -76,9 +78,10 @@ def import_opened(session: Session, opened: Opened, options: ImportOptions, *, p
     source, sniffed, frontend = opened
     options = replace(options, factory=source.factory)  # as the worker imports it
     tree, name = f"tree:{source.tree}", f"{prefix}import"
+    model = Stage(name, "import", frontend.import_call(sniffed, options), {"source": tree})
     outcomes = session.executor.run(
         [
-            Stage(name, "import", frontend.import_call(sniffed, options), {"source": tree}),
+            *_with_pictures(session, model, opened, options),
             Stage(f"verify:{name}", "measure", check_call(), {"ir": name}),
             Stage(f"describe:{name}", "measure", describe_call(), {"ir": name}),
         ]
@@ -92,3 +95,19 @@ def import_opened(session: Session, opened: Opened, options: ImportOptions, *, p
     for message in unheeded(contract, options):
         session.bus.emit(StageNote(stage=name, level="warning", message=message))
     return Imported(source, sniffed, frontend, contract, outcomes[f"describe:{name}"].value, options, name)
+
+
+def _with_pictures(session: Session, model: Stage, opened: Opened, options: ImportOptions) -> list[Stage]:
+    """The stage that imports; where the user, or a file beside the model, says how pictures are prepared, that one
+    under another name, and in its place the stage that puts this into the contract."""
+    files = {file.name for file in session.store.tree(opened.source.tree).files}
+    if options.preprocess is None and not files & set(carried.FILES):
+        return [model]
+    first = replace(model, id=f"{model.id}:model")
+    part = None
+    if options.preprocess is not None:
+        outcome = session.executor.run([first])[first.id]
+        contract = Contract.model_validate_json(session.store.read(outcome.output, "contract.json"))
+        part = from_user(options.preprocess, contract).model_dump(mode="json")
+    inputs = {"ir": first.id, "source": f"tree:{opened.source.tree}"}
+    return [first, Stage(model.id, "import", carry_call(part), inputs)]

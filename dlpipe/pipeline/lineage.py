@@ -1,11 +1,13 @@
-"""Where everything comes from: data set and source -> stages -> model -> artefact -> measurement, over all runs.
+"""Where everything comes from: data set and source -> stages -> model -> artefact -> measurement -> published package,
+over all runs.
 
-A SQLite file that many processes share. Everything is named by digest, so what one run made and another used is
-one chain.
+A SQLite file that many processes share, or a PostgreSQL database. Everything is named by digest, so what one run made
+and another used is one chain.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +19,11 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from dlpipe.errors import UserError
+from dlpipe.pipeline import postgresql
 from dlpipe.pipeline.sqlite import make_tables, open_engine
+from dlpipe.toolchains.manager import default_cache_dir
+
+VARIABLE = "DLPIPE_LINEAGE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +75,28 @@ class RunEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublicationEntry:
+    """What became of the artefact with the digest `subject`: "signed", "encrypted" or "pushed", to `place` (a folder or
+    an address in a registry). `identity`: the key's fingerprint, the recipients, or the manifest's digest."""
+
+    subject: str
+    kind: str
+    place: str
+    identity: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All that led to an artefact. `stages` in an order in which each comes after those that it needs; `sources`:
-    digests that no stage made -> the name under which a user gave them (or the name of the input)."""
+    """All that led to an artefact, and what became of it. `stages` in an order in which each comes after those that it
+    needs; `sources`: digests that no stage made -> the name under which a user gave them (or the name of the input)."""
 
     artifact: ArtifactEntry
     run: str
     stages: tuple[StageEntry, ...]
     sources: Mapping[str, str]
     measurements: tuple[MeasurementEntry, ...]
+    publications: tuple[PublicationEntry, ...] = ()
 
 
 class _Base(DeclarativeBase):
@@ -132,14 +151,35 @@ class _Measurement(_OfRun):
     reason: Mapped[str | None]
 
 
-class Lineage:
-    """Raises UserError wherever the file at `path` cannot be read or written."""
+class _Publication(_Base):
+    """Of no run: a package outlives the record of the run that made it. The same again takes the place of the first."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._engine = open_engine(path)
+    __tablename__ = "publications"
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[str] = mapped_column(primary_key=True)
+    identity: Mapped[str]
+    created: Mapped[str]
+
+
+def users_lineage() -> Lineage:
+    """In the database that DLPIPE_LINEAGE names, which a team shares; by default in a file of the cache."""
+    return Lineage(os.environ.get(VARIABLE) or default_cache_dir() / "lineage.sqlite")
+
+
+class Lineage:
+    """In an SQLite file, or in a PostgreSQL database (`postgresql://...`). Raises UserError wherever it cannot be read
+    or written."""
+
+    def __init__(self, place: Path | str) -> None:
+        if isinstance(place, Path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._engine, self._place = open_engine(place), str(place)
+        else:
+            self._engine, self._place = postgresql.open_engine(place)
         with self._trouble(), self._engine.begin() as connection:
+            if not isinstance(place, Path):
+                postgresql.one_at_a_time(connection)
             make_tables(connection, _Base.metadata)
 
     def record_run(self, entry: RunEntry) -> None:
@@ -159,6 +199,12 @@ class Lineage:
                     measurements=[_Measurement(**asdict(each)) for each in entry.measurements],
                 )
             )
+
+    def record_publications(self, entries: Iterable[PublicationEntry]) -> None:
+        """Keep what was published; the same kind at the same place is replaced."""
+        with self._session() as session:
+            for entry in entries:
+                session.merge(_Publication(**asdict(entry)))
 
     def runs(self) -> list[RunEntry]:
         """All, newest first."""
@@ -198,6 +244,14 @@ class Lineage:
                 stages=tuple(stages),
                 sources=sources,
                 measurements=tuple(_measurement(each) for each in measured),
+                publications=tuple(
+                    _publication(each)
+                    for each in session.scalars(
+                        select(_Publication)
+                        .where(_Publication.subject == row.digest)
+                        .order_by(_Publication.created, _Publication.kind, _Publication.place)
+                    )
+                ),
             )
 
     @contextmanager
@@ -211,7 +265,9 @@ class Lineage:
             yield
         except DatabaseError as error:
             hint = "it holds the history of all runs; restore it, or move it away to begin a new one"
-            raise UserError(f"cannot use {self._path}: {error.orig}", hint=hint) from error
+            if self._engine.name != "sqlite":
+                hint = f"look at the server, and at what {VARIABLE} says"
+            raise UserError(f"cannot use {self._place}: {' '.join(str(error.orig).split())}", hint=hint) from error
 
 
 def _trace(session: Session, digest: str, run: str) -> tuple[list[StageEntry], dict[str, str]]:
@@ -271,5 +327,9 @@ def _measurement(row: _Measurement) -> MeasurementEntry:
     return MeasurementEntry(**_fields(row, MeasurementEntry))
 
 
-def _fields(row: _OfRun, entry: type[Any]) -> dict[str, Any]:
+def _publication(row: _Publication) -> PublicationEntry:
+    return PublicationEntry(**_fields(row, PublicationEntry))
+
+
+def _fields(row: _Base, entry: type[Any]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in entry.__dataclass_fields__}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from dlpipe.contracts.passes import ChosenPass
+from dlpipe.data import inside_call
+from dlpipe.ir.calls import run_call
 from dlpipe.passes.registry import STANDARD, pass_call, pass_info
-from dlpipe.pipeline.checks import check_ir
-from dlpipe.pipeline.samples import Samples
+from dlpipe.pipeline.bisect.in_stages import of_stages
+from dlpipe.pipeline.checks import check_ids, check_ir
+from dlpipe.pipeline.samples import Samples, SampleSet
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome, Stage
 
@@ -21,22 +25,39 @@ class Optimised:
     dropped: dict[str, str]
 
 
-def optimise(session: Session, samples: Samples, *, start: str, passes: tuple[str, ...] = STANDARD) -> Optimised:
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A pass: what is executed for it, and which of it has to go well."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    needed: tuple[str, ...]
+
+
+def optimise(
+    session: Session,
+    samples: Samples,
+    *,
+    start: str,
+    passes: Sequence[ChosenPass] = tuple(map(ChosenPass, STANDARD)),
+    outputs: Sequence[str] = (),
+) -> Optimised:
     """Run all passes at once as a chain. Where one fails or departs from the original, take the chain up again
-    behind it without it: what was computed before it answers from the store."""
+    behind it without it: what was computed before it answers from the store. `outputs`: names of the model's."""
     executor = session.executor
     remaining = list(passes)
     dropped: dict[str, str] = {}
     while True:
-        chain = pass_chain(start, remaining)
-        executor.run([stage for link in chain for stage in (link, *check_ir(link.id, "fp32", samples))])
-        bad = next((link.id for link in chain if _why_bad(executor.outcomes, link.id)), None)
+        links = _links(start, remaining, samples, outputs)
+        executor.run([stage for link in links for stage in link.stages])
+        bad = next((link for link in links if _why_bad(executor.outcomes, link)), None)
         if bad is None:
-            return Optimised(remaining[-1] if remaining else start, tuple(remaining), dropped)
-        dropped[bad] = _why_bad(executor.outcomes, bad) or ""
-        behind = remaining[remaining.index(bad) + 1 :]
-        executor.forget(name for link in behind for name in (link, *_check_ids(link)))
-        remaining.remove(bad)
+            names = tuple(chosen.name for chosen in remaining)
+            return Optimised(names[-1] if names else start, names, dropped)
+        dropped[bad.name] = f"{_why_bad(executor.outcomes, bad)}{_where(session, bad.name)}"
+        behind = links[links.index(bad) + 1 :]
+        executor.forget(stage.id for link in behind for stage in link.stages)
+        remaining = [chosen for chosen in remaining if chosen.name != bad.name]
 
 
 def pass_chain(start: str, passes: Iterable[str] = STANDARD) -> list[Stage]:
@@ -48,13 +69,47 @@ def pass_chain(start: str, passes: Iterable[str] = STANDARD) -> list[Stage]:
     return stages
 
 
-def _check_ids(stage: str) -> tuple[str, ...]:
-    return tuple(f"{check}:{stage}" for check in ("run", "describe", "fidelity", "accuracy"))
+def _links(start: str, passes: Iterable[ChosenPass], samples: Samples, outputs: Sequence[str]) -> list[_Link]:
+    before, links = start, []
+    for chosen in passes:
+        name = chosen.name
+        stages = [Stage(name, "pass", pass_call(name, **chosen.params), {"ir": before}, required=False)]
+        if name == "extract":
+            outputs = chosen.params.get("outputs") or outputs
+            inside, samples = _values_inside(before, chosen.params.get("inputs", ()), outputs, samples)
+            stages += inside
+        stages += check_ir(name, "fp32", samples)
+        needed = [stage.id for stage in stages if stage.id not in check_ids(name)]
+        links.append(_Link(name, tuple(stages), (*needed, f"run:{name}", f"fidelity:{name}")))
+        before = name
+    return links
 
 
-def _why_bad(outcomes: dict[str, Outcome], name: str) -> str | None:
+def _values_inside(
+    whole: str, inputs: Sequence[str], outputs: Sequence[str], samples: Samples
+) -> tuple[list[Stage], Samples]:
+    """What a part of the model `whole` is fed with and shall answer: the values that the whole one has there."""
+    shown = pass_call("extract", outputs=list(dict.fromkeys((*inputs, *outputs))))
+    fed = {"samples": samples.full.samples}
+    stages = [
+        Stage("extract:shown", "pass", shown, {"ir": whole}, required=False),
+        Stage("extract:run", "measure", run_call(), {"ir": "extract:shown", **fed}, required=False),
+        Stage("extract:values", "data", inside_call(inputs, outputs), {"values": "extract:run", **fed}, required=False),
+    ]
+    values = SampleSet("extract:values", "extract:values", samples.full.resolution)
+    return stages, replace(samples, full=values, labelled=False)
+
+
+def _where(session: Session, name: str) -> str:
+    """At which node its result begins to depart, where it ran at all."""
+    found = of_stages(session, [name])
+    return f"; {found[name].said}" if name in found else ""
+
+
+def _why_bad(outcomes: dict[str, Outcome], link: _Link) -> str | None:
     """Why a pass's result cannot be used; None when it can."""
-    for stage in (name, f"run:{name}", f"fidelity:{name}"):
+    name = link.name
+    for stage in link.needed:
         if outcomes[stage].status == "failed":
             return f"{stage}: {outcomes[stage].reason}"
         if outcomes[stage].status == "skipped":

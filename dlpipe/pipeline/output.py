@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,12 +30,20 @@ def check_free(out: Path) -> None:
         ground = next((each for each in out.absolute().parents if each.exists()), out)  # "/" has no parents
         if not ground.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        if not os.access(ground, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _try(ground)
         places = (out, previous(out)) if (out / MANIFEST).is_file() else (out,)
         taken = next((each for each in places if _is_foreign(each)), None)
     if taken is not None:
         raise UserError(f"{taken} exists and is no output folder of dlpipe", hint="choose another with --out")
+
+
+def _try(ground: Path) -> None:
+    """Whether a folder can be made there, which permissions alone do not tell: root may do everything, but /proc takes
+    none. Raises OSError."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".dlpipe-", dir=ground)).rmdir()
+    except FileNotFoundError as error:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from error
 
 
 def previous(out: Path) -> Path:
@@ -105,12 +114,18 @@ def _result(folder: Path) -> object:
     return digests, sorted(each.name for each in selected.iterdir()) if selected.is_dir() else []
 
 
+def export_into(store: Store, folder: Path, tree: str) -> None:
+    """The files of a tree, among what is in the folder already."""
+    apart = folder / f".{tree}"
+    store.export(tree, apart)
+    for each in sorted(apart.iterdir()):
+        each.rename(folder / each.name)
+    apart.rmdir()
+
+
 def export_artifacts(store: Store, folder: Path, model: str, artifacts: Mapping[str, str]) -> None:
     """The optimised IR, and every artefact under its path (path -> tree digest)."""
-    store.export(model, folder / "model")
-    for each in sorted((folder / "model").iterdir()):
-        each.rename(folder / each.name)
-    (folder / "model").rmdir()
+    export_into(store, folder, model)
     for path, tree in artifacts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         store.export(tree, folder / path)

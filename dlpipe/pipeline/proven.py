@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import DlpipeError, GateFailed, StageFailed, Unsupported, UserError
-from dlpipe.ir.calls import depart_call
+from dlpipe.pipeline.bisect.layers import departing_layer
 from dlpipe.pipeline.checks import check_ir
 from dlpipe.pipeline.events import StageNote
 from dlpipe.pipeline.imported import Imported, Opened, import_opened, sniff
@@ -21,6 +20,11 @@ from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 
 _QUANTISED = 2e-2  # of a layer's range: some steps of eight bits
+_REPORT = "nothing was written; `dlpipe inspect` shows the model's operators: please report it with these"
+_SCALED = (
+    "nothing was written. Every layer agrees on the first sample: is the data scaled as the model was trained on it? "
+    "Of values that are too large, a softmax makes differences out of roundings"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,35 +105,28 @@ def _stop_if_wrong(session: Session, imported: Imported, samples: Samples) -> No
         return
     outputs = fidelity["outputs"]
     worst = max(outputs, key=lambda name: outputs[name].get("max_rel") or 0.0, default=None)
-    departs = _departs(session, imported, samples, fidelity.get("tolerance"))
-    where = f", from the layer {departs['layer']} on" if departs.get("layer") else ""
+    # Where the original rounds, layers that are equal differ by a step here and there.
+    limit = _QUANTISED if samples.full.resolution else fidelity.get("tolerance") or 1e-4
+    departs = departing_layer(
+        session,
+        imported.frontend.layers_call(imported.sniffed, imported.options),
+        source=f"tree:{imported.source.tree}",
+        ir=imported.ir,
+        sample=samples.timing,
+        tolerance=limit,
+    )
+    # Layers are looked at on the first sample: where that agrees to its end, it is the values of another that matter.
+    everywhere = bool(departs) and departs["ends_alike"] and departs["reproduced"] == departs["layers"]
+    layer = None if everywhere else departs.get("layer")
+    where = f", from the layer {layer} on" if layer else ""
     raise GateFailed(
         f"the import is wrong{where}: {fidelity['reason']}",
-        hint="nothing was written; `dlpipe inspect` shows the model's operators: please report it with these",
+        hint=_SCALED if everywhere else _REPORT,
         stage=ir,
         output=worst,
-        layer=departs.get("layer"),
+        layer=layer,
         agrees_until=departs.get("agrees_until"),
         max_rel=fidelity["max_rel"],
         tolerance=fidelity["tolerance"],
         samples=fidelity["samples"],
     )
-
-
-def _departs(session: Session, imported: Imported, samples: Samples, tolerance: float | None) -> Mapping[str, Any]:
-    """The first layer of the original that the import does not reproduce. Empty where that cannot be found out."""
-    call = imported.frontend.layers_call(imported.sniffed, imported.options)
-    if call is None:
-        return {}
-    given = {"source": f"tree:{imported.source.tree}", "imported": imported.ir, "samples": samples.timing}
-    layers = Stage("layers", "measure", call, given, required=False)
-    session.executor.run([layers])
-    value = session.executor.outcomes["layers"].value
-    if not value:
-        return {}
-    # Where the original rounds, layers that are equal differ by a step here and there.
-    limit = _QUANTISED if samples.full.resolution else tolerance or 1e-4
-    found = depart_call(value["layers"], limit)
-    inputs = {"ir": imported.ir, "samples": samples.timing, "layers": "layers"}
-    session.executor.run([Stage("departs", "measure", found, inputs, required=False)])
-    return session.executor.outcomes["departs"].value or {}

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlpipe.contracts.frontend import ImportOptions
+from dlpipe.measure import Metric
+from dlpipe.passes.recipes import Recipe
 from dlpipe.pipeline.limits import UserLimits
 from dlpipe.pipeline.zoo import Expected
 
-Precision = Literal["auto", "fp32", "fp16", "bf16", "int8", "int4"]
+Precision = Literal["auto", "fp32", "fp16", "bf16", "int16", "int8", "int4"]
 
 GENERATED_SAMPLES = 16  # enough to tell a wrong model from a right one; says nothing of accuracy
 CALIBRATION_SAMPLES = 100
 NATIVE_SAMPLES = 2000
+TRAINING_SAMPLES = 100_000
+SAMPLES_MEMORY = 1 << 30  # bytes that one set of samples may take
+TRAINING_SHARE = 0.7  # of the data, where a recipe trains and no data is given for that
 EMULATED_SAMPLES = 256  # an emulator is some 20 to 100 times slower
 SEED = 20180801
 
@@ -26,8 +31,11 @@ class ConvertRequest:
     targets: tuple[str, ...]
     backends: tuple[str, ...] = ()  # empty: the target's default choice; ("all",): every one that can
     precision: Precision = "auto"
-    data: str | None = None
+    recipes: tuple[Recipe, ...] = ()  # in place of precisions
+    data: str | None = None  # what is measured on
+    train_data: str | None = None  # what is trained and calibrated on; none: a part of `data`
     labels: Path | None = None  # a text file, one class name a line, in the order of the model's outputs
+    metric: Metric | None = None  # how good the model is; None follows from what the labels are
     options: ImportOptions = field(default_factory=ImportOptions)
     limits: UserLimits = field(default_factory=UserLimits)
     gate_confidence: float | None = None  # None: the point estimate decides
@@ -36,6 +44,17 @@ class ConvertRequest:
     command: str | None = None  # the line that reproduces the run, for the report
     reference: Path | None = None  # golden outputs of the original, where no framework is to run it
     expected: Expected | None = None  # of a zoo model: what the original must reach
+
+    sample_dims: Mapping[str, int] = field(default_factory=dict)  # free dims of generated inputs that stay free
+
+    allow_fallback: str | None = None  # a backend that may take the nodes that others cannot do
+
+    tune: float | None = None  # seconds to search for faster code, for each target
+
+    measured: int = NATIVE_SAMPLES  # how many samples at most
+
+    def trains(self) -> bool:
+        return any("train" in recipe.needs() for recipe in self.recipes)
 
     def named(self, backend: str, variant: str) -> bool:
         """Whether the user asked for this very thing, so that its failure is the run's failure."""
@@ -49,10 +68,11 @@ def import_options(
     unsafe_load: bool = False,
     factory: str | None = None,
     route: str | None = None,
+    preprocess: str | None = None,
 ) -> ImportOptions:
     """From the texts of the command line. Raises UserError."""
     ports, dims = parse_ports(inputs or []), parse_dims(shapes or [])
-    return ImportOptions(ports, tuple(outputs or ()), dims, unsafe_load, factory, route)
+    return ImportOptions(ports, tuple(outputs or ()), dims, unsafe_load, factory, preprocess, route)
 
 
 def parse_ports(texts: list[str]) -> Mapping[str, Mapping[str, Any]]:
@@ -98,3 +118,33 @@ def parse_precision(text: str) -> Precision:
     if text not in get_args(Precision):
         raise UserError(f"--precision {text!r} is none", hint=f"it is one of {', '.join(get_args(Precision))}")
     return text  # type: ignore[return-value]  # just checked against the very list
+
+
+def find_recipes(specs: list[str] | None, precision: str = "auto") -> tuple[Recipe, ...]:
+    """Of `--recipe`, which stands in place of `--precision`. Raises UserError."""
+    from dlpipe.errors import UserError
+    from dlpipe.measure.tolerances import TOLERANCES
+    from dlpipe.passes.recipes import recipe
+
+    if specs and precision != "auto":
+        raise UserError("--recipe and --precision exclude each other", hint="the precisions are recipes too")
+    found = tuple(recipe(spec) for spec in dict.fromkeys(specs or ()))
+    names = [each.name for each in found]
+    if len(set(names)) < len(names):
+        raise UserError(f"two recipes have one name: {', '.join(names)}", hint="the file's `name` tells them apart")
+    for each in found:
+        if each.judged_as not in TOLERANCES:
+            raise UserError(
+                f"recipe {each.name}: there is no tolerance {each.tolerance!r}",
+                hint=f"there are: {', '.join(TOLERANCES)}",
+            )
+    return found
+
+
+def parse_confidence(text: str | None) -> float | None:
+    """Raises UserError."""
+    from dlpipe.errors import UserError
+
+    if text not in (None, "95%"):
+        raise UserError(f"--gate-confidence {text!r}: only 95% is computed")
+    return 0.95 if text else None

@@ -29,11 +29,11 @@ def execute(
     if out is not None and out.is_dir():
         raise UserError(f"{out} is a folder", hint="name a file, e.g. -o outputs.npz")
     model = load(session, spec, "model", options)
-    feed(session, model, data, labels=labels)
+    feed(session, model.contract, model.feeds, data, labels=labels)
     names = list(labels or model.contract.labels)
     outcomes = session.executor.run(
         [
-            run_stage(model, "run", "samples"),
+            run_stage(session, model, "run", "samples"),
             Stage("summary", "measure", summarise_call(names), {"data": "run", "items": "samples"}),
         ]
     )

@@ -6,15 +6,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from dlpipe.contracts.backend import Backend, Target
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.errors import BadModel, Unsupported
+from dlpipe.errors import BadModel, Unsupported, UserError
 from dlpipe.ir.contract import Contract
+from dlpipe.measure.tolerances import tolerance_of
+from dlpipe.package.contents import DOCUMENTS, before_encryption
+from dlpipe.pipeline import boards
+from dlpipe.pipeline.chained import Link
 from dlpipe.pipeline.imported import import_model
+from dlpipe.pipeline.output import MANIFEST
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.store import File, Tree, hash_file
-from dlpipe.targets.registry import backend, target
+from dlpipe.targets.registry import backend
+from dlpipe.targets.registry import target as find_target
 
 RUN_FILE = "run.json"
 
@@ -35,7 +43,11 @@ class Runnable:
     frontend: Frontend | None = None
     sniffed: Sniffed | None = None
     source: str | None = None
+    layers: Call | None = None  # of an original: what each of its layers gives
     variant: str = "fp32"
+    tool: Backend | None = None  # of an artefact, and the target it was compiled for
+    target: Target | None = None
+    chain: tuple[Link, ...] = ()  # of an artefact in parts, in place of `run`
 
 
 def load(session: Session, spec: str, name: str, options: ImportOptions = ImportOptions()) -> Runnable:  # noqa: B008 - frozen
@@ -56,18 +68,28 @@ def load(session: Session, spec: str, name: str, options: ImportOptions = Import
         frontend=imported.frontend,
         sniffed=imported.sniffed,
         source=source,
+        layers=imported.frontend.layers_call(imported.sniffed, imported.options),
     )
 
 
 def _artifact(session: Session, path: Path) -> Runnable:
+    if before_encryption(path) is not None:
+        raise UserError(
+            f"{path} is encrypted", hint="load it with its load_encrypted.py, or `dlpipe package decrypt` it first"
+        )
     try:
         how = json.loads((path / RUN_FILE).read_text(encoding="utf-8"))
-        where, tool, variant = target(how["target"]), backend(how["backend"]), str(how["variant"])
+        where, tool, variant = find_target(how["target"]), backend(how["backend"]), str(how["variant"])
+        tolerance_of(variant)  # KeyError for a precision that is none
         contract = Contract.read(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadModel(f"{path} is not a whole artefact of dlpipe: {error}", hint="convert the model again") from error
     tree = f"tree:{session.store.ingest(path).digest}"
-    run = tool.run_call(where, variant)
+    if "parts" in how:
+        return Runnable(
+            str(path), contract, tree, None, None, {}, variant=variant, chain=_chain(session, path, where, how)
+        )
+    run = boards.run_call(tool, where, variant)
     if run is None:
         raise Unsupported(f"nothing here can execute {path} ({where.name})")
     return Runnable(
@@ -75,19 +97,40 @@ def _artifact(session: Session, path: Path) -> Runnable:
         contract=contract,
         feeds=tree,
         run=run,
-        time=tool.timing_call(where, variant),
+        time=boards.timing_call(tool, where, variant),
         inputs={"artifact": tree},
         variant=variant,
+        tool=tool,
+        target=where,
     )
 
 
+def _chain(session: Session, path: Path, where: Target, how: Mapping[str, Any]) -> tuple[Link, ...]:
+    links = []
+    try:
+        for each in how["parts"]:
+            call = boards.run_call(backend(each["backend"]), where, each["variant"])
+            if call is None:
+                raise Unsupported(f"nothing here can execute {path} ({where.name})")
+            if Path(each["folder"]).name != each["folder"]:
+                raise ValueError(f"{each['folder']} is no folder of it")
+            tree = session.store.ingest(path / each["folder"]).digest
+            links.append(Link(call, f"tree:{tree}", tuple(each["inputs"])))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadModel(f"{path} is not a whole artefact of dlpipe: {error}", hint="convert the model again") from error
+    return tuple(links)
+
+
 def artifact_digest(spec: str) -> str:
-    """Of an artefact's folder, as it lies there; anything else is taken for a digest itself."""
+    """Of an artefact's folder as it lies there, without what signing and `compile` added; of an encrypted one, of what
+    it was before. Anything else is taken for a digest itself."""
     path = Path(spec).resolve()
     if not path.is_dir():
         return spec
+    if (encrypted := before_encryption(path)) is not None:
+        return str(encrypted["artifact"])
     return Tree.of(
         File(each.relative_to(path).as_posix(), hash_file(each), each.stat().st_size, bool(each.stat().st_mode & 0o100))
         for each in path.rglob("*")
-        if each.is_file()
+        if each.is_file() and not (each.parent == path and each.name in (*DOCUMENTS, MANIFEST))
     ).digest

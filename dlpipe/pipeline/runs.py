@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dlpipe.errors import UserError
+from dlpipe.pipeline.model_file import beside
+from dlpipe.pipeline.store import hash_file
+from dlpipe.report.compression import Compression
 from dlpipe.report.schema import Report
 from dlpipe.toolchains.manager import default_cache_dir
 
@@ -19,10 +22,33 @@ def find_report(run: str) -> Report:
     return Report.read(run_folder(run))
 
 
+def find_compression(run: str) -> Compression | None:
+    """Of a run of `compress`, by its id, its report, or the model that it wrote; None where it is none."""
+    path = Path(run)
+    if path.is_file() and path.suffix == ".onnx":
+        path = beside(path, "report.json")
+    elif not path.exists() and "/" not in run:
+        path = default_cache_dir() / "runs" / run
+    return Compression.read(path)
+
+
+def compressed_digest(spec: str) -> str | None:
+    """Of the folder that a model written by `compress` comes from; None for what is no such model. Raises UserError
+    where the report beside the model speaks of another one."""
+    path = Path(spec)
+    if not path.is_file() or path.suffix != ".onnx" or (found := find_compression(spec)) is None:
+        return None
+    if found.chosen is None or found.chosen.model_sha256 != hash_file(path):
+        raise UserError(
+            f"{beside(path, 'report.json').name} speaks of another model than {path.name}", hint="compress it again"
+        )
+    return found.chosen.digest
+
+
 def run_folder(run: str) -> Path:
     """The folder of a run, by its id, or by a report that names it. Raises UserError when it is not known here."""
     runs = default_cache_dir() / "runs"
-    run_id = Report.read(Path(run)).run if Path(run).exists() else run
+    run_id = (find_compression(run) or Report.read(Path(run))).run if Path(run).exists() else run
     folder = runs / run_id
     if "/" in run_id or not folder.is_dir():
         known = sorted((each.name for each in runs.glob("*") if (each / "report.json").exists()), reverse=True)[:3]

@@ -7,14 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dlpipe.data import subset_call
+from dlpipe.contracts.backend import Target
+from dlpipe.data import part_call, subset_call
 from dlpipe.errors import StageFailed, Unsupported, UserError
 from dlpipe.ir.calls import golden_call
-from dlpipe.measure import accuracy_call
+from dlpipe.measure import TOP1, Metric
 from dlpipe.measure.tolerances import BOUNDED
-from dlpipe.pipeline.feeding import from_data, generated, read_labels
+from dlpipe.pipeline.by_metric import accuracy_stage, settled
+from dlpipe.pipeline.feeding import affordable, from_data, generated, read_labels
 from dlpipe.pipeline.imported import Imported
-from dlpipe.pipeline.request import CALIBRATION_SAMPLES, EMULATED_SAMPLES, SEED, ConvertRequest
+from dlpipe.pipeline.request import (
+    CALIBRATION_SAMPLES,
+    EMULATED_SAMPLES,
+    SEED,
+    TRAINING_SAMPLES,
+    TRAINING_SHARE,
+    ConvertRequest,
+)
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 
@@ -35,7 +44,8 @@ class SampleSet:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """`full` is used where the host itself runs the model, `emulated` (a subset) under an emulator."""
+    """`full` is used where the host itself runs the model, `emulated` (a subset) under an emulator. `train` shares no
+    sample with them, unless the user gave the same data twice; None: nothing is trained in this run."""
 
     full: SampleSet
     emulated: SampleSet
@@ -46,6 +56,23 @@ class Samples:
     count: int
     names: tuple[str, ...]
     kind: ReferenceKind = "original"  # who made the reference
+    train: str | None = None
+    trained_on: int = 0
+    train_source: str | None = None
+    metric: Metric = TOP1  # by which labelled samples are judged
+    unknown: str = "no labelled data was given (--data): accuracy is unknown"  # why, where they are not labelled
+
+    def of(self, target: Target) -> SampleSet:
+        """What an artefact for it is run on."""
+        return self.full if target.runner in ("native", "device") else self.emulated
+
+    @property
+    def told_apart(self) -> str:
+        """What was trained on and what was measured on."""
+        if self.train is None:
+            return f"measured on {self.count:,} samples, calibrated on some of them"
+        where = f"of {self.train_source}" if self.train_source else "of the same data, which measuring never saw"
+        return f"measured on {self.count:,} samples; trained and calibrated on {self.trained_on:,} {where}"
 
 
 def make_samples(
@@ -53,21 +80,32 @@ def make_samples(
 ) -> Samples:
     """`meanwhile` are executed beside the original, which is often the longest of all."""
     executor = session.executor
+    if request.train_data is not None and (request.data is None or request.reference is not None):
+        raise UserError("--train-data goes with --data", hint="what is trained on one is measured on the other")
     if request.reference is not None:
         executor.run(_golden(session, request.reference, imported))
     elif request.data:
-        labels = read_labels(request.labels) if request.labels else ()
-        executor.run(from_data(session, request.data, imported.contract, imported.ir, labels=labels))
+        _read(session, request, imported)
     else:
-        executor.run(generated(imported.ir, request.options.dims))
+        sizes = imported.contract.sizes_of(request.sample_dims)
+        executor.run(generated(imported.ir, {**request.options.dims, **sizes}))
     value = executor.outcomes["samples"].value
+    train = "samples:train" if "samples:train" in executor.outcomes else None
     stages = [] if "reference" in executor.outcomes else [_reference(imported)]
-    for name, limit in (("emulated", EMULATED_SAMPLES), ("calibration", CALIBRATION_SAMPLES), ("timing", 1)):
-        stages.append(Stage(f"samples:{name}", "data", subset_call(limit, SEED), {"data": "samples"}))
+    for name, limit, source in (
+        ("emulated", EMULATED_SAMPLES, "samples"),
+        ("calibration", CALIBRATION_SAMPLES, train or "samples"),
+        ("timing", 1, "samples"),
+    ):
+        stages.append(Stage(f"samples:{name}", "data", subset_call(limit, SEED), {"data": source}))
     stages.append(Stage("reference:emulated", "data", subset_call(EMULATED_SAMPLES, SEED), {"data": "reference"}))
+    truth = value.get("truth", "class")
+    metric = settled(session, request.metric, truth)
     if value["labelled"]:
+        # Numbers that come with the data may be other ones than what the model answers, unless the user says so.
+        meant = request.metric is not None or truth == "class"
         stages += [
-            Stage(f"accuracy:{name}", "measure", accuracy_call(), {"candidate": name, "labels": samples})
+            accuracy_stage(f"accuracy:{name}", metric, {"candidate": name, "labels": samples}, required=meant)
             for name, samples in (("reference", "samples"), ("reference:emulated", "samples:emulated"))
         ]
     try:
@@ -75,6 +113,8 @@ def make_samples(
     except StageFailed as error:
         _tell_guessed_dims(error, value.get("dims") or {})
         raise
+    judged = executor.outcomes.get("accuracy:reference")
+    unfit = judged.reason if judged is not None and judged.status != "ok" else None
     made = executor.outcomes["reference"].value or {}
     bounded = dict.fromkeys(imported.description.get("bounded", ()), BOUNDED)
     resolution = {**bounded, **imported.contract.metadata.get("resolution", {})}
@@ -83,12 +123,48 @@ def make_samples(
         emulated=SampleSet("samples:emulated", "reference:emulated", resolution),
         calibration="samples:calibration",
         timing="samples:timing",
-        labelled=bool(value["labelled"]),
+        labelled=bool(value["labelled"]) and unfit is None,
         source=str(request.reference or request.data or "generated"),
         count=value["count"],
         names=tuple(value.get("names") or ()),
         kind=made.get("kind", "original"),
+        train=train,
+        trained_on=executor.outcomes[train].value["count"] if train else 0,
+        train_source=request.train_data,
+        metric=metric,
+        **({"unknown": f"the labels do not suit {metric.name}, accuracy is unknown: {unfit}"} if unfit else {}),
     )
+
+
+def _read(session: Session, request: ConvertRequest, imported: Imported) -> None:
+    """Executes `samples`, and `samples:train` where the request trains or brings data for it."""
+    assert request.data is not None
+    executor, contract = session.executor, imported.contract
+    labels = read_labels(request.labels) if request.labels else ()
+    limit = affordable(contract, request.measured)
+    if request.train_data is not None:
+        many = affordable(contract, TRAINING_SAMPLES)
+        executor.run(
+            [
+                *from_data(session, request.data, contract, imported.ir, labels=labels, limit=limit),
+                *from_data(
+                    session, request.train_data, contract, imported.ir, labels=labels, name="samples:train", limit=many
+                ),
+            ]
+        )
+    elif request.trains():
+        many = affordable(contract, TRAINING_SAMPLES)
+        whole = {"data": "samples:all"}
+        kept = 1 - TRAINING_SHARE
+        executor.run(
+            [
+                *from_data(session, request.data, contract, imported.ir, labels=labels, name="samples:all", limit=many),
+                Stage("samples", "data", part_call(0.0, kept, SEED, limit), whole),
+                Stage("samples:train", "data", part_call(kept, 1.0, SEED), whole),
+            ]
+        )
+    else:
+        executor.run(from_data(session, request.data, contract, imported.ir, labels=labels, limit=limit))
 
 
 def _tell_guessed_dims(error: StageFailed, dims: Mapping[str, int]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from dlpipe.report.schema import Artifact, Gate, Selected
+from dlpipe.report.schema import Artifact, Gate, RunnerUp, Selected
 
 
 def select(artifacts: Iterable[Artifact], broken_paths: set[str]) -> Selected | None:
@@ -15,21 +15,35 @@ def select(artifacts: Iterable[Artifact], broken_paths: set[str]) -> Selected | 
         return None
     timed = [each for each in left if _latency(each) is not None]
     if timed:
-        best = min(timed, key=lambda each: (_latency(each) or 0.0, each.path))
-        return Selected(
-            path=best.path,
-            basis="measured-latency",
-            backend=best.backend,
-            variant=best.variant,
-            reason=f"fastest of {len(timed)} that passed: median {_latency(best):.3g} ms on this target",
-        )
-    best = min(left, key=lambda each: (each.size_bytes or 0, each.path))
-    return Selected(
-        path=best.path,
-        basis="unmeasured-speed",
-        backend=best.backend,
-        variant=best.variant,
-        reason=f"smallest of {len(left)} that passed; no timings from the target itself",
+        best, others = _ranked(timed, lambda each: _latency(each) or 0.0)
+        untimed = tuple(_runner_up(each, None) for each in left if each not in timed)
+        reason = f"fastest of {len(timed)} that passed: median {_latency(best):.3g} ms on this target"
+        return _selected(best, "measured-latency", reason, (*others, *untimed))
+    best, others = _ranked(left, lambda each: float(each.size_bytes or 0))
+    reason = f"smallest of {len(left)} that passed; no timings from the target itself"
+    return _selected(best, "unmeasured-speed", reason, others)
+
+
+def _ranked(left: list[Artifact], cost: Callable[[Artifact], float]) -> tuple[Artifact, tuple[RunnerUp, ...]]:
+    best, *others = sorted(left, key=lambda each: (cost(each), each.path))
+    least = cost(best)
+    return best, tuple(_runner_up(each, cost(each) / least if least else None) for each in others)
+
+
+def _runner_up(each: Artifact, times: float | None) -> RunnerUp:
+    return RunnerUp(path=each.path, backend=each.backend, variant=each.variant, times=times)
+
+
+def _selected(best: Artifact, basis: str, reason: str, others: tuple[RunnerUp, ...]) -> Selected:
+    return Selected.model_validate(
+        {
+            "path": best.path,
+            "basis": basis,
+            "backend": best.backend,
+            "variant": best.variant,
+            "reason": reason,
+            "runners_up": others,
+        }
     )
 
 

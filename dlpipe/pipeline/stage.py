@@ -77,6 +77,7 @@ def key_parts(stage: Stage, inputs: Mapping[str, str], toolchains: Digests) -> d
         "toolchain": {call.toolchain: toolchains.digest(call.toolchain)},
         "resources": {name: toolchains.digest(name) for name in call.resources},
         "code": code_version(call.worker, call.libraries),
+        **({"board": call.board} if call.board else {}),
     }
 
 

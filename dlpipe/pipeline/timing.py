@@ -18,6 +18,7 @@ from dlpipe.contracts.call import Call
 from dlpipe.contracts.json import digest
 from dlpipe.measure.machine import fingerprint
 from dlpipe.measure.timing import BASELINES, interleave
+from dlpipe.pipeline import boards
 from dlpipe.pipeline.events import StageFinished, StageProgress, StageStarted
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome, Stage, key_parts
@@ -37,8 +38,9 @@ class Timed:
     inputs: Mapping[str, str]
 
 
-def measure_timing(session: Session, candidates: list[Timed]) -> Outcome:
-    """Returns the outcome whose value maps each name to what `measure.timing` found, with the date of the runs."""
+def measure_timing(session: Session, candidates: list[Timed], name: str = STAGE) -> Outcome:
+    """Returns the outcome whose value maps each name to what `measure.timing` found, with the date of the runs.
+    `name`: of the stage, for a second machine's timings."""
     executor = session.executor
     stages = [Stage(each.name, "timing", each.call) for each in candidates]
     parts: dict[str, Any] = {
@@ -53,8 +55,8 @@ def measure_timing(session: Session, candidates: list[Timed]) -> Outcome:
     stage = stages[0]
     record = session.store.get(key)
     if record is None:
-        session.bus.emit(StageStarted(stage=STAGE, kind="timing"))
-        with _alone(session.cache):
+        session.bus.emit(StageStarted(stage=name, kind="timing"))
+        with alone(session.cache):
             value = _run(session, candidates)
         record = Record(
             key=key,
@@ -71,9 +73,9 @@ def measure_timing(session: Session, candidates: list[Timed]) -> Outcome:
     else:
         cache = "hit"
     session.bus.emit(
-        StageFinished(stage=STAGE, kind="timing", cache=cache, seconds=time.monotonic() - started, status="ok")
+        StageFinished(stage=name, kind="timing", cache=cache, seconds=time.monotonic() - started, status="ok")
     )
-    outcome = executor.outcomes[STAGE] = Outcome(stage, "ok", cache, key, record)
+    outcome = executor.outcomes[name] = Outcome(stage, "ok", cache, key, record)
     return outcome
 
 
@@ -83,6 +85,10 @@ def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
         timers: dict[str, Callable[[int, int], Mapping[str, Any]]] = {}
         workers: dict[tuple[str, tuple[str, ...]], Any] = {}
         for index, each in enumerate(candidates):
+            if each.call.board is not None:
+                there = boards.timer(each.call, each.inputs, handle_of(each), executor.fill)
+                timers[each.name] = held.enter_context(there)
+                continue
             seat = (each.call.toolchain, each.call.resources)
             if seat not in workers:
                 workers[seat] = held.enter_context(executor.pool.worker(*seat))
@@ -101,11 +107,17 @@ def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
 
 def _timer(worker: Any, each: Timed, place: Any) -> Callable[[int, int], Mapping[str, Any]]:
     def run(warmup: int, runs: int) -> Mapping[str, Any]:
-        params = {**each.call.params, "handle": each.name, "warmup": warmup, "runs": runs}
+        params = {**each.call.params, "handle": handle_of(each), "warmup": warmup, "runs": runs}
         value: Mapping[str, Any] = worker.call(replace(each.call, params=params), place, _ignore)
         return value
 
     return run
+
+
+def handle_of(each: Timed) -> str:
+    """Under which its worker keeps the model open: another one for another model of the same name, since a worker lives
+    through several timings."""
+    return digest({"name": each.name, "inputs": dict(each.inputs), "params": dict(each.call.params)})
 
 
 def _ignore(event: Mapping[str, Any]) -> None:
@@ -113,7 +125,7 @@ def _ignore(event: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _alone(cache: Path) -> Iterator[None]:
+def alone(cache: Path) -> Iterator[None]:
     """One timing at a time on this machine, whoever runs dlpipe."""
     with (cache / "timing.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -17,7 +17,7 @@ _IMPORT = re.compile(r"^\s*(?:from\s+(\w[\w.]*)\s+import\b|import\s+(\w[^#\n;]*)
 _HINT = "e.g. --factory net:build for the function build of net.py beside the model, or --factory path/net.py:build"
 
 
-def find_code(factory: str, model: Path) -> tuple[str, dict[str, Path]]:
+def find_code(factory: str, model: Path, option: str = "--factory") -> tuple[str, dict[str, Path]]:
     """(`module:function` as the worker imports it, name in the source tree -> file).
 
     The module is a .py file or package beside the model or in the working folder, or a file named by its path; what it
@@ -27,36 +27,36 @@ def find_code(factory: str, model: Path) -> tuple[str, dict[str, Path]]:
     if not colon and model.suffix == ".py":  # the model is the code
         where = str(model)
     if not where or not _FUNCTION.fullmatch(function):
-        raise UserError(f"--factory {factory!r} is not module:function", hint=_HINT)
+        raise UserError(f"{option} {factory!r} is not module:function", hint=_HINT)
     if where.endswith(".py"):
         file = Path(where).expanduser()
         if not file.is_file() and not file.is_absolute():
             file = model.parent / file
         if not file.is_file() or not file.stem.isidentifier():
-            raise UserError(f"--factory: there is no Python file {where}", hint=_HINT)
+            raise UserError(f"{option}: there is no Python file {where}", hint=_HINT)
         module, folder = file.stem, file.parent
     else:
-        module, folder = where, _folder(where, model)
+        module, folder = where, _folder(where, model, option)
     files: dict[str, Path] = {}
-    _collect(module.partition(".")[0], folder, files)
+    _collect(module.partition(".")[0], folder, files, option)
     return f"{module}:{function}", files
 
 
-def _folder(module: str, model: Path) -> Path:
+def _folder(module: str, model: Path, option: str) -> Path:
     places = dict.fromkeys((model.resolve().parent, Path.cwd()))
     if model.is_dir():
         places = {model.resolve(): None, **places}
     found = [place for place in places if any(_files(module.partition(".")[0], place))]
     if not found:
         looked = " nor in ".join(str(place) for place in places)
-        raise UserError(f"--factory: there is no {module.replace('.', '/')}.py in {looked}", hint=_HINT)
+        raise UserError(f"{option}: there is no {module.replace('.', '/')}.py in {looked}", hint=_HINT)
     if len(found) > 1:
         both = " and in ".join(str(place) for place in found)
-        raise UserError(f"--factory: {module!r} is in {both}", hint="name the file by its path: path/file.py:function")
+        raise UserError(f"{option}: {module!r} is in {both}", hint="name the file by its path: path/file.py:function")
     return found[0]
 
 
-def _collect(module: str, folder: Path, files: dict[str, Path]) -> None:
+def _collect(module: str, folder: Path, files: dict[str, Path], option: str) -> None:
     """`module` of that folder, and the modules of that folder which it imports, directly or not."""
     waiting = [module]
     while waiting:
@@ -66,7 +66,7 @@ def _collect(module: str, folder: Path, files: dict[str, Path]) -> None:
                 continue
             files[name] = file
             if len(files) > MANY_FILES:
-                raise UserError(f"--factory: {module} would take more than {MANY_FILES:,} files along", hint=_HINT)
+                raise UserError(f"{option}: {module} would take more than {MANY_FILES:,} files along", hint=_HINT)
             waiting += _imported(file)
 
 

@@ -68,6 +68,12 @@ def find_zoo_model(name: str) -> ZooModel:
     return _read(path)
 
 
+def data_of(model: str) -> str | None:
+    """What comes with `zoo:NAME` to measure it on; None for another model. Raises UserError as `find_zoo_model`."""
+    found = find_zoo_model(model.removeprefix("zoo:")).data if model.startswith("zoo:") else None
+    return str(found) if found is not None else None
+
+
 def _read(path: Path) -> ZooModel:
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     for key in ("model", "data"):

@@ -3,8 +3,12 @@
 from dlpipe.report.schema import (
     Artifact,
     Environment,
+    FrameworkRow,
     Gate,
+    Kernel,
+    Layer,
     Measured,
+    ModelView,
     Note,
     Reference,
     Report,
@@ -13,13 +17,18 @@ from dlpipe.report.schema import (
     Selected,
     Source,
     Stage,
+    Weight,
 )
 
 __all__ = [
     "Artifact",
     "Environment",
+    "FrameworkRow",
     "Gate",
+    "Kernel",
+    "Layer",
     "Measured",
+    "ModelView",
     "Note",
     "Reference",
     "Report",
@@ -28,4 +37,5 @@ __all__ = [
     "Selected",
     "Source",
     "Stage",
+    "Weight",
 ]

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from xml.etree import ElementTree
 
-from dlpipe.report import words
-from dlpipe.report.schema import Report
+from dlpipe.report import summary, words
+from dlpipe.report.schema import Gate, Report
+
+_Case = tuple[str, str, str, str | None, float | None]  # class, name, state, reason, seconds
+_STATES = {True: "passed", False: "failed", None: "unverified"}
 
 
 def render_junit(report: Report) -> str:
     """One case per stage, artefact and gate. What is unverified or was skipped is `skipped`, never passed."""
-    suites = ElementTree.Element("testsuites", name="dlpipe")
-    _suite(suites, "stages", [(s.kind, s.id, s.status, s.reason, s.seconds) for s in report.stages])
     artifacts = [(f"{a.target}.{a.backend}", a.path, a.verdict, a.reason, None) for a in report.artifacts]
-    _suite(suites, "artefacts", artifacts)
-    states = {True: "passed", False: "failed", None: "unverified"}
-    _suite(suites, "gates", [(g.subject, g.name, states[g.passed], g.reason, None) for g in report.gates])
-    ElementTree.indent(suites)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
+    return _document(
+        {
+            "stages": [(s.kind, s.id, s.status, s.reason, s.seconds) for s in report.stages],
+            "artefacts": artifacts,
+            "gates": [(g.subject, g.name, _STATES[g.passed], summary.gate(g), None) for g in report.gates],
+        }
+    )
 
 
-def _suite(
-    parent: ElementTree.Element, title: str, cases: Sequence[tuple[str, str, str, str | None, float | None]]
-) -> None:
+def render_gates(gates: Iterable[Gate], broken: Collection[Gate]) -> str:
+    """Of `dlpipe gate`: one case per gate, a failure for each broken one."""
+    cases = [
+        (each.subject, each.name, "failed" if each in broken else _STATES[each.passed], summary.gate(each), None)
+        for each in gates
+    ]
+    return _document({"gates": cases})
+
+
+def _document(suites: dict[str, Sequence[_Case]]) -> str:
+    root = ElementTree.Element("testsuites", name="dlpipe")
+    for title, cases in suites.items():
+        _suite(root, title, cases)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(parent: ElementTree.Element, title: str, cases: Sequence[_Case]) -> None:
     states = [state for _, _, state, _, _ in cases]
     suite = ElementTree.SubElement(parent, "testsuite", name=title, tests=str(len(cases)))
     suite.set("failures", str(states.count("failed")))
+    suite.set("errors", "0")
     suite.set("skipped", str(states.count("unverified") + states.count("skipped")))
     for group, name, state, reason, seconds in cases:
         case = ElementTree.SubElement(suite, "testcase", classname=words.plain(group), name=words.plain(name))

@@ -25,20 +25,36 @@ def render_markdown(report: Report) -> str:
             f"{text(original.metric.capitalize())} of the original: {score}. The tables give what was lost of it.",
         ]
     if report.stages:
-        columns = ("stage", "status", "cache", "error", "accuracy loss", "latency", "speed-up", "size")
+        columns = ("stage", "status", "cache", "error", summary.loss(report), "latency", "speed-up", "size")
         lines += ["", "## Stages", "", *table(columns, stage_rows(report))]
     if report.artifacts:
         rows = [
-            [text(each.target), text(summary.name(each)), each.verdict, text(each.ran_on),
-             words.fidelity(each.fidelity), summary.accuracy(each),
-             words.size(each.size_bytes) if each.size_bytes is not None else words.NOTHING, text(each.reason or "")]
+            [text(each.target), text(summary.name(each)), summary.verdict(each), text(each.ran_on),
+             words.fidelity(each.fidelity), words.drop(each.accuracy),
+             words.size(each.size_bytes) if each.size_bytes is not None else words.NOTHING,
+             text(each.reason or summary.parts(each))]
             for each in report.artifacts
         ]  # fmt: skip
-        columns = ("target", "artefact", "verdict", "ran on", "error", "accuracy loss", "size", "why")
+        columns = ("target", "artefact", "verdict", "ran on", "error", summary.loss(report), "size", "why")
         lines += ["", "## Artefacts", "", *table(columns, rows)]
+    estimates = [
+        [text(each.target), text(summary.name(each)), text(name), words.value(figure), figure.provenance,
+         text(figure.reason or "")]
+        for each in report.artifacts
+        for name, figure in summary.estimates(each).items()
+    ]  # fmt: skip
+    if estimates:
+        heads = ("target", "artefact", "figure", "value", "provenance", "from")
+        lines += ["", "## What the tools say of their artefacts", "", *table(heads, estimates)]
+    if agreement := summary.agreement(report):
+        lines += ["", f"{text(agreement)}."]
     for target, choice in report.selected.items():
         why = text(choice.reason or choice.basis.replace("-", " "))
-        lines += ["", f"Selected for {text(target)}: `{code(choice.path)}` ({why})."]
+        others = summary.runners_up(choice)
+        lines += [
+            "",
+            f"Selected for {text(target)}: `{code(choice.path)}` ({why}{f'; {text(others)}' if others else ''}).",
+        ]
     if report.gates:
         verdict = {True: "passed", False: "**failed**", None: "unverified"}
         rows = [
@@ -69,7 +85,7 @@ def _figures(stage: Stage) -> tuple[str, ...]:
     return (
         stage.status,
         words.fidelity(stage.fidelity),
-        summary.accuracy(stage),
+        words.drop(stage.accuracy),
         words.value(stage.cost.get("latency_p50")),
         words.speedup(summary.main_speedup(stage.speedups)),
         words.value(stage.cost.get("size")),

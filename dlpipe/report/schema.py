@@ -64,11 +64,25 @@ class Samples(Value):
     digest: str | None = None
 
 
+class DepartsAt(Value):
+    """Where a model begins to depart from the one that it was made of. verdict: "node" (fed with the reference's values
+    this node departs all the same), "accumulates" (no node does so), "together" (compiled alone it agrees), "somewhere"
+    (compiled alone it could not be judged) or "unknown". command: what looks again, and closer."""
+
+    verdict: Literal["node", "accumulates", "together", "somewhere", "unknown"]
+    node: str | None = None
+    op: str | None = None
+    reference_node: str | None = None  # that made the same value in the model it was made of
+    said: str
+    command: str | None = None
+
+
 class Measured(Value):
     """The blocks that stages and artefacts have in common. A block that is None has its reason beside it."""
 
     fidelity: Fidelity | None = None
     fidelity_reason: str | None = None
+    departs_at: DepartsAt | None = None  # where `fidelity` did not pass
     accuracy: Accuracy | None = None
     accuracy_reason: str | None = None
     cost: dict[str, Figure] = Field(default_factory=dict)  # keys: see cli.md; times in ms, sizes in bytes, rates per s
@@ -99,6 +113,24 @@ class Stage(Measured):
     changes: dict[str, Scalar] = Field(default_factory=dict)  # what the stage did, e.g. {"BatchNormalization": -9}
 
 
+class Refusal(Value):
+    """Why pre-flight ruled an artefact out. op, nodes: what is to blame; hint: what would help."""
+
+    reason: str
+    op: str | None = None
+    node: str | None = None
+    nodes: tuple[str, ...] = ()
+    hint: str | None = None
+
+
+class Part(Value):
+    """Of an artefact that several backends make together."""
+
+    backend: str
+    variant: str
+    nodes: tuple[str, ...]
+
+
 class Artifact(Measured):
     target: str
     backend: str
@@ -110,7 +142,12 @@ class Artifact(Measured):
     verdict: Literal["passed", "failed", "unverified"]
     provenance: Provenance
     reason: str | None = None  # why it failed, is unverified, or does not exist
+    refusals: tuple[Refusal, ...] = ()
+    parts: tuple[Part, ...] = ()  # in the order in which they are called
     files: dict[str, int] = Field(default_factory=dict)  # name -> bytes
+    isa: tuple[str, ...] | None = (
+        None  # extensions that its own machine code needs, in Linux's names; None: it has none
+    )
 
 
 class ScorecardRow(Value):
@@ -119,6 +156,14 @@ class ScorecardRow(Value):
     variant: str | None = None  # of the artefact that the row speaks of
     artifact: str | None = None  # its path
     indicators: dict[str, Figure]  # ids: dlpipe/report/indicators.toml
+
+
+class FrameworkRow(Value):
+    """What this conversion measured of the framework that the model was trained with."""
+
+    framework: str
+    tool: str | None = None  # what ran the original, e.g. "tensorflow 2.21.0"
+    indicators: dict[str, Figure]  # ids: dlpipe/report/training.toml
 
 
 class Gate(Value):
@@ -133,12 +178,23 @@ class Gate(Value):
     samples_needed: int | None = None  # what sample size would resolve the limit
 
 
+class RunnerUp(Value):
+    """Another artefact that passed and keeps the limits. `times`: its latency, or its size where nothing was timed,
+    over that of the selected one; at least 1."""
+
+    path: str
+    backend: str
+    variant: str
+    times: float | None = None
+
+
 class Selected(Value):
     path: str
     basis: Literal["measured-latency", "unmeasured-speed"]
     backend: str | None = None
     variant: str | None = None
     reason: str | None = None  # one sentence: why this one
+    runners_up: tuple[RunnerUp, ...] = ()  # best first
 
 
 class Environment(Value):
@@ -148,6 +204,52 @@ class Environment(Value):
     python: str | None = None
     toolchains: dict[str, str] = Field(default_factory=dict)  # name -> lock digest
     tools: dict[str, str] = Field(default_factory=dict)  # name -> version
+
+
+class Layer(Value):
+    """A node of a model's graph. `after`: indices of the nodes that it takes its inputs from. `error`: the largest of
+    its output for one sample, over the range that the same layer had in the imported model; None: it had no such."""
+
+    name: str
+    op: str
+    after: tuple[int, ...] = ()
+    error: FiniteFloat | None = None
+
+
+class Kernel(Value):
+    """What ONNX Runtime executes of a model, per inference. Its name is that of a layer that went into it."""
+
+    name: str
+    op: str
+    milliseconds: FiniteFloat
+
+
+class Weight(Value):
+    """How a weight is distributed: `counts` in equal steps from `low` to `high`. A quantised one as the numbers that it
+    stands for. `every`: only every so many-th element was looked at."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    low: FiniteFloat
+    high: FiniteFloat
+    mean: FiniteFloat
+    std: FiniteFloat
+    counts: tuple[int, ...]
+    every: int = 1
+
+
+class ModelView(Value):
+    """A model to look at: the first of its nodes, the largest of its weights; the counts are of all."""
+
+    stage: str
+    nodes: tuple[Layer, ...] = ()
+    node_count: int = 0
+    error_reason: str | None = None  # why no layer was compared
+    kernels: tuple[Kernel, ...] = ()  # longest first
+    kernels_reason: str | None = None
+    weights: tuple[Weight, ...] = ()  # largest first
+    weight_count: int = 0
 
 
 class Report(Value):
@@ -163,8 +265,10 @@ class Report(Value):
     stages: tuple[Stage, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     scorecard: tuple[ScorecardRow, ...] = ()
+    framework: FrameworkRow | None = None
     gates: tuple[Gate, ...] = ()
     selected: dict[str, Selected] = Field(default_factory=dict)
+    views: tuple[ModelView, ...] = ()  # the imported model, then those that artefacts were made from
     notes: tuple[Note, ...] = ()
     environment: Environment | None = None
     seconds: FiniteFloat | None = None  # wall time of the whole run

@@ -102,7 +102,7 @@ def _accuracy(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG
         return Figure.absent(artifact.accuracy_reason, "fraction") if artifact.accuracy_reason else None
     # The answers of an emulated artefact are those of the real one: only its speed is the emulator's.
     reason = f"{found.metric}, {found.n} samples"
-    return Figure(value=found.value, unit="fraction", provenance=artifact.provenance, reason=reason)
+    return Figure(value=found.value, unit=found.unit, provenance=artifact.provenance, reason=reason)
 
 
 def _storage(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dlpipe.contracts.figure import Figure
 from dlpipe.report import grouping, summary, words
 from dlpipe.report.console import PlainConsole
 from dlpipe.report.schema import Artifact, Measured, Report, Stage
@@ -16,6 +19,7 @@ _STYLES = {
     "failed": "bold red",
     "unverified": "yellow",
     "skipped": "dim",
+    "ruled out": "dim",
     "warning": "yellow",
     "error": "bold red",
     "info": "dim",
@@ -58,13 +62,20 @@ def render_terminal(report: Report, *, color: bool = True, console: Console | No
     for target in dict.fromkeys(each.target for each in report.artifacts):
         out.print()
         out.print(_artifacts(report, target, notes))
+        for artifact in report.artifacts:
+            if artifact.target == target and artifact.parts:
+                out.print(Text(f"  {summary.name(artifact)}: in parts: {summary.parts(artifact)}"))
+            if artifact.target == target and (estimates := summary.estimates(artifact)):
+                out.print(_estimates(artifact, estimates, notes))
     for number, reason in enumerate(notes.reasons, 1):
         out.print(Text(f"[{number}] {words.plain(reason)}", style="dim"))
+    if agreement := summary.agreement(report):
+        out.print(Text(agreement))
     _chosen(report, out)
     _gates(report, out)
     for note in report.notes:
-        if note.level != "info":
-            out.print(Text(f"{note.level}: {words.plain(note.message)}", style=_STYLES[note.level]))
+        said = words.plain(note.message)
+        out.print(Text(said if note.level == "info" else f"{note.level}: {said}", style=_STYLES[note.level]))
 
 
 def _table(title: str, *columns: str, left: int) -> Table:
@@ -81,7 +92,9 @@ def _state(state: str) -> Text:
 
 def _stages(report: Report, notes: _Footnotes) -> Table:
     """What makes the models; neighbours that read the same share a row."""
-    table = _table("Stages", "stage", "status", "error", "acc. loss", "latency", "speed-up", "size", left=2)
+    table = _table(
+        "Stages", "stage", "status", "error", summary.loss(report, "acc. loss"), "latency", "speed-up", "size", left=2
+    )
     rows = [(stage, _stage(stage, notes)) for stage in summary.listed(report)]
     for run in grouping.alike(rows, lambda row: tuple(cell.plain for cell in row[1])):
         stages, (status, *figures) = [stage for stage, _ in run], run[0][1]
@@ -100,13 +113,13 @@ def _stage(stage: Stage, notes: _Footnotes) -> tuple[Text, ...]:
 
 
 def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
-    columns = ("artefact", "verdict", "ran on", "error", "acc. loss", "speed-up", "size")
+    columns = ("artefact", "verdict", "ran on", "error", summary.loss(report, "acc. loss"), "speed-up", "size")
     table = _table(f"Artefacts for {words.plain(target)}", *columns, left=3)
     chosen = {each.path for each in report.selected.values()}
     for artifact in report.artifacts:
         if artifact.target != target:
             continue
-        verdict = Text.assemble(_state(artifact.verdict), notes.mark("", artifact.reason))
+        verdict = Text.assemble(_state(summary.verdict(artifact)), notes.mark("", artifact.reason))
         table.add_row(
             Text(("* " if artifact.path in chosen else "  ") + summary.name(artifact)),
             verdict,
@@ -117,12 +130,22 @@ def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
     return table
 
 
+def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: _Footnotes) -> Text:
+    """One line: what the backend's tool says of its artefact."""
+    line = Text(f"  {summary.name(artifact)}:")
+    for place, (name, figure) in enumerate(estimates.items()):
+        mark = f" {words.MARKS[figure.provenance]}" if figure.value is not None else ""
+        said = notes.mark(f" {words.plain(name)} {words.value(figure)}{mark}", figure.reason)
+        line.append(Text.assemble("," if place else "", said))
+    return line
+
+
 def _measured(block: Stage | Artifact, notes: _Footnotes) -> tuple[Text, Text, Text]:
     """Error, accuracy and speed-up of a stage or artefact, each with its reason where there is none."""
     error = notes.mark(words.fidelity(block.fidelity), block.fidelity_reason if block.fidelity is None else None)
     if block.fidelity is not None and block.fidelity.passed is False:
         error = Text.assemble(error, (" !", _STYLES["failed"]))
-    loss = notes.mark(summary.accuracy(block), _no_drop(block))
+    loss = notes.mark(words.drop(block.accuracy), _no_drop(block))
     fastest = summary.main_speedup(block.speedups)
     if fastest is not None:
         return error, loss, notes.mark(words.speedup(fastest), fastest.reason if fastest.noisy else None)
@@ -153,13 +176,16 @@ def _chosen(report: Report, out: Console) -> None:
         what = summary.name(artifact) if artifact else words.plain(each.path)
         why = words.plain(each.reason) if each.reason else each.basis.replace("-", " ")
         out.print(Text.assemble("\nSelected for ", (words.plain(target), "bold"), f": {what} ({why})"))
+        if others := summary.runners_up(each):
+            out.print(Text(f"  {words.plain(others)}"))
         out.print(Text(f"  {words.plain(each.path)}\n", style="dim"))
 
 
 def _gates(report: Report, out: Console) -> None:
     """Only the gates that did not pass are worth a line here."""
     for gate in report.gates:
-        if gate.passed is True:
+        ruled_out = gate.name == "fidelity" and gate.passed is None and (gate.reason or "").startswith("ruled out")
+        if gate.passed is True or ruled_out:  # which the table of artefacts says
             continue
         state = "failed" if gate.passed is False else "unverified"
         limit, value = words.limit(gate.limit, gate.unit), words.limit(gate.value, gate.unit)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from dlpipe.contracts.figure import Figure
 from dlpipe.contracts.measurement import Accuracy, Fidelity
 from dlpipe.report import dag, grouping, summary, words
 from dlpipe.report.charts import Chart, Datum, chart
-from dlpipe.report.indicators import Indicator, indicators
-from dlpipe.report.schema import Artifact, Report, ScorecardRow, Stage
+from dlpipe.report.indicators import Indicator, indicators, training_indicators
+from dlpipe.report.radar import Radar, radar
+from dlpipe.report.ranking import Ranking
+from dlpipe.report.schema import Artifact, Report, Stage
+
+Column = tuple[str, str, Mapping[str, Figure]]  # title, small print, indicator id -> figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,9 @@ def _loss(kin: str, name: str, found: Accuracy) -> Datum:
     tone = "flat"
     if found.drop_ci95 is not None:
         low, high = found.drop_ci95
-        detail += f", 95 % interval {low:+.2f} to {high:+.2f}"
+        detail += f", 95 % interval {words.interval(found)}"
         tone = "bad" if low > 0 else "good" if high < 0 else "flat"
-    return Datum(name, value, found.drop_ci95, words.points(value), detail, tone, kin)
+    return Datum(name, value, found.drop_ci95, words.drop(found), detail, tone, kin)
 
 
 def speedup_chart(report: Report) -> Chart | None:
@@ -139,12 +144,40 @@ def _measured(report: Report) -> Iterable[tuple[str, str, Stage | Artifact]]:
 
 
 def groups() -> list[Group]:
-    """The indicators by level 1, in the paper's order."""
+    """The indicators of inference frameworks by level 1, in the paper's order."""
+    return _grouped_by_level(indicators())
+
+
+def training_groups() -> list[Group]:
+    """Those of training frameworks."""
+    return _grouped_by_level(training_indicators())
+
+
+def _grouped_by_level(found: Iterable[Indicator]) -> list[Group]:
     by_level: dict[str, list[Indicator]] = {}
-    for each in indicators():
+    for each in found:
         by_level.setdefault(each.level1.en, []).append(each)
     return [Group(each[0], tuple(each)) for each in by_level.values()]
 
 
-def row_title(row: ScorecardRow) -> str:
-    return f"{row.backend} on {row.target}"
+def columns(report: Report) -> list[Column]:
+    return [(f"{row.backend} · {row.target}", row.variant or "", row.indicators) for row in report.scorecard]
+
+
+def framework_columns(reports: Iterable[Report]) -> list[Column]:
+    return [
+        (each.framework.framework, summary.model(each), each.framework.indicators)
+        for each in reports
+        if each.framework is not None
+    ]
+
+
+def radar_of(ranking: Ranking, lang: str) -> Radar | None:
+    names = {id_: label(id_, lang) for id_ in ranking.weights}
+    scored = [each for each in ranking.rows if each.score is not None]
+    return radar(names, [(f"{each.row.backend} {each.row.variant or ''}", each.scores) for each in scored])
+
+
+def label(id_: str, lang: str) -> str:
+    """An indicator's short name."""
+    return next((each.short.of(lang) for each in indicators() if each.id == id_), id_)

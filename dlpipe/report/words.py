@@ -109,11 +109,52 @@ def fidelity(found: Fidelity | None) -> str:
 
 def score(found: Accuracy) -> str:
     """The metric's value: a percentage where it is a fraction."""
-    return f"{100 * found.value:.2f} %" if 0 <= found.value <= 1 else significant(found.value)
+    return _figure(found.value, found.unit)
+
+
+def score_interval(found: Accuracy) -> str:
+    if found.ci95 is None:
+        return NOTHING
+    low, high = (_figure(end, found.unit) for end in found.ci95)
+    return f"{low} to {high}"
+
+
+def _figure(number: float, unit: str | None) -> str:
+    if unit == "fraction":
+        return f"{100 * number:.2f} %"
+    if unit == "points":
+        return f"{number:.2f}"
+    return f"{significant(number, 4)} {plain(unit)}" if unit else significant(number, 4)
+
+
+def difference(number: float, unit: str | None) -> str:
+    """Of two values of a metric, with its sign: in points where it is a fraction (`number` is 100 times that already)
+    or counts to 100, else in its own unit."""
+    if unit in ("fraction", "points"):
+        return points(number)
+    sign = "+" if number > 0 else ""
+    return sign + significant(number) + (f" {plain(unit)}" if unit else "")
 
 
 def drop(found: Accuracy | None) -> str:
-    return points(found.drop) if found is not None and found.drop is not None else NOTHING
+    return difference(found.drop, found.unit) if found is not None and found.drop is not None else NOTHING
+
+
+def loss_title(found: Accuracy | None) -> str:
+    """Of a chart or axis with what was lost."""
+    if found is None or found.metric == "top-1":
+        return "Accuracy lost, in points"
+    if found.unit in ("fraction", "points"):
+        return f"{plain(found.metric)} lost, in points"
+    return f"{plain(found.metric)} lost" + (f", in {plain(found.unit)}" if found.unit else "")
+
+
+def interval(found: Accuracy) -> str:
+    """Of the drop."""
+    if found.drop_ci95 is None:
+        return NOTHING
+    low, high = (difference(end, found.unit) for end in found.drop_ci95)
+    return f"{low} to {high}"
 
 
 def speedup(found: Speedup | None) -> str:

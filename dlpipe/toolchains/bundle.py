@@ -48,7 +48,11 @@ def write_bundle(
     request = {
         "dlpipe": version("dlpipe"),
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "call": {**dataclasses.asdict(call), "worker": _worker(folder, call.worker)},
+        "call": {
+            **dataclasses.asdict(call),
+            "worker": _code(folder, call.worker),
+            "libraries": [_code(folder, library) for library in call.libraries],
+        },
         "inputs": {name: digests_below(path) for name, path in sorted(inputs.items())},
         "inputs_included": whole,
         "error": error.as_dict(),
@@ -68,15 +72,15 @@ def replay(folder: Path) -> Any:
     try:
         request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
         described = request["call"]
-        worker = Path(described["worker"]["path"])
         call = Call(
             toolchain=described["toolchain"],
-            worker=(_PACKAGE if described["worker"]["of"] == "dlpipe" else folder) / worker,
+            worker=_place(folder, described["worker"]),
             operation=described["operation"],
             params=described["params"],
             resources=tuple(described["resources"]),
             stage_class=described["stage_class"],
             limits=Limits(**described["limits"]),
+            libraries=tuple(_place(folder, library) for library in described["libraries"]),
         )
         expected = dict(request["inputs"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -93,11 +97,19 @@ def replay(folder: Path) -> Any:
         return pool.run(call, inputs, folder / "out", lambda event: _show(dict(event)), folder / "log.txt")
 
 
-def _worker(folder: Path, worker: Path) -> dict[str, str]:
-    if worker.is_relative_to(_PACKAGE):
-        return {"of": "dlpipe", "path": worker.relative_to(_PACKAGE).as_posix()}
-    shutil.copytree(worker.parent, folder / "code", ignore=shutil.ignore_patterns("__pycache__"))
-    return {"of": "bundle", "path": f"code/{worker.name}"}
+def _code(folder: Path, path: Path) -> dict[str, str]:
+    """Where a worker file, or the folder of a library, is found again: other people's code is copied."""
+    if path.is_relative_to(_PACKAGE):
+        return {"of": "dlpipe", "path": path.relative_to(_PACKAGE).as_posix()}
+    room = path if path.is_dir() else path.parent
+    copy = folder / "code" / room.name
+    if not copy.exists():
+        shutil.copytree(room, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return {"of": "bundle", "path": (copy / path.relative_to(room)).relative_to(folder).as_posix()}
+
+
+def _place(folder: Path, code: Mapping[str, str]) -> Path:
+    return (_PACKAGE if code["of"] == "dlpipe" else folder) / code["path"]
 
 
 def _show(value: Any) -> None:

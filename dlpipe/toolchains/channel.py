@@ -84,7 +84,7 @@ def _event(line: bytes) -> dict[str, Any]:
         raise ProtocolError(f"it sent something that is not JSON: {line[:80]!r}") from error
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         raise ProtocolError(f"it sent something that is not an event: {line[:80]!r}")
-    for name in ("message", "hint", "node", "op", "level", "kind", "traceback", "python"):
+    for name in ("message", "hint", "node", "op", "level", "kind", "traceback", "python", "input", "file"):
         if not isinstance(event.get(name), str | None):
             raise ProtocolError(f"the field {name} of an event is not text")
         if name in event and event[name] is not None:

@@ -53,6 +53,8 @@ def _diagnose(toolchains: Toolchains, name: str) -> Diagnosis:
     problems = missing_programs(spec.apt)
     environment = toolchains.find(name)
     if environment is None:
+        if not toolchains.licences.accepted(spec):
+            problems.append(toolchains.licences.refusal(spec).message)
         return Diagnosis(name, "absent", tuple(problems))
     if dict(environment.versions) != toolchains.locked_versions(name):
         problems.append(f"its record does not match the lock: {_reinstall(environment)}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlpipe.contracts.call import Limits
 from dlpipe.errors import ToolMissing
 from dlpipe.toolchains.environment import Environment
 from dlpipe.toolchains.gc import remove_tree
-from dlpipe.toolchains.jail import Cell, JailKind, system
+from dlpipe.toolchains.jail import Cell, JailKind, devices, system
 
 _RUNTIME = Path(__file__).with_name("runtime")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
@@ -24,9 +24,10 @@ class Layout:
     """Folders below `base`. In a jail with mounts of its own they stand at fixed paths below /dlpipe, the toolchain
     too, so that no path of this machine and no user's name can end up in an artefact."""
 
-    def __init__(self, kind: JailKind, base: Path) -> None:
+    def __init__(self, kind: JailKind, base: Path, kinds: Sequence[str] = ()) -> None:
         self.kind = kind
         self.base = base
+        self.devices = tuple(kinds)  # of devices that the process may use
         self.inputs, self.outputs, self.taken = base / "in", base / "out", base / "taken"
         self.shims, self.settings, self.root, self.scratch = base / "shims", base / "etc", base / "root", base / "tmp"
         self._fixed = {self.inputs: "/dlpipe/in", self.outputs: "/dlpipe/out", self.shims: "/dlpipe/shims"}
@@ -99,7 +100,7 @@ class Layout:
             python = environment.python
             argv = (str(python), str(_RUNTIME / "dlpipe_worker.py"), *tail)
             home = str(self.scratch)
-            environ = _environ(home, shims, str(python.parent))
+            environ = _environ(home, shims, str(python.parent)) | devices.environment(self.devices)
             return Cell(argv, environ, descriptors=(descriptor,), working=home)
         root = f"/dlpipe/toolchains/{environment.name}"
         python_inside = f"{root}/{environment.python.relative_to(environment.root).as_posix()}"
@@ -113,11 +114,13 @@ class Layout:
         mounts += [(self.inputs, "/dlpipe/in"), (self.shims, "/dlpipe/shims")]
         return Cell(
             (python_inside, "/dlpipe/runtime/dlpipe_worker.py", *tail),
-            _environ("/tmp", shims, python_inside.rpartition("/")[0]),  # noqa: S108 - a tmpfs of the jail
+            _environ("/tmp", shims, python_inside.rpartition("/")[0])  # noqa: S108 - a tmpfs of the jail
+            | devices.environment(self.devices),
             readonly=tuple(dict.fromkeys(mounts)),
             writable=((self.outputs, "/dlpipe/out"),),
             links=tuple(links),
             descriptors=(descriptor,),
+            devices=devices.nodes(self.devices),
         )
 
 
@@ -143,4 +146,7 @@ def _environ(home: str, shims: str, programs: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "SOURCE_DATE_EPOCH": _EPOCH,
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        "ORT_DISABLE_TELEMETRY": "1",
+        # By itself TensorFlow uses oneDNN on some processors only, and without it no NCHW convolution runs on a CPU.
+        "TF_ENABLE_ONEDNN_OPTS": "1",
     }

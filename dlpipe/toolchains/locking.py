@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +17,9 @@ class BusyError(DlpipeError):
 
 
 @contextmanager
-def exclusive(path: Path, *, waiting: Callable[[], None] | None = None, wait: bool = True) -> Iterator[None]:
-    """Hold `path` alone. `waiting` is called once if another holds it; with `wait=False` that raises BusyError."""
-    descriptor = _acquire(path, fcntl.LOCK_EX, os.O_RDWR | os.O_CREAT, waiting, wait)
+def exclusive(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold `path` alone. With `wait=False`, BusyError if another holds it."""
+    descriptor = _acquire(path, fcntl.LOCK_EX, os.O_RDWR | os.O_CREAT, wait)
     try:
         yield
     finally:
@@ -48,18 +48,18 @@ def shared(path: Path) -> Iterator[None]:
 
 def _acquire_shared(path: Path) -> int:
     try:
-        return _acquire(path, fcntl.LOCK_SH, os.O_RDWR | os.O_CREAT, None, True)
+        return _acquire(path, fcntl.LOCK_SH, os.O_RDWR | os.O_CREAT, True)
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM) or not path.exists():
             raise
-        return _acquire(path, fcntl.LOCK_SH, os.O_RDONLY, None, True)
+        return _acquire(path, fcntl.LOCK_SH, os.O_RDONLY, True)
 
 
-def _acquire(path: Path, kind: int, flags: int, waiting: Callable[[], None] | None, wait: bool) -> int:
+def _acquire(path: Path, kind: int, flags: int, wait: bool) -> int:
     while True:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
         try:
-            _lock(descriptor, kind, path, waiting, wait)
+            _lock(descriptor, kind, path, wait)
             if _still_there(descriptor, path):
                 return descriptor
         except BaseException:
@@ -68,14 +68,12 @@ def _acquire(path: Path, kind: int, flags: int, waiting: Callable[[], None] | No
         os.close(descriptor)  # the file was removed while we waited: lock the one that is there now
 
 
-def _lock(descriptor: int, kind: int, path: Path, waiting: Callable[[], None] | None, wait: bool) -> None:
+def _lock(descriptor: int, kind: int, path: Path, wait: bool) -> None:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         if not wait:
             raise BusyError(f"{path} is in use") from None
-        if waiting:
-            waiting()
         fcntl.flock(descriptor, kind)
 
 

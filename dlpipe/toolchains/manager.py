@@ -7,6 +7,7 @@ import os
 import platform
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +19,12 @@ from dlpipe.errors import ToolMissing, UserError
 from dlpipe.toolchains import builds, gc
 from dlpipe.toolchains.environment import Environment, read_complete, sync_folder, write_complete
 from dlpipe.toolchains.install import installer
-from dlpipe.toolchains.locking import exclusive
+from dlpipe.toolchains.licences import Licences
+from dlpipe.toolchains.locking import BusyError, exclusive
 from dlpipe.toolchains.registry import Registry
 from dlpipe.toolchains.spec import Spec
 
+_LOOK_AGAIN_SECONDS = 0.2
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -54,6 +57,7 @@ class Toolchains:
         self.root = (root or default_cache_dir() / "toolchains").absolute()
         self.offline = offline or says_yes("DLPIPE_OFFLINE")
         self.registry = registry or Registry()
+        self.licences = Licences(self.root.with_name("licences"))
         self._say = on_event or (lambda _line: None)
         self._digests: dict[str, str] = {}
         self._chosen: dict[str, Spec] = {}
@@ -70,6 +74,10 @@ class Toolchains:
                 spec = builds.choose(spec, others, self._is_installed, offline=self.offline)
             self._chosen[name] = spec
         return self._chosen[name]
+
+    def devices(self, name: str) -> tuple[str, ...]:
+        """Kinds of devices of this machine that its workers may use (see `jail/devices.py`)."""
+        return tuple(self.spec(name).devices)
 
     def digest(self, name: str) -> str:
         """SHA-256 of what would be installed here; known before anything is. It is part of every stage's key."""
@@ -106,6 +114,11 @@ class Toolchains:
         """The environment, installed now if it is not there. Raises ToolMissing or UserError that say what to do."""
         return self.find(name) or self._install(self.spec(name))
 
+    def unaccepted(self, name: str) -> Spec | None:
+        """What stands for `name` here, where it is not installed and waits for the user's word on its licence."""
+        spec = self.spec(name)
+        return None if self.licences.accepted(spec) or self.find(name) else spec
+
     def gc(self) -> gc.Collected:
         """Remove environments of other digests than today's, and what killed installations left."""
         current = [name for name in self.names() if self.spec(name).lock_path.is_file()]
@@ -127,11 +140,24 @@ class Toolchains:
         folder = self._folder(spec.name)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            waiting = f"waiting for another dlpipe that installs {spec.name}"
-            with exclusive(folder.with_name(folder.name + ".lock"), waiting=lambda: self._say(waiting)):
-                return self.find(spec.name) or self._build(spec, folder)
+            return self._build_or_await(spec, folder)
         except OSError as error:
             raise self._storage_error(spec, error) from error
+
+    def _build_or_await(self, spec: Spec, folder: Path) -> Environment:
+        """Looks again and again instead of waiting for the lock: whoever built it goes on to use it, and then holds
+        the lock (shared) for as long as that worker lives."""
+        told = False
+        while True:
+            with suppress(BusyError), exclusive(folder.with_name(folder.name + ".lock"), wait=False):
+                return self.find(spec.name) or self._build(spec, folder)
+            if not told:
+                self._say(f"waiting for another dlpipe that installs {spec.name}")
+                told = True
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            found = self.find(spec.name)
+            if found is not None:
+                return found
 
     def _permit(self, spec: Spec) -> None:
         if self.offline:
@@ -140,13 +166,8 @@ class Toolchains:
                 hint=f"when online: dlpipe toolchain install {spec.name}",
                 toolchain=spec.name,
             )
-        accepted = {word.strip() for word in os.environ.get("DLPIPE_ACCEPT_LICENCES", "").split(",")}
-        if spec.proprietary and not accepted & {"all", spec.name}:
-            raise UserError(
-                f"the {spec.name} toolchain is under a proprietary licence ({spec.licence or 'see its vendor'})",
-                hint=f"read it; if you accept it, set DLPIPE_ACCEPT_LICENCES={spec.name}",
-                toolchain=spec.name,
-            )
+        if not self.licences.accepted(spec):
+            raise self.licences.refusal(spec)
 
     def _build(self, spec: Spec, folder: Path) -> Environment:
         """Under the exclusive lock of `folder`: whoever holds it is the only builder, so what lies there is debris."""

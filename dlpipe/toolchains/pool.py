@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ class Environments(Protocol):
     def ensure(self, name: str) -> Environment: ...
 
     def find(self, name: str) -> Environment | None: ...
+
+    def devices(self, name: str) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,8 @@ class WorkerPool:
             if out.exists():
                 out.rmdir()
             shutil.move(place.out, out)
+            for name, source in place.handed_on.items():
+                shutil.copyfile(place.inputs / source / name, out / name)
         return value
 
     def _take(self, key: _Key) -> Worker | None:
@@ -211,7 +215,8 @@ class WorkerPool:
             environment = self._toolchains.ensure(key.toolchain)
             resources = {name: self._toolchains.ensure(name) for name in key.resources}
             name = f"{key.toolchain}-{next(self._numbers)}"
-            layout, log = Layout(self.kind, self._root / name), self._logs / f"worker-{name}.log"
+            devices = self._toolchains.devices(key.toolchain)
+            layout, log = Layout(self.kind, self._root / name, devices), self._logs / f"worker-{name}.log"
             worker = Worker(self.kind, environment, resources, layout, self._shelf, limits, log)
         except BaseException:
             with self._lock:

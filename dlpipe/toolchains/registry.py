@@ -23,6 +23,13 @@ class Registry:
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self._folders = (_PACKAGE, *folders)
 
+    def add(self, folder: Path) -> None:
+        """Search that one too, from now on."""
+        if folder not in self._folders:
+            self._folders = (*self._folders, folder)
+            for known in ("_own", "_all"):
+                self.__dict__.pop(known, None)
+
     def get(self, name: str) -> Spec:
         """Raises UserError that lists near matches."""
         # Entry points are read only when the name is not ours: finding them costs more than all our own files.

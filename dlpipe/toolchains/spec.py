@@ -17,8 +17,25 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
 # Fields that describe or check an environment and do not change what gets installed.
 _DESCRIPTIVE = frozenset(
-    {"name", "build_of", "summary", "size_mb", "licence", "proprietary", "limits", "apt", "imports", "source"}
+    {
+        "name",
+        "build_of",
+        "summary",
+        "size_mb",
+        "licence",
+        "licence_text",
+        "proprietary",
+        "resolved_for",
+        "vendor",
+        "limits",
+        "apt",
+        "imports",
+        "devices",
+        "source",
+    }
 )
+
+_TERMS = ("licence", "vendor", "licence_text")  # what a user must be told who is asked to accept them
 
 
 class Spec(BaseModel):
@@ -35,15 +52,19 @@ class Spec(BaseModel):
     build_of: Name | None = None  # taken for that toolchain wherever its packages can be had (see builds.py)
     size_mb: int | None = Field(default=None, gt=0)  # on disk once installed, roughly
     licence: str | None = None  # SPDX expression, or the name of a proprietary licence
-    proprietary: bool = False  # installed only on the user's word (DLPIPE_ACCEPT_LICENCES)
+    proprietary: bool = False  # installed only on the user's word (see licences.py); the two fields below say more
+    vendor: str | None = None  # whose licence it is
+    licence_text: str | None = None  # where it can be read before anything is installed
     limits: str | None = None  # what is known not to work
     apt: Mapping[str, str] = Field(default_factory=dict)  # program it needs on the machine -> its Debian package
     imports: list[str] = Field(default_factory=list)  # modules that `doctor` imports to see that it works
+    devices: list[Literal["nvidia", "vulkan"]] = Field(default_factory=list)  # of this machine, for its workers
 
     python: Annotated[str, StringConstraints(pattern=r"^3\.\d+$")] | None = None
     requirements: list[str] = Field(default_factory=list)
     no_deps: list[str] = Field(default_factory=list)  # installed without what their metadata asks for
-    platform: str | None = None  # a foreign one, as uv names it (aarch64-manylinux_2_28): wheels in a folder
+    platform: str | None = None  # a foreign one, as uv names it or in that form (aarch64-manylinux_2_28): just wheels
+    resolved_for: str | None = None  # wheels that want a newer C library than most: x86_64-manylinux_2_35
     prepare: list[str] = Field(default_factory=list)  # a script beside this file, and its arguments: see install/python
 
     suite: str | None = None
@@ -81,12 +102,14 @@ class Spec(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Spec:
-        python = {"python", "requirements", "no_deps", "platform", "prepare", "imports"}
+        python = {"python", "requirements", "no_deps", "platform", "prepare", "imports", "resolved_for"}
         debian = {"suite", "architecture", "packages"}
         choices = {"omit", "keep", "drop", "files"}
         foreign = debian | choices if self.kind == "python" else python
         if wrong := sorted(foreign & self.model_fields_set):
             raise ValueError(f'kind = "{self.kind}" has no {", ".join(wrong)}')
+        if self.proprietary and (lacking := [name for name in _TERMS if getattr(self, name) is None]):
+            raise ValueError(f"a proprietary toolchain needs {', '.join(lacking)}")
         if self.platform and self.prepare:
             raise ValueError("nothing of a foreign platform can run here: it has no prepare")
         needed = {"python"} if self.kind == "python" else debian

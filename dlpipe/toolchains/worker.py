@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,15 @@ _DEATH_SECONDS = 5.0
 @dataclass(slots=True)
 class Place:
     """Where one call finds its inputs and leaves its outputs: `inputs/<name>/` is the caller's to fill, one folder
-    per input; `out` holds the result once the call has returned, and is the caller's to take away or leave."""
+    per input; `out` holds the result once the call has returned, and is the caller's to take away or leave.
+
+    `handed_on` says which files belong to the output too, but are not in `out`: name -> the input whose file of that
+    name it is, untouched."""
 
     label: str
     inputs: Path
     out: Path
+    handed_on: dict[str, str] = field(default_factory=dict)
 
 
 class Worker:
@@ -148,12 +152,13 @@ class Worker:
         where = self._where(call, log)
         tell = on_event or _ignore
         place.out = self._layout.fresh_out(place.label)
+        place.handed_on = {}
         self._chatter.begin(log)
         self._supervisor.watch(call.limits)
         try:
-            value = self._converse(self._request(call, place), call.limits, tell, where)
+            value = self._converse(self._request(call, place), call.limits, tell, where, place)
             place.out = self._layout.take_out(place.label)
-            _check(place.out, call.limits, where)
+            _check(place, call.limits, where)
         except StageFailed:
             self.healthy = False
             raise
@@ -203,7 +208,14 @@ class Worker:
             "resources": self._resources,
         }
 
-    def _converse(self, request: dict[str, Any], limits: Limits, tell: OnEvent, where: dict[str, Any]) -> Any:
+    def _converse(
+        self,
+        request: dict[str, Any],
+        limits: Limits,
+        tell: OnEvent,
+        where: dict[str, Any],
+        place: Place | None = None,
+    ) -> Any:
         deadline = time.monotonic() + limits.wall_seconds
         try:
             self._channel.send(request)
@@ -228,6 +240,8 @@ class Worker:
                                 "where": places if isinstance(places, dict) else {},
                             }
                         )
+                    case "handed-on" if place is not None:
+                        _hand_on(place, event)
                     case other:
                         raise ProtocolError(f"it sent an event of an unknown type: {other[:80]!r}")
         except (Closed, ProtocolError, TimeoutError) as error:
@@ -255,9 +269,22 @@ class Worker:
         return where
 
 
-def _check(out: Path, limits: Limits, where: dict[str, Any]) -> None:
+def _hand_on(place: Place, event: Mapping[str, Any]) -> None:
+    """The worker may name any file that it was given, and nothing else. Raises ProtocolError."""
+    source, name = event.get("input"), event.get("file")
+    given = {each.name: each for each in place.inputs.iterdir()}
+    files = {each.name for each in given[source].iterdir() if each.is_file()} if source in given else set()
+    if source is None or name not in files:
+        raise ProtocolError(f"it handed on a file that it was not given: {name!r:.80} of {source!r:.80}")
+    place.handed_on[name] = source
+
+
+def _check(place: Place, limits: Limits, where: dict[str, Any]) -> None:
     try:
-        check_outputs(out, limits.file_size)
+        check_outputs(place.out, limits.file_size)
+        twice = [name for name in place.handed_on if os.path.lexists(place.out / name)]
+        if twice:
+            raise StageFailed(f"the tool wrote {twice[0]!r} and handed it on as well")
     except StageFailed as error:
         error.where.update(where)
         raise

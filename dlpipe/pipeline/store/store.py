@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256 as _sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dlpipe.errors import UserError
@@ -52,13 +53,16 @@ class Store:
         self._uses = Uses(root / "uses.log")
         self._whole: set[str] = set()  # large objects that this process has hashed; from then on the stamp will do
 
-    def ingest(self, path: Path, *, move: bool = False) -> Tree:
+    def ingest(self, path: Path, *, move: bool = False, also: Mapping[str, str] = MappingProxyType({})) -> Tree:
         """Take a folder, or a file as a folder of one entry. With `move`, empty the folder afterwards.
 
+        `also`: name -> digest of a tree of which the new one has the file of that name too; nothing is copied.
+
         A moved file is copied too (blocks are shared where the file system can): whoever wrote it may still have it
-        open. Raises BadModel on links that leave the folder and on devices, UserError on what cannot be read.
+        open. Raises BadModel on links that leave the folder and on devices, UserError on what cannot be read, Lost.
         """
-        tree = self._take(entries(path), remembered=not move)
+        shared = [self.tree(digest).file(name) for name, digest in also.items()]
+        tree = self._take(entries(path), remembered=not move, also=shared)
         if move:
             with writing(path, "the working folder"):
                 for child in path.iterdir():
@@ -226,9 +230,9 @@ class Store:
                 self._on_damage(problem)
         return problems
 
-    def _take(self, found: list[Entry], *, remembered: bool) -> Tree:
+    def _take(self, found: list[Entry], *, remembered: bool, also: Iterable[File] = ()) -> Tree:
         with self._writing(), ThreadPoolExecutor(_COPIERS) as threads:
-            tree = Tree.of(threads.map(lambda entry: self._take_one(entry, remembered), found))
+            tree = Tree.of([*threads.map(lambda entry: self._take_one(entry, remembered), found), *also])
             self._objects.add_tree(tree)
             self._pins.add("tree", tree.digest)
         return tree

@@ -21,6 +21,7 @@ from dlpipe.toolchains.spec import Spec, normalised
 Say = Callable[[str], None]
 
 UV_SERVES_FROM = (3, 8)  # for older interpreters: their own venv and pip
+_UNKNOWN_TO_UV = ("armv7l-",)  # how platforms begin that uv has no name for: pip takes any
 _LOCKED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)")
 _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;*]+)$")
 
@@ -36,8 +37,11 @@ def install(spec: Spec, lock: str, folder: Path, say: Say) -> Installed:
         if spec.platform:
             site = folder / "site"
             site.mkdir()
-            foreign = ["--target", str(site), "--python-platform", spec.platform, "--only-binary", ":all:"]
-            _fill(spec, versions, locked, ["--python", str(python), *foreign], say)
+            if spec.platform.startswith(_UNKNOWN_TO_UV):
+                _fill_foreign_with_pip(spec, locked, site, python, say)
+            else:
+                foreign = ["--target", str(site), "--python-platform", spec.platform, "--only-binary", ":all:"]
+                _fill(spec, versions, locked, ["--python", str(python), *foreign], say)
             _verify(spec, versions, folder)
             return Installed(versions)
         if as_tuple(_version(spec)) < UV_SERVES_FROM:
@@ -58,7 +62,10 @@ def install(spec: Spec, lock: str, folder: Path, say: Say) -> Installed:
 def lock(spec: Spec, say: Say) -> str:
     """See `Installer`. Resolved for Linux on x86-64 (or the foreign platform), whatever machine this is."""
     blocks = []
-    platform = spec.platform or "linux"
+    known = spec.platform and not spec.platform.startswith(_UNKNOWN_TO_UV)
+    platform = (
+        spec.platform if spec.platform and known else spec.resolved_for or "linux"
+    )  # the hashes are those of all platforms' wheels
     for requirements, extra in ((spec.requirements, []), (spec.no_deps, ["--no-deps"])):
         if not requirements:
             continue
@@ -67,7 +74,7 @@ def lock(spec: Spec, say: Say) -> str:
             wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
             shape = ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
             where = ["--python-version", _version(spec), "--python-platform", platform, "--output-file", str(made)]
-            if spec.platform:
+            if known:
                 where += ["--only-binary", ":all:"]
             arguments = ["pip", "compile", *shape, *where, *extra, str(wanted)]
             # A build with a local version (2.13.0+cpu) is in no public index: its wheel comes from further places.
@@ -139,6 +146,19 @@ def _fill_with_pip(spec: Spec, lock: str, locked: Path, folder: Path, python: Pa
     for script in (folder / "bin").iterdir():  # they name the folder by its temporary path; `python -m` does the same
         if not script.is_symlink() and str(folder).encode() in script.read_bytes():
             script.unlink()
+
+
+def _fill_foreign_with_pip(spec: Spec, locked: Path, site: Path, python: Path, say: Say) -> None:
+    """`spec.platform` is the processor and the C library as in a wheel's name: armv7l-manylinux_2_31."""
+    assert spec.platform is not None
+    processor, _, library = spec.platform.partition("-")
+    environ = {**uv_environment(), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_USER": "0"}
+    what = f"installing the {spec.name} toolchain"
+    with tempfile.TemporaryDirectory(prefix="dlpipe-pip-") as scratch:
+        run([str(python), "-I", "-m", "venv", scratch], environ, what=what, say=say)
+        kind = ["--platform", f"{library}_{processor}", "--only-binary", ":all:", "--target", str(site)]
+        how = ["--no-deps", "--require-hashes", "--requirement", str(locked)]
+        run([f"{scratch}/bin/python", "-m", "pip", "install", *kind, *how], environ, what=what, say=say)
 
 
 def differences(spec: Spec, versions: Mapping[str, str], folder: Path) -> dict[str, tuple[str, str | None]]:

@@ -35,6 +35,8 @@ def arguments(cell: Cell, info: int) -> list[str]:
     size = str(cell.scratch_bytes)
     args += ["--size", size, "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"]  # noqa: S108 - the jail's own
     args += ["--size", size, "--tmpfs", "/dev/shm"]  # noqa: S108 - the jail's own
+    for device in cell.devices:
+        args += ["--dev-bind", str(device), str(device)]
     for target, inside in cell.links:
         args += ["--symlink", target, inside]
     for outside, inside, writable in cell.mounts():

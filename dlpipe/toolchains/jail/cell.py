@@ -24,6 +24,7 @@ class Cell:
     writable: tuple[tuple[Path, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     descriptors: tuple[int, ...] = ()
+    devices: tuple[Path, ...] = ()  # device files, seen under their own paths
     working: str = "/tmp"  # noqa: S108 - a tmpfs of the jail
     scratch_bytes: int = field(default=SCRATCH_BYTES)
 

@@ -25,6 +25,7 @@ def namespaces(cell: Cell, root: Path) -> bytes:
         "root": str(root),
         "user": USER,
         "scratch_bytes": cell.scratch_bytes,
+        "devices": [str(device) for device in cell.devices],
         "links": cell.links,
         "mounts": [(str(outside), inside, writable) for outside, inside, writable in cell.mounts()],
     }

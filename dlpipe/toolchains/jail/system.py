@@ -7,7 +7,7 @@ from pathlib import Path
 from dlpipe.toolchains.jail.cell import USER
 
 _PROGRAMS = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin")
-_SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+_SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/vulkan")  # which GPU drivers there are
 _STUBS = {
     "passwd": f"worker:x:{USER}:{USER}:worker:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
     "group": f"worker:x:{USER}:\nnogroup:x:65534:\n",

@@ -69,6 +69,11 @@ class Request(object):
         """Something the user should read in the report. level: info or warning."""
         self._channel.send({"id": self.id, "event": "note", "level": level, "message": message, "where": where})
 
+    def hand_on(self, name: str, file: str) -> None:
+        """The output has, under the same name, the very `file` of the input `name`: the host need not have it copied
+        and hashed again. It must not be written to `out` as well."""
+        self._channel.send({"id": self.id, "event": "handed-on", "input": name, "file": file})
+
 
 class _Channel(object):
     def __init__(self, descriptor: int) -> None:

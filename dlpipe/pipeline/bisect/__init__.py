@@ -1,0 +1,1 @@
+"""`dlpipe bisect`: the first node at which two models part."""
