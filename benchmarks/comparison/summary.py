@@ -1,0 +1,110 @@
+"""The top of docs/passes.md: int8 by dlpipe and by the others, and where the goal is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .records import machines
+from .words import BACKENDS, half, points, table
+
+_MOST_LOST = 0.3
+_SHORT = {"onnxruntime": "ORT", "openvino": "OV"}
+_GOAL = f"""\
+At most {_MOST_LOST} points lost, and accuracy and speed at least equal to the best setting of the three tools, chosen
+for each column apart: with the paired interval (points that dlpipe loses more) and that of the ratio (dlpipe's speed /
+theirs). *equal*: the interval holds no difference."""
+Rows = Mapping[str, Any]
+
+
+def sections(records: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[str]:
+    if not records:
+        return
+    recipe, command = settings["ours"]
+    yield "## int8: points lost and speed-up"
+    yield (
+        f"The recipe `{recipe}`; what `{command}` chose by the calibration samples alone, for ONNX Runtime; and of each"
+        f" other tool the first setting below: {', '.join(f'`{name}`' for name in _first(settings).values())}."
+    )
+    for backend, title in BACKENDS.items():
+        yield "\n".join([f"### On {title}", "", *_table(records, settings, backend)])
+    yield "\n".join(["### The goal", "", _GOAL, *(line for ours in settings["ours"] for line in _goal(records, ours))])
+
+
+def _first(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Tool -> its first setting, which is the one its documentation recommends."""
+    first: dict[str, str] = {}
+    for name, each in settings["competitors"].items():
+        first.setdefault(each["of"], name)
+    return first
+
+
+def _table(records: Mapping[str, Any], settings: Mapping[str, Any], backend: str) -> list[str]:
+    names = {name: name for name in settings["ours"]} | _first(settings)
+    several = len(machines(records)) > 1
+    lines = [_line(name, each, names, backend) for name, each in records.items()]
+    if not several:
+        return table(("model", "n", *names), lines)
+    days = [f"{each['date'][:10]}, {each.get('machine', 'unknown')}" for each in records.values()]
+    return table(("model", "n", *names, "measured"), [(*line, day) for line, day in zip(lines, days, strict=True)])
+
+
+def _line(name: str, record: Mapping[str, Any], names: Mapping[str, str], backend: str) -> tuple[str, ...]:
+    cells = []
+    for candidate in names.values():
+        found = record["candidates"].get(candidate, {"backends": {}})["backends"].get(backend, {})
+        cells.append(f"{points(found)}, {found['faster']['value']:.2f}x" if "faster" in found else "-")
+    return name, str(record["n"]), *cells
+
+
+def _goal(records: Mapping[str, Any], ours: str) -> list[str]:
+    """Against the best of the other tools' settings, chosen apart for accuracy and for speed."""
+    rows, reached = [], 0
+    for name, record in records.items():
+        for backend in BACKENDS:
+            cells, all_reached = _verdict(record["candidates"], ours, backend)
+            reached += all_reached
+            rows.append((name, _SHORT[backend], *cells))
+    said = f"`{ours}`: all three in {reached} of {len(rows)} rows."
+    head = ("model", "on", f"lost <= {_MOST_LOST}", "accuracy against the best", "speed against the fastest")
+    return ["", said, "", *table(head, rows)]
+
+
+def _verdict(candidates: Rows, name: str, backend: str) -> tuple[tuple[str, str, str], bool]:
+    ours = candidates.get(name, {"backends": {}})["backends"].get(backend, {})
+    if "lost" not in ours:
+        return (("not made", "-", "-"), False)
+    others = {
+        other: row["backends"][backend]
+        for other, row in candidates.items()
+        if name in row["backends"].get(backend, {}).get("against", {})
+    }
+    small = ours["lost"]["value"] <= _MOST_LOST
+    cells = [f"{'yes' if small else 'no'} ({points(ours)})"]
+    good = small
+    for key, better, worse in (("lost", _fewest_lost, _loses_more), ("faster", _fastest, _slower)):
+        if not others:
+            cells.append("-")
+            continue
+        best = max(others, key=lambda other: better(others[other]))
+        figure = others[best]["against"][name][key]
+        word = worse(figure)
+        good = good and word != "worse"
+        cells.append(f"{word}: {figure['value']:.2f}±{half(figure):.2f} ({best})")
+    return ((cells[0], cells[1], cells[2]), good)
+
+
+def _fewest_lost(found: Mapping[str, Any]) -> float:
+    return -float(found["lost"]["value"])
+
+
+def _fastest(found: Mapping[str, Any]) -> float:
+    return float(found["faster"]["value"])
+
+
+def _loses_more(figure: Mapping[str, float]) -> str:
+    return "worse" if figure["low"] > 0 else "better" if figure["high"] < 0 else "equal"
+
+
+def _slower(figure: Mapping[str, float]) -> str:
+    return "worse" if figure["high"] < 1 else "better" if figure["low"] > 1 else "equal"

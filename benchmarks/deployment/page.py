@@ -1,0 +1,115 @@
+"""docs/targets.md from the figures of targets_table.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dlpipe.contracts.backend import Target
+from dlpipe.targets.registry import backends
+
+HEAD = """# Targets: what was built, where it ran, and what came of it
+
+Made by `python benchmarks/targets_table.py`: each model was converted for each target with every backend that the
+target has, and what could be executed here was compared with the original in its own framework. Verdicts are those
+of `dlpipe convert`: *passed* ran and agrees, *failed* ran and departs or could not be made, *unverified* could not
+be run here, or was ruled out before it was tried.
+
+- **ran on**: `native` is this machine (x86-64); `qemu-*` an emulator, whose speed says nothing; `simulator:*` and
+  `vulkan:*` a simulator or software device; `none` nothing here can execute it.
+- **error**: the largest difference to the original in units of the output's range; for int8 the cosine of the outputs.
+- **times ORT**: median latency over that of ONNX Runtime's artefact of the same precision in the same interleaved run,
+  one thread each; only where the artefact ran on its own hardware. This is a shared machine of two cores: read them as
+  ratios.
+- **cold / warm start**: a fresh process from its start to its first answer, runtime included.
+"""
+_RANK = {"passed": 0, "failed": 1, "unverified": 2}
+
+
+def render(found: Mapping[str, Any], titles: Mapping[str, str], targets: Mapping[str, Target]) -> str:
+    """found: "model/target/precision" -> {"artifacts"} or {"reason"}."""
+    lines = [HEAD, *_summary(found), "", *_targets(targets), ""]
+    for model, title in titles.items():
+        mine = {key: each for key, each in found.items() if key.split("/")[0] == model}
+        if not mine:
+            continue
+        lines += [f"## {title}", "", *_table(mine), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _rows(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in found.values():
+        yield from each.get("artifacts", ())
+
+
+def _summary(found: Mapping[str, Any]) -> Iterator[str]:
+    """Backends: how many artefacts passed, and where; or why none did."""
+    yield "## Backends"
+    yield ""
+    yield "| backend | what it is | passed | ran on | where none passed |"
+    yield "|---|---|---|---|---|"
+    for name, tool in backends().items():
+        mine = sorted((row for row in _rows(found) if row["backend"] == name), key=lambda row: _RANK[row["verdict"]])
+        passed = [row for row in mine if row["verdict"] == "passed"]
+        places = ", ".join(sorted({row["ran_on"] for row in passed}))
+        why = "" if passed else _short(mine[0]["reason"]) if mine else "no target of this page has it"
+        yield f"| {name} | {_cell(tool.summary)} | {len(passed)} of {len(mine)} | {places} | {_cell(why)} |"
+
+
+def _targets(targets: Mapping[str, Target]) -> Iterator[str]:
+    yield "## Targets"
+    yield ""
+    yield "| target | kind | executed here | backends | what it is |"
+    yield "|---|---|---|---|---|"
+    for name, each in targets.items():
+        yield f"| {name} | {each.kind} | {each.runner} | {', '.join(each.backends)} | {_cell(each.summary)} |"
+
+
+def _table(mine: Mapping[str, Any]) -> Iterator[str]:
+    yield "| target | backend | verdict | ran on | error | loss | size | times ORT | cold / warm start | |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for key, run in mine.items():
+        _, target, precision = key.split("/")
+        if "reason" in run:
+            yield f"| {target} | all, {precision} | - | | | | | | | {_cell(run['reason'])} |"
+            continue
+        base = _latency(next((row for row in run["artifacts"] if row["backend"] == "onnxruntime"), None))
+        for row in run["artifacts"]:
+            yield _line(row, base)
+
+
+def _line(row: Mapping[str, Any], base: float | None) -> str:
+    latency = _latency(row)
+    ratio = f"{latency / base:.2f}" if latency and base else ""
+    starts = [row["cost"].get(key, {}).get("value") for key in ("cold_start", "warm_start")]
+    start = " / ".join(f"{each:.0f} ms" for each in starts if each is not None)
+    fidelity, size = row["fidelity"], row["size_bytes"]
+    error = "" if fidelity["max_rel"] is None else f"{fidelity['max_rel']:.1e}"
+    if row["variant"].startswith("int8") and fidelity["cosine"] is not None:
+        error = f"cos {fidelity['cosine']:.4f}"
+    loss = "" if row["drop"] is None else f"{row['drop']:+.2f}"
+    estimates = ", ".join(f"{key} {each['value']:g} {each['unit']}" for key, each in row["estimates"].items()
+                          if isinstance(each["value"], int | float))  # fmt: skip
+    why = _short(row["reason"] or "") + (f" Estimated by the tool: {estimates}" if estimates else "")
+    cells = (row["target"], f"{row['backend']} {row['variant']}", row["verdict"], row["ran_on"], error, loss,
+             "" if size is None else _size(size), ratio, start, why)  # fmt: skip
+    return f"| {' | '.join(_cell(each) for each in cells)} |"
+
+
+def _latency(row: Mapping[str, Any] | None) -> float | None:
+    figure = row["cost"].get("latency_p50", {}) if row else {}
+    value = figure.get("value")
+    return float(value) if figure.get("provenance") == "measured" and value else None
+
+
+def _size(value: int) -> str:
+    return f"{value / 1e6:.2f} MB" if value >= 1e6 else f"{value / 1e3:.0f} kB"
+
+
+def _short(text: str, most: int = 160) -> str:
+    line = text.partition("\n")[0]
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/").replace("\n", " ")
