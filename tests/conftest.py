@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from dlpipe.contracts.call import Call
 from dlpipe.errors import ToolMissing
 from dlpipe.ir import calls as ir_calls
+from dlpipe.pipeline.session import Session
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -37,6 +39,23 @@ def shared(repo_root: Path) -> Path:
 def toolchains() -> Toolchains:
     """The user's own cache: large toolchains are installed once, not once per test run."""
     return Toolchains()
+
+
+@pytest.fixture
+def own_cache(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache that this test alone uses; the toolchains in it are the user's."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    toolchains.root.mkdir(parents=True, exist_ok=True)
+    (cache / "toolchains").symlink_to(toolchains.root)
+    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
+    return cache
+
+
+@pytest.fixture
+def session(own_cache: Path) -> Iterator[Session]:
+    with Session() as opened:
+        yield opened
 
 
 class Bench:
@@ -94,6 +113,21 @@ def _skipped_without_its_interpreter() -> Iterator[None]:
         if "python" not in error.where:
             raise
         pytest.skip(f"not run: {error.message}")
+
+
+class ByTool(LoadScopeScheduling):
+    """Which tests one of several processes runs: those of a tool together, since they share its warm workers, and those
+    of users, since they share a store."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.split("::")[0])
+        _, room, *rest = file.parts
+        of_a_tool = room in ("frontends", "targets") and len(rest) > 1
+        return (file.parent if of_a_tool or room == "e2e" else file).as_posix()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByTool:
+    return ByTool(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

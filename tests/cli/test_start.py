@@ -26,7 +26,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_has_help_with_an_example_or_a_sentence() -> None:
     for command in COMMANDS:
         done = subprocess.run(
-            [sys.executable, "-c", "from dlpipe.cli.main import run; run()", command, "--help"],
+            [sys.executable, "-m", "dlpipe", command, "--help"],
             capture_output=True,
             text=True,
             check=False,

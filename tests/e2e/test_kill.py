@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.user import User, make_user
+from tests.e2e.user import User, kill_within, make_user
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
@@ -41,23 +41,6 @@ def test_a_killed_run_resumes_to_the_same_artefacts(shared: Path, tmp_path: Path
         assert not left.exists() or (left / "manifest.json").exists(), "a partial output folder"
     assert digests(victim.ok(*args).json) == undisturbed
     assert victim.dlpipe("cache", "verify").code == 0
-
-
-def kill_within(victim: User, args: tuple[object, ...], seconds: float) -> None:
-    process = subprocess.Popen(
-        victim.command(*args),
-        cwd=victim.folder,
-        env=victim.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_ctrl_c_says_so_and_leaves_nothing_partial(user: User, shared: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -65,3 +66,21 @@ def make_user(folder: Path) -> User:
     (cache / "toolchains").symlink_to(shared)
     (folder / "work").mkdir()
     return User(folder / "work", cache)
+
+
+def kill_within(victim: User, args: tuple[object, ...], seconds: float) -> None:
+    """Start the command and end its whole process tree after that long, if it has not ended itself."""
+    process = subprocess.Popen(
+        victim.command(*args),
+        cwd=victim.folder,
+        env=victim.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

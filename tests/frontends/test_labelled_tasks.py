@@ -18,18 +18,13 @@ import pytest
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
-from dlpipe.toolchains import Toolchains
 
 Judge = Callable[[Path, Path], dict[str, Any]]
 
 
 @pytest.fixture
-def judge(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judge]:
+def judge(own_cache: Path) -> Iterator[Judge]:
     """judge(model, data): the import's accuracy, and how many samples it answers otherwise than the original."""
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
     with Session() as session:
 
         def run(model: Path, data: Path) -> dict[str, Any]:

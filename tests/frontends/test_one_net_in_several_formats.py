@@ -17,18 +17,13 @@ from dlpipe.ir import calls
 from dlpipe.pipeline.proven import Proven, prove_import
 from dlpipe.pipeline.request import ConvertRequest, import_options
 from dlpipe.pipeline.session import Session
-from dlpipe.toolchains import Toolchains
 
 Run = Any  # run(file, x, *dims), run.contract(file)
 
 
 @pytest.fixture
-def run(toolchains: Toolchains, work: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(own_cache: Path, work: Any) -> Iterator[Run]:
     """run(file, x, dims): import and prove the file, then feed x to the import as one sample; its outputs, in order."""
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
     with Session() as session:
 
         def prove(file: Path, *shape: str) -> Proven:

@@ -40,11 +40,17 @@ def test_recurrent_macs(bench):
 
 
 def test_unknown_macs_say_why(bench):
-    found = describe(bench, DYNAMIC, w=[4, 3])
+    found = describe(bench, DYNAMIC.replace("[N,", "[1,N,"), w=[4, 3])
     assert found["macs"] is None
     assert "MatMul" in found["macs_reason"]
-    assert found["inputs"][0]["shape"] == ["N", 4]
+    assert found["inputs"][0]["shape"] == [1, "N", 4]
     assert any("symbolic" in risk for risk in found["risks"])
+
+
+def test_an_open_batch_counts_as_one_sample(bench):
+    found = describe(bench, DYNAMIC, w=[4, 3])
+    assert found["macs"] == 4 * 3
+    assert found["inputs"][0]["shape"] == ["N", 4]
 
 
 def test_control_flow_of_a_real_model(bench, shared):

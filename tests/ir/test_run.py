@@ -71,6 +71,29 @@ def test_levels_of_optimisation_agree(bench, shared, optimisation):
         np.testing.assert_allclose(archive["scores"], bench.outputs(ir, samples)["scores"], atol=1e-5)
 
 
+def test_eight_bit_products_are_summed_as_they_are_written(bench):
+    """x86 kernels without VNNI sum pairs of products in 16 bits, where these would saturate."""
+    weights = ", ".join(["127"] * 64)
+    text = (
+        HEAD
+        + f"""g (float[1,32] x) => (float[1,2] y)
+        <float scale = {{0.001}}, uint8 low = {{0}}, int8 zero = {{0}}, float of_y = {{0.01}},
+         int8[32,2] w = {{{weights}}}> {{
+        q = QuantizeLinear(x, scale, low)
+        a = DequantizeLinear(q, scale, low)
+        b = DequantizeLinear(w, scale, zero)
+        z = MatMul(a, b)
+        r = QuantizeLinear(z, of_y, low)
+        y = DequantizeLinear(r, of_y, low)
+    }}"""
+    )
+    ir = bench.make_ir(bench.build(text))
+    samples = bench.samples(ir)
+    rounded = np.clip(np.rint(arrays(samples)["x"] / 0.001), 0, 255) * 0.001
+    found = bench.outputs(ir, samples)["y"]
+    np.testing.assert_allclose(found, rounded @ np.full((32, 2), 0.127), atol=0.0051)
+
+
 def test_samples_must_fit(bench):
     text = HEAD + "g (float[2] {}) => (float[2] y) {{ y = Relu({}) }}"
     one, other = (bench.make_ir(bench.build(text.format(name, name))) for name in ("a", "b"))

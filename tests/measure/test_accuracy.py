@@ -12,6 +12,7 @@ import pytest
 
 from dlpipe.contracts.measurement import Accuracy
 from dlpipe.measure import accuracy_call
+from dlpipe.measure.metric import parse_metric
 
 
 def one_hot(classes: list[int], count: int = 4, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
@@ -79,6 +80,12 @@ def test_what_does_not_fit_is_refused(serve: Any, outputs: Any, labels: Any, sco
     assert message in event["message"]
 
 
+def test_labels_beyond_the_classes_are_refused(serve: Any, outputs: Any, labels: Any) -> None:
+    event = serve(accuracy_call(), candidate=outputs("a", y=one_hot([0, 3])), labels=labels([1, 4]))
+    assert event["event"] == "failed"
+    assert "go up to 4, and y has 4 classes" in event["message"]
+
+
 def test_without_any_label_there_is_no_accuracy(serve: Any, outputs: Any, labels: Any) -> None:
     event = serve(accuracy_call(), candidate=outputs("a", y=one_hot([0, 0])), labels=labels([None, None]))
     assert event["message"] == "no sample has a label"
@@ -87,5 +94,11 @@ def test_without_any_label_there_is_no_accuracy(serve: Any, outputs: Any, labels
 def test_an_output_is_chosen_by_name(serve: Any, outputs: Any, labels: Any) -> None:
     folder = outputs("a", boxes=np.zeros((2, 7, 4)), classes=one_hot([1, 1]))
     where = labels([1, 1])
-    assert serve(accuracy_call("classes"), candidate=folder, labels=where)["value"]["value"] == 1.0
-    assert "has no output 'x'" in serve(accuracy_call("x"), candidate=folder, labels=where)["message"]
+    assert (
+        serve(accuracy_call(parse_metric("top-1,output=classes")), candidate=folder, labels=where)["value"]["value"]
+        == 1.0
+    )
+    assert (
+        "has no output 'x'"
+        in serve(accuracy_call(parse_metric("top-1,output=x")), candidate=folder, labels=where)["message"]
+    )

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlpipe import ir as ir_room
+from dlpipe import passes as passes_room
+from dlpipe.contracts.call import Call
 from dlpipe.ir.calls import describe_call
 from dlpipe.passes.registry import pass_call, pass_info
 
@@ -56,5 +59,23 @@ def try_text(bench, try_pass) -> Callable[..., Tried]:
     def attempt(name: str, body: str, *, params: dict[str, Any] | None = None, opset: int = 18, **build: Any) -> Tried:
         text = f'<ir_version: 8, opset_import: ["" : {opset}]> g {body}'
         return try_pass(name, bench.make_ir(bench.build(text, **build)), **(params or {}))
+
+    return attempt
+
+
+@pytest.fixture(scope="session")
+def try_many(bench) -> Callable[..., dict[str, list[list[dict[str, Any]]]]]:
+    """try_many(cases, plan, params={}, dims={}): many small models in one call; see `trials/worker.py`."""
+    here = Path(__file__).parent
+    rooms = [Path(str(room.__file__)).parent for room in (ir_room, passes_room)]
+    libraries = (*rooms, here.parent / "graphs", here.parent / "ir" / "suites")
+
+    def attempt(cases: dict[str, Any], plan: list[list[str]], params: Any = None, dims: Any = None) -> Any:
+        chosen = {
+            name: {**pass_info(name).defaults, **(params or {}).get(name, {})} for chain in plan for name in chain
+        }
+        wanted = {"cases": cases, "plan": plan, "params": chosen, "dims": dims or {}}
+        worker = here / "trials" / "worker.py"
+        return bench.run(Call("core", worker, "try_all", wanted, libraries=libraries))[0]
 
     return attempt

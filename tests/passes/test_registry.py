@@ -15,7 +15,7 @@ class Theirs:
     info = PassInfo("theirs", "from an entry point", exact=True)
 
     def call(self, **params: object) -> Call:
-        return Call("core", registry._WORKER, "apply", params)
+        return Call("core", registry._HERE / "worker.py", "apply", params)
 
 
 def test_standard_passes_are_exact_and_need_nothing():
@@ -30,7 +30,7 @@ def test_lossy_passes_say_so():
 
 
 def test_defaults_are_part_of_the_call():
-    assert pass_call("quantize-int8", activations="int8").params["method"] == "percentile"
+    assert pass_call("quantize-int8", activations="int8").params["method"] == "auto"
 
 
 def test_unknown_names_are_the_users_error():

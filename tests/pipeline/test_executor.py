@@ -46,6 +46,11 @@ WORKER = """
         (Path(request.out) / "number").write_bytes(os.urandom(8))
 
     @operation
+    def hand_on(request):
+        request.hand_on("a", "number")
+        (Path(request.out) / "more").write_text("more")
+
+    @operation
     def refuse(request):
         raise Refused("no such luck", node="conv1", op="Conv")
 
@@ -249,3 +254,14 @@ def test_a_full_disk_ends_the_run_though_the_stage_may_fail(
         monkeypatch.setattr(session.store, "ingest", full)
         with pytest.raises(DiskTrouble):
             session.executor.run([Stage("one", "pass", Call("base", worker, "add", {"amount": 1}), {}, required=False)])
+
+
+def test_a_file_that_is_handed_on_is_the_same_object(cache, worker):
+    with Session() as session:
+        first = Stage("first", "pass", Call("base", worker, "add", {"amount": 1}))
+        second = Stage("second", "pass", Call("base", worker, "hand_on"), {"a": "first"})
+        outcomes = session.executor.run([first, second])
+        trees = [session.store.tree(outcomes[name].output) for name in ("first", "second")]
+        assert [file.name for file in trees[1].files] == ["more", "number"]
+        assert trees[1].file("number") == trees[0].file("number")
+        assert session.store.read(trees[1].digest, "number") == b"1"

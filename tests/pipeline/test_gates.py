@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from dlpipe.contracts.figure import Figure
 from dlpipe.contracts.measurement import Accuracy
-from dlpipe.pipeline.gates import evaluate
+from dlpipe.pipeline.gates import evaluate, samples_needed
 from dlpipe.pipeline.limits import UserLimits
 from dlpipe.pipeline.select import broken_paths, select
 from dlpipe.report.schema import Artifact
@@ -83,3 +87,39 @@ def test_a_broken_accuracy_limit_names_the_sample_size_that_would_resolve_it() -
     assert drop.samples_needed is not None
     assert drop.samples_needed > 200
     assert f"{drop.samples_needed:,}" in (drop.reason or "")
+
+
+def error(drop: float, **more: Any) -> Accuracy:
+    """A metric with a scale of its own, of which less is better: the original's is 20."""
+    found: dict[str, Any] = {"metric": "rmse", "unit": None, "better": "lower", "value": 20 + drop, "n": 100}
+    return Accuracy(**{**found, "ci95": None, "drop": drop, "drop_ci95": (drop - 0.5, drop + 0.5), **more})
+
+
+@pytest.mark.parametrize(
+    ("limit", "drop", "passed", "shown"),
+    [
+        ("1%", 0.19, True, 0.2),  # of the original's 20
+        ("1%", 0.21, False, 0.2),
+        ("0.5", 0.49, True, 0.5),  # in the metric's own unit
+        ("0.5points", 0.51, False, 0.5),
+    ],
+)
+def test_a_limit_means_something_for_every_metric(limit: str, drop: float, passed: bool, shown: float) -> None:
+    found = artifact("int8", size=1, drop=0).model_copy(update={"accuracy": error(drop)})
+    gates = evaluate(UserLimits.parse(max_accuracy_drop=limit), [found], {}, confidence=None)
+    gate = next(each for each in gates if each.name == "max-accuracy-drop")
+    assert (gate.passed, gate.limit, gate.unit) == (passed, pytest.approx(shown), None)
+    assert gate.reason is not None
+    assert gate.reason.startswith(f"rmse: drop +{drop:.3f} on 100 samples")
+
+
+def test_percent_of_a_metric_that_counts_to_a_hundred_are_points() -> None:
+    found = error(0.4, metric="bleu", unit="points", better="higher", value=30.0)
+    assert UserLimits.parse(max_accuracy_drop="0.5%").allowed_drop(found) == 0.5
+
+
+def test_how_many_samples_an_interval_needs() -> None:
+    """Half as wide takes four times the samples."""
+    assert samples_needed(error(0.0), 0.25) == 400
+    assert samples_needed(error(0.0), 1.0) == 100
+    assert samples_needed(error(0.0, drop_ci95=None), 0.25) is None

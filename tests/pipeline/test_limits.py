@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dlpipe.errors import UserError
-from dlpipe.pipeline.limits import UserLimits
+from dlpipe.pipeline.limits import UserLimits, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,14 @@ def test_units_are_understood(name: str, text: str, value: float) -> None:
 def test_a_limit_without_a_known_unit_is_refused(name: str, text: str) -> None:
     with pytest.raises(UserError, match=name.replace("_", "-")):
         UserLimits.parse(**{name: text})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, None), ("90s", 90.0), ("10min", 600.0), ("1.5 h", 5400.0)])
+def test_a_duration(text, seconds):
+    assert parse_duration(text, "--tune") == seconds
+
+
+@pytest.mark.parametrize("text", ["10", "0s", "ten minutes", "-5s", "5ms"])
+def test_no_duration(text):
+    with pytest.raises(UserError, match="--tune"):
+        parse_duration(text, "--tune")

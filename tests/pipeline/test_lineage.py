@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dlpipe.errors import UserError
-from dlpipe.pipeline.lineage import ArtifactEntry, Lineage, MeasurementEntry, RunEntry, StageEntry
+from dlpipe.errors import ToolMissing, UserError
+from dlpipe.pipeline.lineage import (
+    ArtifactEntry,
+    Lineage,
+    MeasurementEntry,
+    PublicationEntry,
+    RunEntry,
+    StageEntry,
+    users_lineage,
+)
+from dlpipe.toolchains import Registry, Toolchains
+
+from .postgresql_server import Server, running
 
 MODEL, DATA, IR, SAMPLES, INT8, ARTIFACT, OTHER = (letter * 64 for letter in "abcdef0")
 
@@ -45,15 +57,35 @@ FIRST = RunEntry(
 )
 
 
+@pytest.fixture(scope="module")
+def server(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    definitions = repo_root / "tests" / "toolchains" / "definitions"
+    try:
+        root = Toolchains(registry=Registry([definitions])).ensure("test-postgresql").root
+    except ToolMissing as error:
+        pytest.skip(f"not run: {error.message}")
+    with running(root, tmp_path_factory.mktemp("postgresql")) as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A new database."""
+    if request.param == "sqlite":
+        return tmp_path / "new" / "lineage.sqlite"
+    server: Server = request.getfixturevalue("server")
+    return server.new_database()
+
+
 @pytest.fixture
-def lineage(tmp_path: Path) -> Lineage:
-    return Lineage(tmp_path / "new" / "lineage.sqlite")
+def lineage(place: Path | str) -> Lineage:
+    return Lineage(place)
 
 
-def test_a_run_comes_back_as_it_was_recorded(lineage: Lineage, tmp_path: Path) -> None:
+def test_a_run_comes_back_as_it_was_recorded(lineage: Lineage, place: Path | str) -> None:
     lineage.record_run(FIRST)
     lineage.record_run(FIRST)
-    assert Lineage(tmp_path / "new" / "lineage.sqlite").run("first") == FIRST
+    assert Lineage(place).run("first") == FIRST
     assert lineage.runs() == [FIRST]
     with pytest.raises(LookupError):
         lineage.run("second")
@@ -111,16 +143,16 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
     assert (tmp_path / "lineage.sqlite").read_bytes() == b"something else" * 100
 
 
-def test_runs_recorded_at_once_are_all_kept(tmp_path: Path) -> None:
+def test_runs_recorded_at_once_are_all_kept(place: Path | str) -> None:
     def keep(number: int) -> None:
-        Lineage(tmp_path / "lineage.sqlite").record_run(replace(FIRST, run=f"run-{number}"))
+        Lineage(place).record_run(replace(FIRST, run=f"run-{number}"))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(keep, range(12)))
-    assert len(Lineage(tmp_path / "lineage.sqlite").runs()) == 12
+    assert len(Lineage(place).runs()) == 12
 
 
-def test_a_pass_that_changed_nothing_does_not_end_the_chain(tmp_path: Path) -> None:
+def test_a_pass_that_changed_nothing_does_not_end_the_chain(lineage: Lineage) -> None:
     given, model, artifact = "a" * 64, "b" * 64, "c" * 64
     stages = (
         StageEntry(stage="import", kind="import", key="1" * 64, output=model, inputs={"source": given}),
@@ -128,7 +160,6 @@ def test_a_pass_that_changed_nothing_does_not_end_the_chain(tmp_path: Path) -> N
         StageEntry(stage="compile", kind="compile", key="3" * 64, output=artifact, inputs={"ir": model}),
     )
     made = ArtifactEntry(digest=artifact, target="arm64", backend="tvm", variant="fp32", verdict="passed")
-    lineage = Lineage(tmp_path / "lineage.sqlite")
     lineage.record_run(
         RunEntry(
             run="r", created="2026-01-01T00:00:00+00:00", sources={"model": given}, stages=stages, artifacts=(made,)
@@ -137,3 +168,39 @@ def test_a_pass_that_changed_nothing_does_not_end_the_chain(tmp_path: Path) -> N
     history = lineage.of_artifact(artifact)
     assert [stage.stage for stage in history.stages] == ["import", "compile"]
     assert history.sources == {given: "model"}
+
+
+def test_what_was_published_stays_known_when_the_run_is_recorded_again(lineage: Lineage) -> None:
+    signed = PublicationEntry(
+        subject=ARTIFACT, kind="signed", place="/out", identity="k", created="2026-11-24T00:00:00"
+    )
+    pushed = replace(signed, kind="pushed", place="registry/net:1", created="2026-11-25T00:00:00")
+    lineage.record_run(FIRST)
+    lineage.record_publications([pushed, signed, replace(signed, subject=OTHER)])
+    lineage.record_publications([again := replace(signed, identity="k2")])
+    lineage.record_run(FIRST)
+    assert lineage.of_artifact(ARTIFACT).publications == (again, pushed)
+
+
+def test_a_server_that_is_not_there_and_what_is_no_address(server: Server) -> None:
+    address = server.new_database()
+    with pytest.raises(UserError, match="does not exist"):
+        Lineage(address.replace("lineage", "other"))
+    with pytest.raises(UserError, match="cannot use") as caught:
+        Lineage("postgresql://me:secret@127.0.0.1:9/lineage")
+    assert "secret" not in caught.value.message
+    for wrong in ("mysql://host/lineage", "/some/file", "postgresql://host:port/x"):
+        with pytest.raises(UserError):
+            Lineage(wrong)
+
+
+def test_the_users_own_is_where_the_variable_says(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(tmp_path))
+    users_lineage().record_run(FIRST)
+    assert (tmp_path / "lineage.sqlite").is_file()
+    monkeypatch.setenv("DLPIPE_LINEAGE", server.new_database())
+    assert users_lineage().runs() == []
+    users_lineage().record_run(replace(FIRST, run="shared"))
+    assert [each.run for each in users_lineage().runs()] == ["shared"]

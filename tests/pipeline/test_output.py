@@ -38,7 +38,7 @@ def test_a_name_as_long_as_the_disk_allows(tmp_path: Path) -> None:
 
 def test_places_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for place in (tmp_path / "file" / "out", tmp_path / ("n" * 256)):
+    for place in (tmp_path / "file" / "out", tmp_path / ("n" * 256), Path("/proc/out")):
         with pytest.raises(DiskTrouble):
             check_free(place)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.errors import BadModel, GateFailed, Unsupported, UserError
 from dlpipe.frontends import KIT, registry
+from dlpipe.pipeline.bisect.bisect import bisect
+from dlpipe.pipeline.imported import import_model
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
-from dlpipe.toolchains import Toolchains
 
 _HASTY = """
 import json
@@ -37,16 +37,6 @@ def import_(request):
     worker._read = lambda request: net
     return worker.import_(request)
 """
-
-
-@pytest.fixture
-def session(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
-    with Session() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -112,6 +102,15 @@ def test_insisting_on_a_wrong_route_fails_and_names_the_layer(session: Session, 
         prove_import(session, _request(net, options=ImportOptions(route="hasty")))
     assert caught.value.where["layer"] == "fc2"
     assert caught.value.where["agrees_until"] == "fc1"
+
+
+def test_bisect_names_the_layer_too(session: Session, plainnet: Any, net: Path) -> None:
+    hasty = ImportOptions(route="hasty")
+    import_model(session, str(net), hasty)
+    session.save_stages()
+    found = bisect(session, str(net), f"{session.id}:import", options=hasty)
+    assert found.found is not None
+    assert (found.found["layer"], found.found["agrees_until"]) == ("fc2", "fc1")
 
 
 def test_no_route_is_right(session: Session, plainnet: Any, net: Path) -> None:

@@ -12,6 +12,9 @@ from dlpipe.report import (
     Artifact,
     Environment,
     Gate,
+    Kernel,
+    Layer,
+    ModelView,
     Note,
     Reference,
     Report,
@@ -19,6 +22,7 @@ from dlpipe.report import (
     Selected,
     Source,
     Stage,
+    Weight,
 )
 from dlpipe.report.scorecard import scorecard
 
@@ -164,6 +168,34 @@ def artifacts() -> tuple[Artifact, ...]:
         artifact("mnn", "fp32", verdict="unverified", ran_on="none", provenance="absent", size_bytes=None, digest=None,
                  files={}, cost={}, fidelity_reason="there is no artefact", reason=refused),
     )  # fmt: skip
+
+
+def views() -> tuple[ModelView, ...]:
+    """As imported, and as quantised: the second layer was fused into another, and has no counterpart."""
+    weight = Weight(
+        name="conv/kernel", dtype="float32", shape=(2, 8), low=-1.0, high=2.0, mean=0.4, std=0.6, counts=(2, 10, 4)
+    )
+    nodes = (
+        Layer(name="net/conv:0", op="Conv"),
+        Layer(name="net/conv:0", op="BatchNormalization", after=(0,)),
+        Layer(name="softmax", op="Softmax", after=(1,)),
+    )
+    kernels = (
+        Kernel(name="net/conv:0", op="Conv", milliseconds=0.2),
+        Kernel(name="softmax", op="Softmax", milliseconds=0.01),
+    )
+    before = ModelView(
+        stage="import", nodes=nodes, node_count=3, kernels=kernels, weights=(weight,), weight_count=9
+    )  # fmt: skip
+    errors = (0.01, None, 0.2)
+    after = before.model_copy(
+        update={
+            "stage": "int8",
+            "nodes": tuple(node.model_copy(update={"error": e}) for node, e in zip(nodes, errors, strict=True)),
+            "weights": (weight.model_copy(update={"dtype": "int8", "counts": (3, 8, 5)}),),
+        }
+    )
+    return (before, after)
 
 
 def sample_report(**changes: Any) -> Report:

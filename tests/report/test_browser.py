@@ -7,16 +7,22 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dlpipe.report import Report
 from dlpipe.report.html import render_html
+from dlpipe.report.languages import language
+from dlpipe.report.ranking import default_weights, rank
+from dlpipe.report.scorecard_html import render_scorecard
 
-from .factory import sample_report
+from .driven import Page, browser
+from .factory import sample_report, views
 from .test_html import hostile
+from .test_ranking import made
+from .test_ranking import report as ranked
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -51,9 +57,12 @@ const behind = element => {
 };
 addEventListener("load", () => {
   const low = [];
-  for (const element of document.querySelectorAll("body *:not(svg *)")) {
+  for (const element of document.querySelectorAll("body *:not(title)")) {
     if (![...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())) continue;
-    const [a, b] = [luminance(numbers(getComputedStyle(element).color)), luminance(behind(element))];
+    const drawn = element instanceof SVGElement;
+    const box = drawn && element.closest("g")?.querySelector("rect.box");
+    const ground = box ? numbers(getComputedStyle(box).fill) : behind(element);
+    const [a, b] = [luminance(numbers(getComputedStyle(element)[drawn ? "fill" : "color"])), luminance(ground)];
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     if (ratio < 4.5) low.push(element.className + ": " + ratio.toFixed(2) + " " + element.textContent.slice(0, 30));
   }
@@ -66,6 +75,19 @@ addEventListener("load", () => {
   parent.document.body.append(result);
 });
 </script>"""
+
+
+def scorecard() -> str:
+    found = ranked(made("tvm", 2.0, 100), made("ncnn", 1.0, 400))
+    return render_scorecard([found], rank([found], default_weights()), language("en"))
+
+
+PAGES = {
+    "sample": lambda: render_html(sample_report(views=views())),
+    "hostile": lambda: render_html(hostile()),
+    "chinese": lambda: render_html(sample_report(views=views()), language("zh")),
+    "scorecard": scorecard,
+}
 
 
 def browse(tmp_path: Path, text: str, *flags: str) -> tuple[str, list[str]]:
@@ -95,10 +117,10 @@ def test_hostile_names_run_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("report", [sample_report(), hostile()], ids=["sample", "hostile"])
-def test_it_fits_and_can_be_read(tmp_path: Path, width: int, dark: bool, report: Report) -> None:
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", render_html(report))
-    text = text.replace("<details>", "<details open>").replace("</body>", MEASURE + "</body>")
+@pytest.mark.parametrize("page", ["sample", "hostile", "chinese", "scorecard"])
+def test_it_fits_and_can_be_read(tmp_path: Path, width: int, dark: bool, page: str) -> None:
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", PAGES[page]())
+    text = re.sub(r"<details( class=\"[^\"]*\")?>", r"<details\1 open>", text).replace("</body>", MEASURE + "</body>")
     framed = FRAME.format(width=width, page=html.escape(text))
     scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
     dom, console = browse(tmp_path, framed, "--window-size=1500,1000", scheme)
@@ -110,3 +132,62 @@ def test_it_fits_and_can_be_read(tmp_path: Path, width: int, dark: bool, report:
     assert found["dark"] is dark
     assert found["content"] <= width
     assert found["low"] == []
+
+
+FOCUSED = """(() => {
+  const at = document.activeElement, style = getComputedStyle(at), box = at.getBoundingClientRect();
+  return {tag: at.tagName, text: at.textContent.trim().slice(0, 40), label: at.getAttribute("aria-label"),
+    outline: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
+    seen: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+    hash: location.hash, scrolled: at.scrollLeft};
+})()"""
+REACHABLE = """[...document.querySelectorAll("a[href], summary, [tabindex='0']")].filter(
+  each => !each.parentElement.closest("details:not([open])") || each.tagName === "SUMMARY"
+    && !each.closest("details").parentElement.closest("details:not([open])")).length"""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    assert CHROMIUM is not None
+    file = tmp_path / "report.html"
+    file.write_text(render_html(sample_report(views=views())), encoding="utf-8")
+    flags = [
+        *FLAGS[:-2],
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=500,800",
+        "--force-prefers-reduced-motion",
+    ]
+    with browser(CHROMIUM, flags) as driven:
+        driven.open(file)
+        yield driven
+
+
+def test_all_can_be_reached_and_seen_with_the_keyboard_alone(page: Page) -> None:
+    page.press("Tab", code=9)
+    first = page.value(FOCUSED)
+    assert (first["tag"], first["text"], first["seen"]) == ("A", "Skip to the results", True)
+    count = page.value(REACHABLE)
+    assert count > 20
+    stops = [first]
+    for _ in range(count - 1):
+        page.press("Tab", code=9)
+        stops.append(page.value(FOCUSED))
+    assert [each for each in stops if not each["seen"] or each["outline"] < 2] == []
+    assert len({(each["tag"], each["text"], each["label"]) for each in stops}) > 15
+    page.press("Tab", code=9)
+    assert page.value(FOCUSED)["tag"] == "BODY"  # no trap: behind the last one is the end
+
+
+def test_keys_skip_open_and_scroll(page: Page) -> None:
+    page.press("Tab", code=9)
+    page.press("Enter", code=13)
+    assert page.value("location.hash") == "#main"
+    page.value("document.querySelector('#pipeline summary').focus()")
+    page.press("Enter", code=13)
+    assert page.value("document.querySelector('#pipeline details').open") is True
+    page.value("document.querySelector('#pipeline details .scroll').focus()")
+    for _ in range(5):
+        page.press("ArrowRight", code=39)
+    scrolled = "new Promise(done => setTimeout(() => done(document.activeElement.scrollLeft), 400))"
+    found = page.send("Runtime.evaluate", expression=scrolled, awaitPromise=True, returnByValue=True)
+    assert found["result"]["value"] > 0  # the wide table, in a window of 500 pixels

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from dlpipe.contracts.figure import Figure
-from dlpipe.contracts.measurement import Fidelity, Speedup
+from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup
 from dlpipe.errors import UserError
 from dlpipe.report import Artifact, Gate, Report
 from dlpipe.report.schema import SCHEMA_FILE
@@ -82,3 +82,9 @@ def test_where_it_ran(place: str) -> None:
 def test_the_types_are_closed() -> None:
     with pytest.raises(ValidationError):
         Report.model_validate({**sample_report().model_dump(), "surprise": 1})
+
+
+def test_an_accuracy_of_before_there_were_other_metrics_is_read() -> None:
+    old = {"metric": "top-1", "value": 0.75, "ci95": [0.7, 0.8], "n": 400, "drop": 0.5, "drop_ci95": [-1.0, 2.0]}
+    found = Accuracy.model_validate(old)
+    assert (found.unit, found.better, found.original) == ("fraction", "higher", 0.755)

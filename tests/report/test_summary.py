@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dlpipe.report import Report, summary
+from dlpipe.report import Report, markdown, summary
 
 from .factory import sample_report, stage
 
@@ -35,4 +35,21 @@ def test_what_was_built_and_could_not_run_is_not_nothing() -> None:
     built = [each for each in report.artifacts if each.digest][:1]
     update = {"verdict": "unverified", "reason": "nothing here can execute it", "target": "riscv64"}
     only = sample_report(artifacts=tuple(each.model_copy(update=update) for each in built), selected={})
-    assert summary.headline(only) == summary.Headline("unverified", "Built but not verified for riscv64")
+    assert summary.headline(only) == summary.Headline("unverified", "Built but not verified for", "riscv64")
+
+
+def test_with_no_labels_the_agreement_is_told() -> None:
+    report = sample_report()
+    assert summary.agreement(report) is None  # it is labelled
+    bare = {"accuracy": None, "accuracy_reason": "no labelled data was given"}
+    artifacts = [
+        each.model_copy(update={**bare, "fidelity": each.fidelity.model_copy(update={"argmax_agreement": 0.9875})})
+        for each in report.artifacts
+        if each.fidelity is not None
+    ]
+    stages = tuple(stage.model_copy(update=bare) for stage in report.stages)
+    unlabelled = report.model_copy(update={"stages": stages, "artifacts": tuple(artifacts)})
+    told = summary.agreement(unlabelled)
+    assert told is not None
+    assert "onnxruntime int8 98.8 %" in told
+    assert "the largest score is the original's" in " ".join(markdown.render_markdown(unlabelled).split())

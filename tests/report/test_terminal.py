@@ -7,9 +7,11 @@ from rich.console import Console
 
 from dlpipe.contracts.measurement import Accuracy
 from dlpipe.report import Report
+from dlpipe.report.markdown import render_markdown
+from dlpipe.report.schema import Note, Refusal
 from dlpipe.report.terminal import render_terminal
 
-from .factory import cost, fidelity, sample_report, stage
+from .factory import artifact, cost, fidelity, sample_report, stage
 
 
 def shown(report: Report, *, terminal: bool = False, color: bool = True) -> str:
@@ -64,9 +66,18 @@ def test_the_original_shows_its_own_accuracy() -> None:
     first = stage("reference", "reference", (), accuracy=own)
     text = shown(sample_report(stages=(first, *sample_report().stages[1:])))
     assert "the original's top-1: 94.25 % of 400" in " ".join(text.split())
+    assert text.count("94.25 %") == 1  # not under what was lost of it
     assert "this is the original itself" not in text
     kept = stage("import", "import", (), accuracy=own.model_copy(update={"reason": "other samples"}))
     assert "other samples" in shown(sample_report(stages=(kept,)))
+
+
+def test_what_was_not_tried_is_not_called_unverified() -> None:
+    refused = artifact("mnn", "fp32", verdict="unverified", digest=None, refusals=(Refusal(reason="no GatherND"),))
+    text = shown(sample_report(artifacts=(refused,), selected={}, gates=()))
+    assert "mnn fp32 ruled out" in " ".join(text.split())
+    assert "unverified" not in text
+    assert "| mnn fp32 | ruled out |" in render_markdown(sample_report(artifacts=(refused,), selected={}, gates=()))
 
 
 def test_no_escape_sequences_without_a_terminal() -> None:
@@ -93,3 +104,9 @@ def test_a_hostile_name_neither_formats_nor_escapes() -> None:
 def test_an_empty_report() -> None:
     text = shown(sample_report(stages=(), artifacts=(), gates=(), selected={}, notes=(), samples=None))
     assert "No artefact was made" in text
+
+
+def test_what_is_only_to_be_known_is_said_too() -> None:
+    notes = (Note(message="vulkan/tvm-fp32: tuned for 60 s"), Note(level="warning", message="2 clips are short"))
+    text = shown(sample_report(notes=notes))
+    assert "\nvulkan/tvm-fp32: tuned for 60 s\nwarning: 2 clips are short" in text

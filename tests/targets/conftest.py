@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Model:
         with np.load(outputs / "outputs.npz") as found, np.load(self.reference) as wanted:
             pairs = list(zip(found.values(), wanted.values(), strict=True))
         assert all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
-        return max(float(np.abs(a - b).max() / np.ptp(b)) for a, b in pairs)
+        return max(float(np.abs(a - b).max() / (np.ptp(b) or 1)) for a, b in pairs)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +54,17 @@ def models(toolchains: Toolchains, repo_root: Path, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="session")
+def tflite_models(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Model]:
+    """Those of tflite_models.py, by name: for LiteRT, and the backends that take its graph further."""
+    out = tmp_path_factory.mktemp("tflite-models")
+    python = toolchains.ensure("core").python
+    assert python is not None
+    subprocess.run([python, Path(__file__).with_name("tflite_models.py"), out], check=True, timeout=300)
+    folders = sorted(out.iterdir())
+    return {each.name: Model(each / "ir", each / "samples", each / "reference.npz") for each in folders}
+
+
+@pytest.fixture(scope="session")
 def pool(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
     folder = tmp_path_factory.mktemp("pool")
     (folder / "logs").mkdir()
@@ -63,12 +74,13 @@ def pool(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @dataclass
 class Work:
-    """Runs calls; remembers the notes of the last one."""
+    """Runs calls; remembers the notes of the last one, and (for all tests of a session) what was built."""
 
     pool: WorkerPool
     folder: Path
-    notes: list[str]
-    numbers: Iterator[int]
+    kept: dict[str, tuple[Path, list[str]]]
+    notes: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __call__(self, call: Call | None, inputs: Mapping[str, Path], **params: Any) -> tuple[Path, Any]:
         assert call is not None
@@ -81,17 +93,35 @@ class Work:
         if event["event"] == "note":
             self.notes.append(event["message"])
 
-    def built(self, backend: Backend, target: Target, model: Model, variant: str = "fp32") -> Path:
-        return self(backend.compile_call(target, variant), {"ir": model.ir})[0]
+    def built(self, backend: Backend, target: Target, model: Model, variant: str = "fp32", fresh: bool = False) -> Path:
+        """The artefact, to read only. fresh: made for this test alone, even where it was made before."""
+        call = backend.compile_call(target, variant)
+        key = repr((call, model.ir))
+        if fresh or key not in self.kept:
+            made = self(call, {"ir": model.ir})[0]
+            if fresh:
+                return made
+            self.kept[key] = made, list(self.notes)
+        made, self.notes[:] = self.kept[key]
+        return made
+
+    def twice(self, backend: Backend, target: Target, model: Model, variant: str = "fp32") -> tuple[Path, Path]:
+        """The artefact, and the same made anew."""
+        return self.built(backend, target, model, variant), self.built(backend, target, model, variant, fresh=True)
 
     def ran(self, backend: Backend, target: Target, model: Model, variant: str = "fp32") -> tuple[Path, Any]:
         artifact = self.built(backend, target, model, variant)
         return self(backend.run_call(target, variant), {"artifact": artifact, "samples": model.samples})
 
 
+@pytest.fixture(scope="session")
+def kept() -> dict[str, tuple[Path, list[str]]]:
+    return {}
+
+
 @pytest.fixture
-def work(pool: WorkerPool, tmp_path: Path) -> Work:
-    return Work(pool, tmp_path, [], itertools.count())
+def work(pool: WorkerPool, tmp_path: Path, kept: dict[str, tuple[Path, list[str]]]) -> Work:
+    return Work(pool, tmp_path, kept)
 
 
 @pytest.fixture(scope="session")

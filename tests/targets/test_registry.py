@@ -51,8 +51,27 @@ def test_every_built_in_target(path):
     each = registry.read_target(path)
     assert each.name == path.stem
     assert set(each.backends) <= set(registry.BACKENDS)
-    assert set(each.options["quantisation"]) == {"activations", "weights", "per_channel"}
+    assert each.kind != "cpu" or set(each.options["quantisation"]) == {"activations", "weights", "per_channel"}
     json.dumps(registry.as_dict(each))
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [("sse sse2", "x86-64"), ("{v3}", "x86-64-v3"), ("{v3} avx512f avx512bw avx512cd avx512dq avx512vl", "x86-64-v4"),
+     ("{v3} avx512f avx512bw avx512cd avx512dq avx512vl avx512_vnni", "x86-64-avx512-vnni")],
+)  # fmt: skip
+def test_this_machine(monkeypatch, tmp_path, flags, name):
+    """Without VNNI its kernels want seven-bit weights, so what it has must be told apart."""
+    v3 = "sse sse2 pni ssse3 sse4_1 sse4_2 avx popcnt cx16 lahf_lm avx avx2 fma f16c bmi1 bmi2 abm movbe"
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags\t\t: {flags.format(v3=v3)}\n")
+    monkeypatch.setattr(registry, "_CPUINFO", cpuinfo)
+    monkeypatch.setattr(registry.platform, "machine", lambda: "x86_64")
+    registry._features.cache_clear()
+    try:
+        assert registry.here().name == name
+    finally:
+        registry._features.cache_clear()
 
 
 def test_the_names_that_scripts_use():
@@ -74,6 +93,33 @@ def test_a_target_of_ones_own(board):
     assert registry.user_folder().is_dir()
 
 
+def test_a_board_in_ten_lines(board, tmp_path):
+    """It says what is different; a board may extend a board, and options are taken over one by one."""
+    lines = """
+name = "desk"
+extends = "arm64-cortex-a76"
+summary = "the board on my desk"
+emulator_cpu = "cortex-a72"
+[options.tvm]
+mcpu = "cortex-a72"
+"""
+    registry.add(board(lines))
+    ours, mine = registry.target("arm64-cortex-a76"), registry.target("desk")
+    assert (mine.arch, mine.isa, mine.root, mine.backends) == (ours.arch, ours.isa, ours.root, ours.backends)
+    assert mine.options["tvm"] == {**ours.options["tvm"], "mcpu": "cortex-a72"}
+    assert (mine.emulator_cpu, mine.notes) == ("cortex-a72", ())
+    registry.add(board('name = "second"\nextends = "desk"\nsummary = "another"\n'))
+    assert registry.target("second").emulator_cpu == "cortex-a72"
+    registry.add(board(lines.replace("desk", "arm64-cortex-a76", 1)))
+    assert registry.target("arm64-cortex-a76").isa == ours.isa  # a file that replaces one of ours extends ours
+    with pytest.raises(UserError, match="extends: no target is called 'arm46'") as error:
+        registry.add(board('name = "x"\nextends = "arm46"\nsummary = "x"\n'))
+    assert "arm64" in str(error.value.hint)
+    (registry.user_folder() / "desk.toml").write_text(lines.replace("arm64-cortex-a76", "second"))
+    with pytest.raises(UserError, match="in a circle"):
+        registry.target("second")
+
+
 def test_a_target_of_ones_own_may_replace_ours(board):
     registry.add(board(BOARD.replace("my-board", "arm64")))
     assert registry.target("arm64").summary == "a board on my desk"
@@ -82,7 +128,7 @@ def test_a_target_of_ones_own_may_replace_ours(board):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('arch = "aarch64"', 'arch = "pdp11"', "arch: Input should be"),
+        ('arch = "aarch64"', 'arch = "pdp11"', "a CPU needs"),
         ('name = "my-board"', 'name = "My Board"', "name: String should match"),
         ("isa = ", "isas = ", "isas: Extra inputs"),
         ('emulator_cpu = "cortex-a72"', "", "needs emulator_cpu"),
@@ -114,6 +160,44 @@ def test_a_missing_file_is_a_user_error(tmp_path):
         registry.read_target(tmp_path / "none.toml")
 
 
+def test_what_would_break_other_targets_is_not_added(board):
+    one = 'name = "one"\nextends = "arm64"\nsummary = "x"\n'
+    registry.add(board(one))
+    registry.add(board('name = "two"\nextends = "one"\nsummary = "x"\n'))
+    with pytest.raises(UserError, match=r"targets of yours would be wrong: .*in a circle"):
+        registry.add(board('name = "one"\nextends = "two"\nsummary = "x"\n'))
+    assert (registry.user_folder() / "one.toml").read_text() == one
+    assert {"one", "two"} <= set(registry.targets())
+
+
+@pytest.mark.parametrize("url", ['"http://b:99999"', '"ftp://b"', "7", '""'])
+def test_the_address_of_a_board_is_looked_at(board, url):
+    text = 'name = "one"\nextends = "arm64"\nsummary = "x"\nrunner = "device"\n[options.agent]\nurl = '
+    with pytest.raises(UserError, match="no address of an agent"):
+        registry.add(board(text + url + "\n"))
+    assert "one" not in registry.targets()
+
+
+def test_a_processor_s_answer_is_none_of_an_npu_s(board):
+    text = 'name = "one"\nextends = "x86-64"\nsummary = "x"\nkind = "npu"\n'
+    with pytest.raises(UserError, match="native"):
+        registry.add(board(text))
+
+
+def test_an_htp_arch_that_is_none_is_refused(board):
+    text = 'name = "one"\nextends = "hexagon-v73"\nsummary = "x"\n[options.qnn]\nhtp_arch = "v73"\n'
+    new = registry.add(board(text))
+    tool = registry.backend("qnn")
+    assert [each for each in tool.refusals(new, "int8", {"operators": {}}) if "htp_arch" in str(each)]
+
+
+def test_options_that_are_none_are_said(board):
+    registry.user_folder().mkdir(parents=True)
+    (registry.user_folder() / "one.toml").write_text('name = "one"\noptions = 3\n')
+    with pytest.raises(UserError, match="options"):
+        registry.add(board('name = "two"\nextends = "one"\nsummary = "x"\n'))
+
+
 def test_an_arm64_machine_runs_arm64_itself(monkeypatch):
     monkeypatch.setattr(registry, "_features", lambda: frozenset({"fp", "asimd", "sse", "sse2"}))
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
@@ -124,14 +208,14 @@ def test_an_arm64_machine_runs_arm64_itself(monkeypatch):
     assert registry.target("x86-64").runner == "native"
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "ncnn"])
+@pytest.mark.parametrize("name", ["onnxruntime", "ncnn", "executorch", "inductor"])
 def test_backends_keep_their_contract(name):
     tool = registry.backend(name)
     assert isinstance(tool, Backend)
     assert tool.name == name
     for each in registry.targets().values():
         for variant in tool.variants(each):
-            assert tool.ir_variant(variant) in ("fp32", "fp16", "int8")
+            assert tool.ir_variant(variant) in ("fp32", "fp16", "int8", "int4")
             assert tool.compile_call(each, variant).worker.is_file()
             json.dumps(dict(tool.compile_call(each, variant).params))
 
@@ -161,3 +245,9 @@ def test_a_machine_that_lacks_an_extension_does_not_run_what_needs_it(monkeypatc
     assert vnni.runner == "none"
     assert "avx512_vnni" in vnni.notes[-1]
     registry._features.cache_clear()
+
+
+def test_options_of_no_backend_are_refused(board):
+    with pytest.raises(UserError, match=r"options\.tvn") as refused:
+        registry.add(board(BOARD + "\n[options.tvn]\nmcpu = 'x'\n"))
+    assert refused.value.hint == "did you mean tvm?"

@@ -66,11 +66,7 @@ class Other(CaffeFrontend):
 
 
 @pytest.fixture
-def session(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
+def session(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     known = partial(Toolchains, registry=Registry([DEFINITIONS]))
     monkeypatch.setattr("dlpipe.pipeline.session.Toolchains", known)
     with Session() as opened:

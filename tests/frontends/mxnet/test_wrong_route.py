@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,16 +26,6 @@ def stacked(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) ->
     script = Path(__file__).with_name("stacked.py")
     subprocess.run([python, script, out], timeout=120, capture_output=True, check=True)
     return out / "stacked-symbol.json"
-
-
-@pytest.fixture
-def session(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
-    with Session() as opened:
-        yield opened
 
 
 def _request(model: Path, route: str | None) -> ConvertRequest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,8 @@ from dlpipe.errors import GateFailed, Unsupported
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
-from dlpipe.toolchains import Toolchains
 
 NETS = Path(__file__).with_name("nets.py")
-
-
-@pytest.fixture
-def session(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
-    with Session() as opened:
-        yield opened
 
 
 def test_a_branch_that_was_traced_away_is_seen(ran: Any, made: Path) -> None:

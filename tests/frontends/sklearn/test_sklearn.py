@@ -138,7 +138,7 @@ def test_pickles_want_the_users_word(work: Any, made: Path) -> None:
     Imported(work, made / "forest.joblib", unsafe_load=True)
 
 
-@pytest.mark.parametrize("frontend", FRONTENDS.values(), ids=str)
+@pytest.mark.parametrize("frontend", FRONTENDS.values(), ids=FRONTENDS)
 @pytest.mark.parametrize("form", ["unknown", "pytorch/module", "theano/pickle", "sklearn/joblib"])
 def test_a_forced_pickle_wants_the_users_word_too(frontend: Frontend, form: str) -> None:
     sniffed = Sniffed(framework="unknown", format=form, entry="model.pkl")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +83,6 @@ def test_stages(work: Any, made: Path, name: str) -> None:
     with np.load(made / name / "io.npz") as file:
         found, wanted = model.run(dict(file)), file["y"]
     _near(found["prediction"] if "prediction" in found else next(iter(found.values())), wanted)
-
-
-@pytest.fixture
-def session(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
-    with Session() as opened:
-        yield opened
 
 
 @pytest.mark.slow

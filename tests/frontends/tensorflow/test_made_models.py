@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
@@ -171,3 +172,14 @@ def _png(size: int) -> bytes:
     rows = b"".join(b"\0" + chance.randbytes(3 * size) for _ in range(size))
     header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("name", ["dropout.pb", "saved_tf1", "two_outputs.pb", "loop_until.pb", "saved_png"])
+def test_what_its_operators_give(made: Path, imported: Import, name: str) -> None:
+    """The outputs are among it, as the original gives them."""
+    model = imported(made / name)
+    samples = model.samples(model.random_inputs(2))
+    names, layers = model.layers(samples)
+    assert len(names) == len(layers) > 1
+    for port, output in model.reference(samples).items():
+        assert output.dtype.kind != "f" or any(np.array_equal(each, output[0]) for each in layers.values()), port

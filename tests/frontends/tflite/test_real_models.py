@@ -118,7 +118,7 @@ def test_large_quantised_nets(shared: Path, compare: Compare, name: str) -> None
     if original.dtype == np.uint8:
         assert found.worst() <= 1
     else:  # classes of pixels: where two are equally likely, one step anywhere decides
-        assert (original == made).mean() >= 0.998
+        assert (original == made).mean() >= 0.99
 
 
 def test_one_net_as_tflite_and_as_onnx(shared: Path, work: Any, compare: Compare) -> None:

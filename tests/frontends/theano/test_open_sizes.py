@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,8 @@ from dlpipe.errors import StageFailed
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest, import_options
 from dlpipe.pipeline.session import Session
-from dlpipe.toolchains import Toolchains
 
 pytestmark = [pytest.mark.slow, pytest.mark.interpreter]
-
-
-@pytest.fixture
-def session(toolchains: Toolchains, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    (cache / "toolchains").symlink_to(toolchains.root)
-    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(cache))
-    with Session() as opened:
-        yield opened
 
 
 def _request(shared: Path, shape: list[str]) -> ConvertRequest:

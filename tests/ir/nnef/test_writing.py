@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +164,19 @@ def test_the_same_bytes(bench: Any) -> None:
     assert names == sorted(each.name for each in second.iterdir())
     for name in names:
         assert Path(first, name).read_bytes() == Path(second, name).read_bytes()
+
+
+def test_weights_in_a_file_with_a_further_link(bench: Any, tmp_path: Path) -> None:
+    """As the store has them: onnx's own loader takes such a file for an attack."""
+    text = '<ir_version: 9, opset_import: ["" : 18]> g (float[1,4,6,7] x) => (float[1,6,4,5] y) { y = Conv(x, w) }'
+    parts = {"weights": {"w": [6, 4, 3, 3]}, "external": {"w": "weights.bin"}}
+    ir, samples = bench.build(text, **parts), bench.samples(bench.make_ir(bench.build(text, **parts)), 1)
+    with bench.pool.worker("core") as worker:
+        place = worker.place()
+        for name, folder in (("ir", ir), ("samples", samples)):
+            (place.inputs / name).mkdir()
+            for path in folder.iterdir():
+                shutil.copyfile(path, tmp_path / path.name)
+                os.link(tmp_path / path.name, place.inputs / name / path.name)
+        worker.call(nnef.write_call(), place)
+        assert (place.out / "graph.nnef").read_text().count("conv") == 1

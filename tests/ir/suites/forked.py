@@ -7,6 +7,8 @@ from pathlib import Path
 import onnx
 import onnxsim
 
+from ..passes.graph.onnxsim_process import OPTIONS
+
 
 def run(source: Path, target: Path, seconds: float) -> str | None:
     """As `passes.graph.simplify.run`."""
@@ -17,7 +19,7 @@ def run(source: Path, target: Path, seconds: float) -> str | None:
             signal.alarm(int(seconds))
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(1, 2)
-            simplified, sound = onnxsim.simplify(onnx.load(str(source)), tensor_size_threshold="4MB")
+            simplified, sound = onnxsim.simplify(onnx.load(str(source)), **OPTIONS)
             if sound:
                 target.write_bytes(simplified.SerializeToString(deterministic=True))
                 status = 0

@@ -13,7 +13,8 @@ import onnxruntime as ort
 from dlpipe_worker import Refused, Request, operation
 
 from ..ir.graph import executing, importing, walk
-from ..passes.graph import catalogue, infra, simplify
+from ..passes import catalogue
+from ..passes.graph import infra, simplify
 from . import cases, forked
 
 simplify.run = forked.run  # the real onnxsim, loaded once instead of once per case
@@ -24,7 +25,7 @@ _RANDOM = ("Bernoulli", "RandomUniformLike", "RandomNormalLike", "RandomUniform"
 
 @operation
 def try_suite(request: Request) -> object:
-    """params: suite, passes (names, in order), only (names of cases; empty: all).
+    """params: suite, passes [[name, its params], ...] in order, only (names of cases; empty: all).
 
     Returns {case: [verdict, reason]}: "same", "not executable" (ONNX Runtime does not run the original: why),
     "became executable" (it runs the import, which gives what the suite expects), "without a contract" (as "same", but
@@ -41,7 +42,7 @@ def try_suite(request: Request) -> object:
     return found
 
 
-def _try(case: cases.Case, folder: Path, passes: list[str]) -> tuple[str, str]:
+def _try(case: cases.Case, folder: Path, passes: list[Any]) -> tuple[str, str]:
     (folder / "source").mkdir()
     (folder / "source" / "model.onnx").write_bytes(case.model.SerializeToString())
     inputs = _inputs(case)
@@ -88,14 +89,14 @@ def _import(folder: Path) -> None:
     importing.import_model(folder / "source", "model.onnx", folder / "ir", lambda line: None)
 
 
-def _steps(folder: Path, passes: list[str]) -> Iterator[tuple[str, Path | str]]:
+def _steps(folder: Path, passes: list[Any]) -> Iterator[tuple[str, Path | str]]:
     """(name, the IR folder that it made, or what it raised); a pass that changed nothing is left out."""
     place = folder / "ir"
     yield "import", place
-    for name in passes:
-        out = folder / name
+    for number, (name, params) in enumerate(passes):
+        out = folder / f"{number}-{name}"
         out.mkdir()
-        work = infra.Work({"seconds": 60, "limit": 2000}, {"ir": place}, lambda *a, **k: None, lambda *a, **k: None)
+        work = infra.Work(params, {"ir": place}, lambda *a, **k: None, lambda *a, **k: None)
         try:
             changed = infra.apply(catalogue.PASSES[name](), work, out)["modified"]
         except Refused:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 import dlpipe.targets.onnxruntime as room
 from dlpipe.contracts.call import Call
 from dlpipe.errors import Unsupported
+from dlpipe.targets import KIT
 from dlpipe.targets.registry import backend, target
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -47,7 +47,7 @@ def test_a_compile_gives_the_same_bytes_every_time(work, toolchains, models, fin
         call = ORT.compile_call(target("arm64"), "fp32")
         other.run(call, {"ir": models(name).ir}, tmp_path / "second")
     assert fingerprint(first) == fingerprint(tmp_path / "second")
-    assert set(fingerprint(first)) == {"model.ort", "run.json", "run.py", "LICENSES/onnxruntime.txt"}
+    assert set(fingerprint(first)) == {"model.ort", "run.json", "run.py", "LICENSES/onnxruntime-LICENSE.txt"}
 
 
 @pytest.mark.slow
@@ -56,13 +56,6 @@ def test_fp16_stays_fp16_for_arm(work, models):
     assert (artifact / "model.onnx").read_bytes() == (models("half").ir / "model.onnx").read_bytes()
     outputs, _ = work.ran(ORT, target("arm64"), models("half"), "fp16")
     assert models("half").worst(outputs) <= 5e-3
-
-
-def test_the_sample_program_runs(work, models, toolchains):
-    artifact = work.built(ORT, target("arm64"), models("branches"))
-    python = toolchains.ensure("core").python
-    done = subprocess.run([python, artifact / "run.py"], capture_output=True, text=True, check=True, timeout=120)
-    assert "t (1, 8, 9, 4)" in done.stdout
 
 
 def test_run_json_names_the_ports(work, models):
@@ -98,7 +91,7 @@ def test_refusals_name_operator_and_opset():
 
 
 def test_the_operator_list_is_what_the_locked_tool_says(work):
-    _, said = work(Call("core", Path(room.__file__).with_name("worker.py"), "coverage"), {})
+    _, said = work(Call("core", Path(room.__file__).with_name("worker.py"), "coverage", libraries=(KIT,)), {})
     del said["machine"]
     assert said == json.loads(Path(room.__file__).with_name("operators.json").read_text())
 

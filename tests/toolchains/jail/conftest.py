@@ -46,6 +46,10 @@ class Environments:
     """Stands where `Toolchains` does: the environments of a test, by name."""
 
     known: Mapping[str, Environment]
+    kinds: tuple[str, ...] = ()
+
+    def devices(self, name: str) -> tuple[str, ...]:
+        return self.kinds
 
     def ensure(self, name: str) -> Environment:
         return self.known[name]
@@ -102,8 +106,8 @@ def new_environment() -> Callable[[Path, Path], Environment]:
 def new_pool(tmp_path: Path) -> Iterator[Callable[..., WorkerPool]]:
     pools: list[WorkerPool] = []
 
-    def make(kind: JailKind, *environments: Environment) -> WorkerPool:
-        known = Environments({environment.name: environment for environment in environments})
+    def make(kind: JailKind, *environments: Environment, devices: tuple[str, ...] = ()) -> WorkerPool:
+        known = Environments({environment.name: environment for environment in environments}, devices)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # that the plain jail is no jail has a test of its own
             pool = WorkerPool(known, tmp_path / f"session-{len(pools)}", jail=kind, keep_logs=tmp_path / "logs")

@@ -32,6 +32,36 @@ def test_a_worker_is_reused_and_inputs_are_fresh(bench, tmp_path):
     assert bench.run("return sorted(request.inputs), os.listdir(request.out)") == [[], []]
 
 
+def test_a_file_that_is_handed_on_is_in_the_output(bench, tmp_path):
+    given, out = tmp_path / "given", tmp_path / "out"
+    given.mkdir()
+    (given / "weights").write_bytes(b"many")
+    call = bench.call("request.hand_on('x', 'weights'); open(os.path.join(request.out, 'new'), 'w').close()")
+    bench.pool.run(call, {"x": given}, out)
+    assert sorted(path.name for path in out.iterdir()) == ["new", "weights"]
+    assert (out / "weights").read_bytes() == b"many"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("request.hand_on('x', '../../etc/passwd')", "that it was not given"),
+        ("request.hand_on('y', 'weights')", "that it was not given"),
+        ("request.hand_on('x', ['weights'])", "is not text"),
+        (
+            "request.hand_on('x', 'weights'); open(os.path.join(request.out, 'weights'), 'w').close()",
+            "handed it on as well",
+        ),
+    ],
+)
+def test_only_what_was_given_is_handed_on(bench, tmp_path, source, message):
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "weights").write_bytes(b"many")
+    with pytest.raises(StageFailed, match=message):
+        bench.run(source, inputs={"x": given})
+
+
 def test_a_refusal_keeps_the_worker_and_a_failure_does_not(bench):
     with bench.pool.worker("plain") as worker:
         first = worker.pid
@@ -141,6 +171,9 @@ def test_no_worker_outlives_its_host(kind, environment, tmp_path, number, proces
         class One:
             def ensure(self, name):
                 return read_complete(Path({str(environment.root)!r}))
+
+            def devices(self, name):
+                return ()
 
         here = Path({str(tmp_path)!r})
         with WorkerPool(One(), here / "session", jail=JailKind({kind.value!r}), keep_logs=here / "logs") as pool:

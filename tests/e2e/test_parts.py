@@ -1,0 +1,56 @@
+"""What a backend cannot do is left to another one: an artefact in parts, run and compared as any."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dlpipe.toolchains import Toolchains
+from tests.conftest import Bench
+from tests.e2e.user import User
+
+BRANCH = """<ir_version: 9, opset_import: ["" : 17]>
+g (float[1,3,8,8] x, bool flag) => (float[1,4,8,8] y)
+{
+  [first] c = Conv<pads=[1,1,1,1]>(x, w, b)
+  [relu] r = Relu(c)
+  [branch] i = If(flag) <
+    then_branch = t () => (float[1,4,8,8] p) { p = Sqrt(r) },
+    else_branch = e () => (float[1,4,8,8] n) { n = Neg(r) }
+  >
+  [last] d = Conv<pads=[1,1,1,1]>(i, v)
+  [gate] s = Sigmoid(r)
+  [sum] y = Add(d, s)
+}"""
+
+
+@pytest.mark.slow
+def test_an_artefact_in_parts(settled_user: User, bench: Bench, toolchains: Toolchains) -> None:
+    model = settled_user.folder / "branch.onnx"
+    shutil.copyfile(bench.build(BRANCH, weights={"w": [4, 3, 3, 3], "b": [4], "v": [4, 4, 3, 3]}) / "model.onnx", model)
+    asked = (model, "-t", "x86-64", "-b", "ncnn", "--precision", "fp32")
+    assert settled_user.dlpipe("plan", *asked).code == 3
+    allowed = (*asked, "--allow-fallback", "onnxruntime")
+    assert "then onnxruntime (branch), then ncnn (last, sum)" in settled_user.ok("plan", *allowed).out
+    report = settled_user.ok("convert", *allowed, "-o", "parts", "--json").json
+    (made,) = report["artifacts"]
+    assert (made["verdict"], made["ran_on"], made["backend"]) == ("passed", "native", "ncnn")
+    assert [(each["backend"], each["nodes"]) for each in made["parts"]] == [
+        ("ncnn", ["first", "relu", "gate"]),
+        ("onnxruntime", ["branch"]),
+        ("ncnn", ["last", "sum"]),
+    ]
+    folder = settled_user.folder / "parts" / "artifacts" / "x86-64" / "ncnn-fp32"
+    assert "they agree" in settled_user.ok("compare", model, folder).out
+    # The sample program, with the runtimes of both.
+    python, ncnn = toolchains.ensure("core").python, toolchains.ensure("ncnn").root
+    assert python is not None
+    (packages,) = Path(ncnn).glob("lib/python3*/site-packages")
+    environment = {**os.environ, "PYTHONPATH": str(packages)}
+    command = [python, folder / "run.py"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert said.startswith("y (1, 4, 8, 8)")

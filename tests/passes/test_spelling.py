@@ -1,0 +1,39 @@
+"""Passes and their parameters as a user writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlpipe.contracts.passes import ChosenPass
+from dlpipe.errors import UserError
+from dlpipe.passes.spelling import parse_passes
+
+SAID = {
+    "clean": [("clean", {})],
+    " fuse , clean,": [("fuse", {}), ("clean", {})],
+    "opset:version=17": [("opset", {"version": 17})],
+    "opset:version=17,clean": [("opset", {"version": 17}), ("clean", {})],
+    "specialise:batch=1,height=224,fuse": [("specialise", {"dims": {"batch": 1, "height": 224}}), ("fuse", {})],
+    "extract:inputs=a:0,inputs=/b/c,outputs=d": [("extract", {"inputs": ["a:0", "/b/c"], "outputs": ["d"]})],
+    "simplify:seconds=5": [("simplify", {"seconds": 5})],
+    "": [],
+}
+WRONG = {
+    "opset:version=new": "whole number",
+    "opset:17": "gives no value",
+    "opset:set=17": "no parameter 'set'",
+    "specialise:batch=x": "whole number",
+    "clena": "no pass 'clena'",
+    "version=17": "no pass",
+}
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_what_is_said(text):
+    assert parse_passes(text) == tuple(ChosenPass(name, params) for name, params in SAID[text])
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong(text):
+    with pytest.raises(UserError, match=WRONG[text]):
+        parse_passes(text)

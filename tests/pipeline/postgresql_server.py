@@ -1,0 +1,88 @@
+"""A PostgreSQL server of Debian's, on a socket of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+
+@dataclass(frozen=True)
+class Server:
+    socket: Path
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def new_database(self) -> str:
+        """Its address."""
+        name = f"lineage{next(self._numbers)}"
+        with psycopg.connect(host=str(self.socket), user="dlpipe", dbname="postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql://dlpipe@/{name}?host={self.socket}"
+
+
+@contextmanager
+def running(root: Path, folder: Path) -> Iterator[Server]:
+    """root: of the toolchain. The server refuses to be root, so for root it runs in a user namespace as somebody."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("not run: the server is a program for x86-64")
+    somebody: list[str] = []
+    if os.geteuid() == 0:
+        if shutil.which("bwrap") is None:
+            pytest.skip("not run: PostgreSQL does not run as root, and there is no bwrap to be somebody else with")
+        somebody = [
+            "bwrap",
+            "--die-with-parent",
+            "--dev-bind",
+            "/",
+            "/",
+            "--unshare-user",
+            "--uid",
+            "1000",
+            "--gid",
+            "1000",
+        ]
+        if subprocess.run([*somebody, "true"], check=False).returncode:
+            pytest.skip("not run: PostgreSQL does not run as root, and bwrap cannot be somebody else here")
+    programs = next((root / "usr/lib/postgresql").iterdir()) / "bin"
+    share = next((root / "usr/share/postgresql").iterdir())
+    libraries = ":".join(str(root / each) for each in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"))
+    environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": libraries}
+    data = folder / "data"
+    made = subprocess.run(
+        [*somebody, programs / "initdb", "-D", data, "-A", "trust", "-U", "dlpipe", "--no-sync", "--locale=C",
+         "--encoding=UTF8", "-L", share],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*somebody, programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
+            env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(folder):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield Server(folder)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(socket: Path) -> bool:
+    try:
+        psycopg.connect(host=str(socket), user="dlpipe", dbname="postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -1,0 +1,379 @@
+"""A board's agent: whoever has the token gets work done, nobody else; and a wrong answer is not believed."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import itertools
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlpipe.contracts.call import Call
+from dlpipe.errors import StageFailed, ToolMissing, UserError
+from dlpipe.pipeline import boards
+from dlpipe.targets.registry import backend, target
+from dlpipe.toolchains import Toolchains
+from dlpipe.toolchains.agent import program
+from dlpipe.toolchains.agent.client import TOKEN, Agent
+
+SECRET = "a token of the tests alone"
+native = pytest.mark.skipif(platform.machine() != "x86_64", reason="not run: needs an x86-64 machine")
+Start = Callable[..., str]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """start(python, *options) -> the address of an agent that runs until the test ends."""
+    monkeypatch.setenv(TOKEN, SECRET)
+    running: list[subprocess.Popen[str]] = []
+    numbers = itertools.count()
+
+    def started(*options: object, python: tuple[str, ...] = (sys.executable,), before: tuple[str, ...] = ()) -> str:
+        folder = tmp_path / f"agent{next(numbers)}"
+        folder.mkdir()
+        command = [*before, *python, program.__file__, "--port", "0", "--name", "bench", "--folder", folder, *options]
+        errors = (folder / "errors").open("w")
+        running.append(
+            subprocess.Popen(
+                [str(part) for part in command],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env={**os.environ, TOKEN: SECRET},
+            )
+        )
+        errors.close()
+        line = running[-1].stdout.readline()
+        assert line.startswith("listening on "), (folder / "errors").read_text()
+        return "http://" + line.removeprefix("listening on ").strip()
+
+    yield started
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+        process.stdout.close()
+
+
+def board_call(url: str, name: str = "onnxruntime", operation: str = "run", arch: str | None = None) -> Call:
+    here = replace(target("x86-64"), runner="device", arch=arch or platform.machine(), options={"agent": {"url": url}})
+    make = boards.run_call if operation == "run" else boards.timing_call
+    call = make(backend(name), here, "fp32")
+    assert call is not None
+    return call
+
+
+@pytest.fixture
+def inputs(work: Any, models: Any, tmp_path: Path) -> Path:
+    """A folder with `artifact` and `samples`."""
+    artifact = work.built(backend("onnxruntime"), target("x86-64"), models("branches"))
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    (folder / "artifact").symlink_to(artifact)
+    (folder / "samples").symlink_to(models("branches").samples)
+    return folder
+
+
+def core(toolchains: Toolchains) -> tuple[str, ...]:
+    return (str(toolchains.ensure("core").python),)
+
+
+@native
+def test_outputs_and_times_come_from_the_board(
+    start: Start,
+    inputs: Path,
+    models: Any,
+    toolchains: Toolchains,
+    tmp_path: Path,
+) -> None:
+    url = start(python=core(toolchains))
+    value = boards.execute(board_call(url), inputs, tmp_path)
+    assert models("branches").worst(tmp_path) <= 1e-5
+    assert (value["ran_on"], value["samples"]) == ("device:bench", 3)
+    call = board_call(url, operation="time")
+    given = {name: f"tree:{name}" for name in ("artifact", "samples")}
+
+    def fill(folder: Path, wanted: Any) -> None:
+        for name in wanted:
+            (folder / name).symlink_to((inputs / name).resolve())
+
+    with boards.timer(call, given, "one", fill) as timed:
+        first, second = timed(1, 3), timed(0, 5)
+    assert (len(first["seconds"]), len(second["seconds"])) == (3, 5)
+    assert first["load_seconds"] == second["load_seconds"]  # the program stayed
+
+
+@native
+def test_what_fails_there_is_said_with_its_last_line(start: Start, inputs: Path, toolchains: Toolchains) -> None:
+    url = start(python=core(toolchains))
+    call = board_call(url)
+    broken = replace(call, params={**call.params, "guest": "onnxruntime.missing"})
+    with pytest.raises(StageFailed, match=r"ended with status 1: .*No module named"):
+        Agent(url).run(broken, {name: inputs / name for name in ("artifact", "samples")})
+    with pytest.raises(StageFailed, match="is x86_64, and the target says riscv64"):
+        boards.execute(board_call(url, arch="riscv64"), inputs, inputs.parent)
+    assert Agent(url).about()["name"] == "bench"  # it lives on
+
+
+def test_who_has_another_token_gets_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = start()
+    assert Agent(url).about()["machine"] == platform.machine()
+    monkeypatch.setenv(TOKEN, "not the token of the agent")
+    with pytest.raises(StageFailed, match="its signature is wrong"):  # its refusal is not signed by that token either
+        Agent(url).about()
+    monkeypatch.delenv(TOKEN)
+    with pytest.raises(ToolMissing, match="wants its token"):
+        Agent(url)
+
+
+def test_somebody_else_s_answer_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        body = b'{"there": true}'
+        fake = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nDlpipe-Signature: 00\r\n\r\n%s" % (len(body), body)
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            connection.recv(65536)
+            connection.sendall(fake)
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(StageFailed, match="not the agent's"):
+            Agent(f"http://127.0.0.1:{listening.getsockname()[1]}").about()
+        thread.join()
+
+
+def ask(url: str, method: str, path: str, body: bytes = b"", *, moment: float | None = None, nonce: str = "n") -> Any:
+    at = f"{time.time() if moment is None else moment:.3f}"
+    signed = program.signature(SECRET, method, path, at, nonce, program.sha256(body))
+    headers = {
+        "Dlpipe-Body": program.sha256(body),
+        "Dlpipe-Time": at,
+        "Dlpipe-Nonce": nonce,
+        "Dlpipe-Signature": signed,
+    }
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer
+
+
+def test_a_request_counts_once_and_not_for_long(start: Start) -> None:
+    url = start()
+    assert ask(url, "GET", "/v1/about", nonce="once")[0] == 200
+    assert ask(url, "GET", "/v1/about", nonce="once")[0] == 401
+    assert ask(url, "GET", "/v1/about", nonce="old", moment=time.time() - 3600)[0] == 401
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a/../../evil"])
+def test_a_folder_stays_in_its_place(start: Start, tmp_path: Path, name: str) -> None:
+    url = start()
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = 4
+        tar.addfile(member, io.BytesIO(b"evil"))
+    digest = program.sha256(made.getvalue())
+    status, said = ask(url, "PUT", f"/v1/folders/{digest}", made.getvalue())
+    assert (status, "leaves its folder" in said["error"]) == (400, True)
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_links_and_wrong_digests_are_refused(start: Start) -> None:
+    url = start()
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        member = tarfile.TarInfo("link")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(member)
+    body = made.getvalue()
+    assert "plain files" in ask(url, "PUT", f"/v1/folders/{program.sha256(body)}", body, nonce="1")[1]["error"]
+    assert "not what its name says" in ask(url, "PUT", f"/v1/folders/{'0' * 64}", body, nonce="2")[1]["error"]
+    assert ask(url, "GET", "/v1/folders/../../etc", nonce="3")[0] in (400, 404)
+
+
+def test_a_short_token_and_a_wrong_address_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.run(
+        [sys.executable, program.__file__], env={**os.environ, TOKEN: "short"}, capture_output=True, text=True
+    )
+    assert (done.returncode, "16 characters" in done.stderr) == (2, True)
+    monkeypatch.setenv(TOKEN, SECRET)
+    wrong = (
+        "ftp://board",
+        "http://",
+        "http://board/path",
+        "http://b:99999",
+        "http://b:x",
+        "http://[::1",
+        "http://u@b",
+        "7",
+    )
+    for url in (*wrong, "http://b:0", "http://b?x", "http://b#x", ""):
+        with pytest.raises(UserError, match="no address"):
+            Agent(url)
+    with pytest.raises(StageFailed, match="does not answer"):
+        Agent("http://127.0.0.1:1").about()
+
+
+def test_what_is_no_agent_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+            connection.recv(65536)
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(StageFailed, match="does not answer"):
+            Agent(f"http://127.0.0.1:{listening.getsockname()[1]}").about()
+        thread.join()
+
+
+def test_nobody_s_body_is_read_before_the_signature_is_checked(start: Start) -> None:
+    url = start()
+    host, _, port = url.removeprefix("http://").partition(":")
+    for length in (str(program.MAX_BODY), "many", "-1"):
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            connection.sendall(f"PUT /v1/folders/{'0' * 64} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
+            assert connection.makefile("rb").readline().split()[1] == b"401"  # at once: no byte of a body was sent
+    body = b"not what was signed"
+    at = f"{time.time():.3f}"
+    digest = program.sha256(b"what was signed")
+    signed = program.signature(SECRET, "PUT", f"/v1/folders/{digest}", at, "n", digest)
+    headers = {"Dlpipe-Body": digest, "Dlpipe-Time": at, "Dlpipe-Nonce": "n", "Dlpipe-Signature": signed}
+    other = http.client.HTTPConnection(host, int(port), timeout=30)
+    other.request("PUT", f"/v1/folders/{digest}", body, headers)
+    assert b"not what was signed" in other.getresponse().read()
+    other.close()
+    assert ask(url, "GET", f"/v1/folders/{digest}", nonce="after")[1] == {"there": False}
+
+
+GUEST = """
+import json, os, sys, time
+print("dlpipe of chatter that is no JSON")
+print("dlpipe 7", flush=True)
+if sys.argv[3] == "--time":
+    for line in sys.stdin:
+        print("dlpipe", json.dumps({"result": dict(os.environ)}), flush=True)
+if os.path.exists(sys.argv[1]):
+    time.sleep(600)
+sys.exit("crashed")
+"""
+
+
+def question(folder: str, **more: Any) -> bytes:
+    asked = {"artifact": folder, "samples": folder, "code": {"g.py": GUEST}, "guest": "g", "seconds": 60, **more}
+    return json.dumps(asked).encode()
+
+
+def empty(url: str) -> str:
+    made = io.BytesIO()
+    tarfile.open(fileobj=made, mode="w").close()
+    digest = program.sha256(made.getvalue())
+    assert ask(url, "PUT", f"/v1/folders/{digest}", made.getvalue(), nonce="put")[0] == 200
+    return digest
+
+
+def test_a_program_sees_no_token_and_its_crash_is_said_at_once(start: Start) -> None:
+    url = start()
+    folder, started = empty(url), time.monotonic()
+    status, said = ask(url, "POST", "/v1/time", question(folder, handle="h", warmup=0, runs=1), nonce="1")
+    assert (status, said.get("PYTHONUNBUFFERED"), TOKEN in said) == (200, "1", False)
+    status, said = ask(url, "POST", "/v1/run", question("0" * 64), nonce="2")
+    assert (status, "crashed" in said["error"]) == (422, True)
+    assert time.monotonic() - started < 30
+
+
+def test_a_run_ends_with_its_time_and_with_who_asked_for_it(start: Start) -> None:
+    url = start()
+    folder = empty(url)
+    assert ask(url, "POST", "/v1/run", question(folder, seconds=2), nonce="1")[0] == 504
+    body, at = question(folder), f"{time.time():.3f}"
+    digest = program.sha256(body)
+    signed = program.signature(SECRET, "POST", "/v1/run", at, "2", digest)
+    headers = {"Dlpipe-Body": digest, "Dlpipe-Time": at, "Dlpipe-Nonce": "2", "Dlpipe-Signature": signed}
+    leaving = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    leaving.request("POST", "/v1/run", body, headers)
+    time.sleep(2)
+    assert "busy" in ask(url, "POST", "/v1/run", question(folder, seconds=1), nonce="3")[1]["error"]
+    leaving.close()
+    started = time.monotonic()
+    assert "crashed" in ask(url, "POST", "/v1/run", question("0" * 64), nonce="4")[1]["error"]
+    assert time.monotonic() - started < 30  # and not the 60 seconds of the one before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() == "aarch64", reason="not run: needs an emulated processor")
+def test_an_agent_in_the_emulated_arm64_root(
+    start: Start,
+    inputs: Path,
+    models: Any,
+    toolchains: Toolchains,
+    tmp_path: Path,
+) -> None:
+    """The agent itself is an arm64 program, and so is what it starts."""
+    places = {name: toolchains.ensure(name).root for name in ("qemu-user", "root-arm64", "onnxruntime-aarch64")}
+    root, site = places["root-arm64"], places["onnxruntime-aarch64"] / "site"
+    emulator = [places["qemu-user"] / "usr/bin/qemu-aarch64", "-cpu", "max,sve=off,pauth-impdef=on", "-L", root]
+    emulator += ["-E", "LD_LIBRARY_PATH=/usr/lib/aarch64-linux-gnu", root / "usr/bin/python3.11"]
+    python = tuple(map(str, emulator))
+    url = start("--python", " ".join(python), "--site", site, python=python)
+    assert Agent(url).about()["machine"] == "aarch64"
+    value = boards.execute(board_call(url, arch="aarch64"), inputs, tmp_path)
+    assert (value["machine"], value["ran_on"]) == ("aarch64", "device:bench")
+    assert models("branches").worst(tmp_path) <= 1e-5
+
+
+@pytest.mark.slow
+@native
+def test_an_agent_in_a_network_namespace_of_its_own(
+    start: Start,
+    inputs: Path,
+    models: Any,
+    toolchains: Toolchains,
+    tmp_path: Path,
+) -> None:
+    """Another host's network: reached by its own address over a pair of virtual interfaces."""
+    space = f"dlpipe{os.getpid()}"
+    commands = [
+        f"ip netns add {space}",
+        f"ip link add {space[-6:]}a type veth peer name {space[-6:]}b",
+        f"ip link set {space[-6:]}b netns {space}",
+        f"ip addr add 10.213.7.1/30 dev {space[-6:]}a",
+        f"ip link set {space[-6:]}a up",
+        f"ip -n {space} addr add 10.213.7.2/30 dev {space[-6:]}b",
+        f"ip -n {space} link set {space[-6:]}b up",
+    ]
+    try:
+        for command in commands:
+            try:
+                done = subprocess.run(command.split(), capture_output=True, text=True)
+            except FileNotFoundError:
+                pytest.skip("not run: needs the program ip")
+            if done.returncode:
+                pytest.skip(f"not run: this user may make no network namespaces: {done.stderr.strip()}")
+        url = start("--host", "10.213.7.2", python=core(toolchains), before=("ip", "netns", "exec", space))
+        assert boards.execute(board_call(url), inputs, tmp_path)["ran_on"] == "device:bench"
+        assert models("branches").worst(tmp_path) <= 1e-5
+    finally:
+        subprocess.run(["ip", "netns", "del", space], capture_output=True)
