@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.config import Config
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +64,7 @@ def compress(
     preprocess: opt.Preprocess = None,
     route: opt.Route = None,
     jobs: opt.Jobs = None,
+    config: Config = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -88,6 +90,7 @@ def compress(
     \b
     Beside FILE.onnx: FILE.contract.json, FILE.report.html, FILE.report.json.
     """
+    del config  # read before the others, by its callback
     from dlpipe.cli.output import exit_code
     from dlpipe.cli.progress import Progress
     from dlpipe.errors import UserError

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.config import Config
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +45,7 @@ def convert(
     tune: opt.Tune = None,
     out: opt.Out = None,
     jobs: opt.Jobs = None,
+    config: Config = None,
     offline: opt.Offline = False,
     dry_run: Annotated[bool, typer.Option(help="Only say what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before installing toolchains.")] = False,
@@ -60,6 +62,7 @@ def convert(
           --max-accuracy-drop 0.5%
       dlpipe convert zoo:arm-kws-ds-cnn-s -t x86-64 -t arm64 --json
     """
+    del config  # read before the others, by its callback
     from dlpipe.cli.journey import Journey
     from dlpipe.errors import UserError
     from dlpipe.pipeline.by_metric import with_requirements

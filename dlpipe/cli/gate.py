@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.config import Config
 
 if TYPE_CHECKING:
     from dlpipe.pipeline.judging import Judged
@@ -35,6 +36,7 @@ def gate(
     gate_confidence: opt.GateConfidence = None,
     require_verified: opt.RequireVerified = False,
     junit: Annotated[Path | None, typer.Option(help="Write the gates to this file, as JUnit XML.")] = None,
+    config: Config = None,
     as_json: opt.AsJson = False,
 ) -> int:
     """Hold a run's chosen artefacts against limits and against the last accepted run. Exit code 3 when one is broken.
@@ -49,6 +51,7 @@ def gate(
       dlpipe gate dlpipe-out/model-1a2b3c4d --accept
       dlpipe gate dlpipe-out/model-1a2b3c4d --baseline accepted.json --junit gates.xml
     """
+    del config  # read before the others, by its callback
     from dlpipe.cli.output import exit_code, print_json
     from dlpipe.pipeline.accepted import accept as accept_run
     from dlpipe.pipeline.accepted import find_accepted

@@ -15,7 +15,7 @@ from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, UserError
 COMMANDS = (
     "convert", "plan", "inspect", "import", "export", "optimize", "compress", "compile", "run", "compare", "bench",
     "bisect", "report", "gate", "select", "explain", "lineage", "frontend", "pass", "recipe", "backend", "target",
-    "toolchain", "cache", "zoo", "doctor", "agent", "package",
+    "toolchain", "cache", "zoo", "doctor", "agent", "package", "init",
 )  # fmt: skip
 
 app = typer.Typer(

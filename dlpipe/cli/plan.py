@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.config import Config
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +26,7 @@ def plan(
     shape: opt.Shapes = None,
     unsafe_load: opt.UnsafeLoad = False,
     factory: opt.Factory = None,
+    config: Config = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
     verbose: opt.Verbose = False,
@@ -35,6 +37,7 @@ def plan(
     Example:
       dlpipe plan model.pb --target arm64 --precision int8
     """
+    del config  # read before the others, by its callback
     from dlpipe.cli.journey import Journey
     from dlpipe.pipeline.request import ConvertRequest, find_recipes, import_options, parse_precision
 
