@@ -31,6 +31,9 @@ class Call:
     the worker finds them in `request.resources[name]`. `libraries` are folders whose code it imports as if they lay
     beside its own (`from ..kit import emit`); it sees no other code of dlpipe. `board` is the address of an agent
     that executes params["guest"] of params["code"] in place of a worker here. All of this is part of the cache key.
+
+    `fresh` asks for a process that has served no call before, for a tool whose result depends on what its process has
+    done. `fresh`, `stage_class` and `limits` say how it is executed and are not part of the key.
     """
 
     toolchain: str
@@ -40,5 +43,6 @@ class Call:
     resources: tuple[str, ...] = ()
     libraries: tuple[Path, ...] = ()
     board: str | None = None
+    fresh: bool = False
     stage_class: StageClass = "deterministic"
     limits: Limits = field(default_factory=Limits)

@@ -125,7 +125,7 @@ class LocalExecutor:
         """
         seat = (stage.call.toolchain, stage.call.resources)
         seated = sum((each.call.toolchain, each.call.resources) == seat for each in running)
-        if seated == 0 or seated < self.pool.workers(stage.call):
+        if stage.call.fresh or seated == 0 or seated < self.pool.workers(stage.call):
             return 0.0
         now = time.monotonic()
         return self._held_back.setdefault(stage.id, now) + self.pool.start_seconds(stage.call) - now
@@ -203,15 +203,16 @@ class LocalExecutor:
         log = self._folder / "logs" / f"{name}.log"
         if stage.call.board is not None:
             return self._compute_elsewhere(stage, parts, key)
-        with self.pool.worker(stage.call.toolchain, stage.call.resources, stage.call.limits) as worker:
+        call = stage.call
+        with self.pool.worker(call.toolchain, call.resources, call.limits, fresh=call.fresh) as worker:
             place = worker.place()
             self.fill(place.inputs, parts["inputs"])
             try:
-                value = worker.call(stage.call, place, self._listener(stage, notes), log)
+                value = worker.call(call, place, self._listener(stage, notes), log)
             except StageFailed as error:
                 given = {each.name: each for each in place.inputs.iterdir()}
                 with suppress(OSError):  # a full disk must not hide the failure itself
-                    write_bundle(self._folder / "failures" / name, stage.call, given, error, log)
+                    write_bundle(self._folder / "failures" / name, call, given, error, log)
                 raise
             handed_on = {name: parts["inputs"][source] for name, source in place.handed_on.items()}
             tree = self.store.ingest(place.out, move=True, also=handed_on)

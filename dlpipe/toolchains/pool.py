@@ -127,14 +127,22 @@ class WorkerPool:
         return self._start_seconds.get(_key(call.toolchain, call.resources, call.limits), _START_SECONDS)
 
     @contextmanager
-    def worker(self, toolchain: str, resources: tuple[str, ...] = (), limits: Limits | None = None) -> Iterator[Worker]:
-        """A worker of that toolchain for as long as the block lasts: a warm one, else a new one.
+    def worker(
+        self,
+        toolchain: str,
+        resources: tuple[str, ...] = (),
+        limits: Limits | None = None,
+        *,
+        fresh: bool = False,
+    ) -> Iterator[Worker]:
+        """A worker of that toolchain for as long as the block lasts: a warm one, else a new one. `fresh`: one that has
+        served no call yet.
 
         Of `limits` only the file size matters here; the others are those of each call.
         """
         limits = limits or Limits()
         key = _key(toolchain, resources, limits)
-        worker = self._take(key) or self._start(key, limits)
+        worker = self._take(key, fresh=fresh) or self._start(key, limits)
         reusable = False
         try:
             yield worker
@@ -155,7 +163,7 @@ class WorkerPool:
     ) -> Any:
         """One call on folders that lie anywhere: `inputs` are copied in, the outputs moved to `out` (which must not
         exist, or be empty). Returns the operation's JSON value; raises as `Worker.call` does, and ToolMissing."""
-        with self.worker(call.toolchain, call.resources, call.limits) as worker:
+        with self.worker(call.toolchain, call.resources, call.limits, fresh=call.fresh) as worker:
             place = worker.place()
             for name, folder in inputs.items():
                 shutil.copytree(folder, place.inputs / name)
@@ -167,13 +175,14 @@ class WorkerPool:
                 shutil.copyfile(place.inputs / source / name, out / name)
         return value
 
-    def _take(self, key: _Key) -> Worker | None:
+    def _take(self, key: _Key, *, fresh: bool) -> Worker | None:
         with self._lock:
             self._lock.wait_for(lambda: self._closed or key not in self._warming)
             self._refuse_when_closed()
             for index in range(len(self._idle) - 1, -1, -1):
-                if self._idle[index][0] == key:
-                    _, worker = self._idle.pop(index)
+                kind, worker = self._idle[index]
+                if kind == key and not (fresh and worker.has_served):
+                    del self._idle[index]
                     self._busy[worker] = key
                     return worker
             self._starting.append(key)

@@ -49,6 +49,7 @@ class Worker:
     """Made by `WorkerPool`; not for use from several threads at once.
 
     `healthy` turns false with the first failure that is not the model's, and the worker is then of no further use.
+    `has_served` turns true with the first call; importing what a call will need does not count.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Worker:
         self.environment = environment
         self.limits = limits
         self.healthy = True
+        self.has_served = False
         self.log = log
         self._layout = layout
         self._shelf = shelf
@@ -148,6 +150,7 @@ class Worker:
         tool's chatter goes into `log`. Raises BadModel and Unsupported when the model is at fault, StageFailed for
         anything else, Interrupted when the pool is closed meanwhile.
         """
+        self.has_served = True
         log = log or self.log
         where = self._where(call, log)
         tell = on_event or _ignore

@@ -86,10 +86,21 @@ class Inductor:
 
     def compile_call(self, target: Target, variant: str) -> Call:
         level = next((each for needs, each in _LEVELS if needs <= set(target.isa)), _LEVELS[-1][1])
-        code = {"march": level.march, "bits": level.bits, "compiler": _compiler()}
-        params = {"target": target.name, "variant": variant, **code}
+        params = {
+            "target": target.name,
+            "variant": variant,
+            "march": level.march,
+            "bits": level.bits,
+            "compiler": _compiler(),
+        }
         return Call(
-            _TOOLCHAIN, _HERE / "worker.py", "compile", params, libraries=(KIT, TORCH_MODULE), stage_class="hardware"
+            _TOOLCHAIN,
+            _HERE / "worker.py",
+            "compile",
+            params,
+            libraries=(KIT, TORCH_MODULE),
+            fresh=True,  # behind a timing in the same process torch writes other bytes
+            stage_class="hardware",
         )
 
     def run_call(self, target: Target, variant: str) -> Call | None:

@@ -32,6 +32,18 @@ def test_a_worker_is_reused_and_inputs_are_fresh(bench, tmp_path):
     assert bench.run("return sorted(request.inputs), os.listdir(request.out)") == [[], []]
 
 
+def test_a_fresh_call_gets_a_process_that_has_served_none(bench, tmp_path):
+    call = replace(bench.call(_WHO), fresh=True)
+    first = bench.run(_WHO)
+    second = bench.pool.run(call, {}, tmp_path / "out")
+    assert second != first
+    with bench.pool.worker("plain", fresh=True) as worker:
+        worker.load(call)  # imports what the call needs, and serves nothing
+        loaded = worker.pid
+    with bench.pool.worker("plain", fresh=True) as worker:
+        assert worker.pid == loaded
+
+
 def test_a_file_that_is_handed_on_is_in_the_output(bench, tmp_path):
     given, out = tmp_path / "given", tmp_path / "out"
     given.mkdir()
