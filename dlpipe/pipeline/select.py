@@ -9,7 +9,8 @@ from dlpipe.report.schema import Artifact, Gate, RunnerUp, Selected
 
 def select(artifacts: Iterable[Artifact], broken_paths: set[str]) -> Selected | None:
     """The limits filter; among those left the fastest measured on the target wins. With no timings from the target
-    the smallest that passed wins, and the basis says so. None when nothing is left."""
+    the smallest that passed wins, and the basis says so: by what it takes of a microcontroller's flash and RAM, where
+    that is known of all, else by its files. None when nothing is left."""
     left = [each for each in artifacts if each.verdict == "passed" and each.path not in broken_paths]
     if not left:
         return None
@@ -19,9 +20,15 @@ def select(artifacts: Iterable[Artifact], broken_paths: set[str]) -> Selected | 
         untimed = tuple(_runner_up(each, None) for each in left if each not in timed)
         reason = f"fastest of {len(timed)} that passed: median {_latency(best):.3g} ms on this target"
         return _selected(best, "measured-latency", reason, (*others, *untimed))
-    best, others = _ranked(left, lambda each: float(each.size_bytes or 0))
-    reason = f"smallest of {len(left)} that passed; no timings from the target itself"
-    return _selected(best, "unmeasured-speed", reason, others)
+    memory = {each.path: used for each in left if (used := _memory(each)) is not None}
+    if len(memory) == len(left):
+        best, others = _ranked(left, lambda each: sum(memory[each.path]))
+        flash, ram = (f"{size / 1000:.1f} kB" for size in memory[best.path])
+        found = f"least memory of {len(left)} that passed, {flash} of flash and {ram} of RAM"
+    else:
+        best, others = _ranked(left, lambda each: float(each.size_bytes or 0))
+        found = f"smallest of {len(left)} that passed"
+    return _selected(best, "unmeasured-speed", f"{found}; no timings from the target itself", others)
 
 
 def _ranked(left: list[Artifact], cost: Callable[[Artifact], float]) -> tuple[Artifact, tuple[RunnerUp, ...]]:
@@ -59,3 +66,10 @@ def _latency(artifact: Artifact) -> float | None:
     if figure is None or figure.provenance != "measured" or not isinstance(figure.value, int | float):
         return None
     return float(figure.value)
+
+
+def _memory(artifact: Artifact) -> tuple[float, float] | None:
+    """Flash and RAM in bytes, of a program for a microcontroller; None where either is not known."""
+    figures = (artifact.cost.get("flash_used"), artifact.cost.get("ram_used"))
+    sizes = [float(each.value) for each in figures if each is not None and isinstance(each.value, int | float)]
+    return (sizes[0], sizes[1]) if len(sizes) == len(figures) else None

@@ -60,3 +60,20 @@ def test_what_is_said_of_the_others():
     assert [each.variant for each in chosen.runners_up] == ["v1", "v3", "v4"]
     sized = select([artifact(1, 50, None), artifact(2, 20, None)], set())
     assert runners_up(sized) == "tvm v1 is 2.5 times as large"
+
+
+def test_a_microcontroller_is_short_of_flash_and_ram_and_not_of_disk():
+    """The larger package may be the smaller program."""
+    found = [artifact(1, 20_000, None), artifact(2, 90_000, None), artifact(3, 30_000, None)]
+    memory = {"v1": (60_000, 40_000), "v2": (30_000, 20_000), "v3": (45_000, 30_000)}
+    for each in found:
+        for name, size in zip(("flash_used", "ram_used"), memory[each.variant], strict=True):
+            each.cost[name] = Figure(value=size, unit="bytes", provenance="measured")
+    chosen = select(found, set())
+    assert (chosen.variant, chosen.basis) == ("v2", "unmeasured-speed")
+    assert chosen.reason == (
+        "least memory of 3 that passed, 30.0 kB of flash and 20.0 kB of RAM; no timings from the target itself"
+    )
+    assert [(each.variant, each.times) for each in chosen.runners_up] == [("v3", 1.5), ("v1", 2.0)]
+    del found[0].cost["ram_used"]  # of one that is not known: they are compared by what is known of all
+    assert select(found, set()).variant == "v1"
