@@ -2,24 +2,28 @@
 
 Run it as `python benchmarks/targets_table.py MODELS [--model NAME ...] [--target NAME ...]`, MODELS being the folder
 with the models that targets_table.toml names. Each pair of model and target is one `dlpipe convert --backend all` for
-each precision; its figures replace those that benchmarks/results/targets_table.json has of it. `--page` writes the page
-from that file and runs nothing.
+each precision; its figures replace those that benchmarks/results/targets_table.json has of it, and say on which machine
+they were made, when, and how loaded it was. `--page` writes the page from that file and runs nothing. What waits for a
+licence (QNN, RKNN, TensorRT for RTX, CUDA's compiler) is built where DLPIPE_ACCEPT_LICENCES is set.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from deployment.page import render
 
+from dlpipe.measure.machine import fingerprint, machine_name
 from dlpipe.targets.registry import targets
 from dlpipe.toolchains.manager import Toolchains
 
@@ -51,7 +55,16 @@ def pairs() -> Iterator[tuple[str, str, str]]:
 
 
 def convert(model: str, target: str, precision: str, root: Path, made: Path) -> dict[str, Any]:
-    """{"artifacts": [...]}, or {"reason"} where there was no report."""
+    """{"artifacts": [...]}, or {"reason"} where there was no report; either with {"created", "machine", "load"}: how
+    many processes wanted a CPU, in the minute before the run and in its last."""
+    before = os.getloadavg()[0]
+    found = _converted(model, target, precision, root, made)
+    load = [round(each, 1) for each in (before, os.getloadavg()[0])]
+    created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return {"created": created, "machine": machine_name(fingerprint()), "load": load, **found}
+
+
+def _converted(model: str, target: str, precision: str, root: Path, made: Path) -> dict[str, Any]:
     settings = SETTINGS["models"][model]
     with tempfile.TemporaryDirectory() as folder:
         command = [str(Path(sys.executable).with_name("dlpipe")), "convert", str(_place(settings["file"], root, made))]
@@ -68,7 +81,7 @@ def convert(model: str, target: str, precision: str, root: Path, made: Path) -> 
         return {"reason": (done.stderr.strip().splitlines() or ["it said nothing"])[-1]}
     if "artifacts" not in report:
         return {"reason": report.get("error", {}).get("message", "there is no report")}
-    return {"created": report["created"], "artifacts": [_row(each) for each in report["artifacts"]]}
+    return {"artifacts": [_row(each) for each in report["artifacts"]]}
 
 
 def _place(name: str, root: Path, made: Path) -> Path:

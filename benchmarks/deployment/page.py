@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from string import ascii_uppercase
 from typing import Any
 
 from dlpipe.contracts.backend import Target
@@ -19,22 +20,44 @@ be run here, or was ruled out before it was tried.
   `vulkan:*` a simulator or software device; `none` nothing here can execute it.
 - **error**: the largest difference to the original in units of the output's range; for int8 the cosine of the outputs.
 - **times ORT**: median latency over that of ONNX Runtime's artefact of the same precision in the same interleaved run,
-  one thread each; only where the artefact ran on its own hardware. This is a shared machine of two cores: read them as
-  ratios.
+  one thread each; only where the artefact ran on its own hardware. `~` before what dlpipe called too noisy to say.
 - **cold / warm start**: a fresh process from its start to its first answer, runtime included.
+- **by**: the machine of the table *Machines* and, where it was recorded, how many processes wanted one of its CPUs
+  before and behind the run (load average). Rows of one target and precision come from one run; compare no times of
+  others.
 """
 _RANK = {"passed": 0, "failed": 1, "unverified": 2}
 
 
 def render(found: Mapping[str, Any], titles: Mapping[str, str], targets: Mapping[str, Target]) -> str:
     """found: "model/target/precision" -> {"artifacts"} or {"reason"}."""
-    lines = [HEAD, *_summary(found), "", *_targets(targets), ""]
+    letters = _letters(found)
+    lines = [HEAD, *_machines(found, letters), "", *_summary(found), "", *_targets(targets), ""]
     for model, title in titles.items():
         mine = {key: each for key, each in found.items() if key.split("/")[0] == model}
         if not mine:
             continue
-        lines += [f"## {title}", "", *_table(mine), ""]
+        lines += [f"## {title}", "", *_table(mine, letters), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _letters(found: Mapping[str, Any]) -> dict[str, str]:
+    """Machine -> the letter that rows call it by; the first to have worked on the page is A."""
+    seen = sorted((run["created"], run["machine"]) for run in found.values())
+    return dict(zip(dict.fromkeys(machine for _, machine in seen), ascii_uppercase, strict=False))
+
+
+def _machines(found: Mapping[str, Any], letters: Mapping[str, str]) -> Iterator[str]:
+    yield "## Machines"
+    yield ""
+    yield "| | machine | runs | days | load average |"
+    yield "|---|---|---|---|---|"
+    for machine, letter in letters.items():
+        mine = [run for run in found.values() if run["machine"] == machine]
+        days = sorted({run["created"][:10] for run in mine})
+        loads = [each for run in mine for each in run["load"] or ()]
+        load = f"{min(loads)} to {max(loads)}" if loads else "not recorded"
+        yield f"| {letter} | {_cell(machine)} | {len(mine)} | {', '.join(days)} | {load} |"
 
 
 def _rows(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -65,22 +88,25 @@ def _targets(targets: Mapping[str, Target]) -> Iterator[str]:
         yield f"| {name} | {each.kind} | {each.runner} | {', '.join(each.backends)} | {_cell(each.summary)} |"
 
 
-def _table(mine: Mapping[str, Any]) -> Iterator[str]:
-    yield "| target | backend | verdict | ran on | error | loss | size | times ORT | cold / warm start | |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+def _table(mine: Mapping[str, Any], letters: Mapping[str, str]) -> Iterator[str]:
+    yield "| target | backend | verdict | ran on | error | loss | size | times ORT | cold / warm start | by | |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for key, run in mine.items():
         _, target, precision = key.split("/")
+        by = letters[run["machine"]]
+        by += " {}-{}".format(*run["load"]) if run["load"] else ""
         if "reason" in run:
-            yield f"| {target} | all, {precision} | - | | | | | | | {_cell(run['reason'])} |"
+            yield f"| {target} | all, {precision} | - | | | | | | | {by} | {_cell(run['reason'])} |"
             continue
         base = _latency(next((row for row in run["artifacts"] if row["backend"] == "onnxruntime"), None))
         for row in run["artifacts"]:
-            yield _line(row, base)
+            yield _line(row, base, by)
 
 
-def _line(row: Mapping[str, Any], base: float | None) -> str:
+def _line(row: Mapping[str, Any], base: float | None, by: str) -> str:
     latency = _latency(row)
-    ratio = f"{latency / base:.2f}" if latency and base else ""
+    noisy = "too noisy" in (row["cost"].get("latency_p50", {}).get("reason") or "")
+    ratio = f"{'~' if noisy else ''}{latency / base:.2f}" if latency and base else ""
     starts = [row["cost"].get(key, {}).get("value") for key in ("cold_start", "warm_start")]
     start = " / ".join(f"{each:.0f} ms" for each in starts if each is not None)
     fidelity, size = row["fidelity"], row["size_bytes"]
@@ -92,7 +118,7 @@ def _line(row: Mapping[str, Any], base: float | None) -> str:
                           if isinstance(each["value"], int | float))  # fmt: skip
     why = _short(row["reason"] or "") + (f" Estimated by the tool: {estimates}" if estimates else "")
     cells = (row["target"], f"{row['backend']} {row['variant']}", row["verdict"], row["ran_on"], error, loss,
-             "" if size is None else _size(size), ratio, start, why)  # fmt: skip
+             "" if size is None else _size(size), ratio, start, by, why)  # fmt: skip
     return f"| {' | '.join(_cell(each) for each in cells)} |"
 
 
