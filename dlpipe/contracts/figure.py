@@ -20,6 +20,7 @@ class Figure(BaseModel):
     unit: str | None = None
     provenance: Provenance
     reason: str | None = None
+    ci95: tuple[float, float] | None = None  # the 95 % interval of a number, in the same unit
 
     @model_validator(mode="after")
     def _honest(self) -> Figure:
@@ -29,6 +30,8 @@ class Figure(BaseModel):
             raise ValueError("an absent figure says why")
         if isinstance(self.value, float) and not math.isfinite(self.value):
             raise ValueError("a figure is finite, or absent with the reason")
+        if self.ci95 is not None and (self.value is None or not all(map(math.isfinite, self.ci95))):
+            raise ValueError("an interval is finite, and that of a value")
         return self
 
     @classmethod

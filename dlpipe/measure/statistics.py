@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 Z95 = 1.959963984540054  # two-sided 95 % point of the normal distribution
 
@@ -111,11 +111,30 @@ def ratio_of_medians(
         raise ValueError("times are positive")
 
     def ratio(chosen: Sequence[int]) -> float:
-        upper = statistics.median([value for index in chosen for value in baseline[index]])
-        return upper / statistics.median([value for index in chosen for value in candidate[index]])
+        return _median_of(baseline, chosen) / _median_of(candidate, chosen)
 
+    return _resampled(ratio, len(baseline), seed, resamples)
+
+
+def median_interval(
+    rounds: Sequence[Sequence[float]], *, seed: int = 0, resamples: int = 1000
+) -> tuple[float, float, float]:
+    """(median of all runs, lower, upper end of its 95 % bootstrap interval), whole rounds drawn as above.
+    ValueError when there is no round, or one without a run."""
+    if not rounds or not all(rounds):
+        raise ValueError("there must be a round, and a run in each")
+    return _resampled(lambda chosen: _median_of(rounds, chosen), len(rounds), seed, resamples)
+
+
+def _median_of(rounds: Sequence[Sequence[float]], chosen: Sequence[int]) -> float:
+    return statistics.median([value for index in chosen for value in rounds[index]])
+
+
+def _resampled(
+    estimator: Callable[[Sequence[int]], float], rounds: int, seed: int, resamples: int
+) -> tuple[float, float, float]:
+    """The estimate from all rounds, and the 2.5th and 97.5th percentile of those from rounds drawn anew."""
     generator = random.Random(seed)  # noqa: S311 - a bootstrap, not a secret
-    rounds = range(len(baseline))
-    estimate = ratio(rounds)
-    drawn = [ratio(generator.choices(rounds, k=len(rounds))) for _ in range(resamples)]
+    estimate = estimator(range(rounds))
+    drawn = [estimator(generator.choices(range(rounds), k=rounds)) for _ in range(resamples)]
     return estimate, min(estimate, percentile(drawn, 2.5)), max(estimate, percentile(drawn, 97.5))

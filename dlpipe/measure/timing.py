@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from dlpipe.contracts.figure import Figure
 from dlpipe.errors import DlpipeError
 from dlpipe.measure import statistics
+from dlpipe.measure.energy import Meter
 
 Timer = Callable[[int, int], Mapping[str, Any]]
 Progress = Callable[[str, float | None], None]
@@ -19,6 +22,9 @@ WARMUP = 3
 MAX_RUNS = 50  # per round and candidate
 NOISY_SPREAD = 0.25  # interquartile range / median
 NOISY_INTERVAL = 0.5  # width of a ratio's interval / the ratio
+SHARE_OF_WINDOW = 0.8  # of the time that an energy counter was watched: what the runs themselves must take at least
+_RSS = "by the kernel's account, of the whole worker process: its runtime, and what it had open before"
+NO_METER = "no energy counter was read"
 
 
 @dataclass(slots=True)
@@ -27,6 +33,8 @@ class _Times:
 
     first: Mapping[str, Any]
     rounds: list[list[float]] = field(default_factory=list)
+    joules: list[float] = field(default_factory=list)  # of a whole round, its warm-up included
+    watched: float = 0.0  # seconds that the counter was watched
 
     def all(self) -> list[float]:
         return [value for runs in self.rounds for value in runs]
@@ -38,6 +46,8 @@ def interleave(
     baselines: Mapping[str, str] = BASELINES,
     rounds: int = ROUNDS,
     seconds_each: float = 5.0,
+    meters: Mapping[str, Meter | str] = MappingProxyType({}),
+    clock: Callable[[], float] = time.monotonic,
     on_progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Time every candidate in `rounds` rounds, the order rotated from round to round.
@@ -45,7 +55,8 @@ def interleave(
     timers: name -> function (warmup, runs) that returns what a `time` operation does ("seconds" per run and, on the
     first call, "load_seconds", "first_seconds", "peak_rss"). baselines: which candidate each kind of baseline is;
     those that are not among the timers are left out. seconds_each: about how long each candidate may run in
-    all; the number of runs per round (1 to 50) follows from it.
+    all; the number of runs per round (1 to 50) follows from it. meters: whose energy counter is read around each
+    round, or the reason why none is. clock: seconds.
     Returns JSON: name -> {"cost": {key: Figure}, "speedups": [Speedup], "runs", "rounds", "cv", "noise": why the
     figures say little, or None}; a candidate whose timer raised a DlpipeError -> {"cost": ..., "speedups": [],
     "error": ...} with its cost absent. Noise never raises: it is said.
@@ -66,11 +77,24 @@ def interleave(
         for name in rotated(sorted(times.keys() - errors.keys()), number):
             say(f"timing {name}, round {number + 1} of {rounds}", number / rounds)
             try:
-                times[name].rounds.append(list(timers[name](1, runs[name])["seconds"]))
+                _round(times[name], timers[name], runs[name], meters.get(name), clock)
             except DlpipeError as error:
                 errors[name] = error.message
     found = {name: each for name, each in times.items() if name not in errors}
-    return {name: _failed(errors[name]) if name in errors else _result(name, found, baselines) for name in timers}
+    return {
+        name: _failed(errors[name]) if name in errors else _result(name, found, baselines, meters.get(name, NO_METER))
+        for name in timers
+    }
+
+
+def _round(times: _Times, timer: Timer, runs: int, meter: Meter | str | None, clock: Callable[[], float]) -> None:
+    if meter is None or isinstance(meter, str):
+        times.rounds.append(list(timer(1, runs)["seconds"]))
+        return
+    began, before = clock(), meter.joules()
+    times.rounds.append(list(timer(1, runs)["seconds"]))
+    times.joules.append(meter.joules() - before)
+    times.watched += clock() - began
 
 
 def _silent(message: str, fraction: float | None) -> None:
@@ -92,12 +116,13 @@ def _failed(message: str) -> dict[str, Any]:
     return {"cost": {"latency_p50": Figure.absent(reason, "ms").model_dump()}, "speedups": [], "error": message}
 
 
-def _result(name: str, found: Mapping[str, _Times], baselines: Mapping[str, str]) -> dict[str, Any]:
+def _result(name: str, found: Mapping[str, _Times], baselines: Mapping[str, str], meter: Meter | str) -> dict[str, Any]:
     times = found[name]
     seconds = times.all()
     noise = _noise(seconds)
+    cost = {**_cost(times, seconds, noise), "energy": _energy(times, meter)}
     return {
-        "cost": {key: figure.model_dump() for key, figure in _cost(times, seconds, noise).items()},
+        "cost": {key: figure.model_dump() for key, figure in cost.items()},
         "speedups": [
             _speedup(label, found[base], times) for label, base in baselines.items() if base in found and base != name
         ],
@@ -124,20 +149,48 @@ def _cost(times: _Times, seconds: Sequence[float], noise: str | None) -> dict[st
             if len(seconds) >= needed
             else Figure.absent(f"{len(seconds)} runs do not show a {q}th percentile ({needed} would)", "ms")
         )
-    median = statistics.percentile(seconds, 50)
-    if median > 0:
+    median, low, high = statistics.median_interval(times.rounds)
+    cost["latency_p50"] = cost["latency_p50"].model_copy(update={"ci95": (1e3 * low, 1e3 * high)})
+    cost["latency_cv"] = Figure(
+        value=statistics.coefficient_of_variation(seconds),
+        unit="fraction",
+        provenance="measured",
+        reason=noise or f"standard deviation over the mean of {len(seconds)} runs",
+    )
+    if low > 0:
         reason = "one request after the other: the inverse of the median latency"
-        cost["throughput"] = Figure(value=1 / median, unit="1/s", provenance="measured", reason=reason)
+        cost["throughput"] = Figure(
+            value=1 / median, unit="1/s", provenance="measured", reason=reason, ci95=(1 / high, 1 / low)
+        )
     for key, field_name, unit, scale, reason in (
         ("load", "load_seconds", "ms", 1e3, "reading the model into a runtime that is already loaded"),
         ("warm_load", "warm_load_seconds", "ms", 1e3, "the same once the runtime has kept what it compiled"),
         ("first_inference", "first_seconds", "ms", 1e3, "the first run after loading"),
-        ("peak_memory", "peak_rss", "bytes", 1, "of the whole worker process, its runtime included"),
+        ("peak_memory", "peak_rss", "bytes", 1, _RSS),
     ):
         value = times.first.get(field_name)
         if value is not None:
             cost[key] = Figure(value=scale * value, unit=unit, provenance="measured", reason=reason)
     return cost
+
+
+def _energy(times: _Times, meter: Meter | str) -> Figure:
+    """Of one inference, as a round of them gave it on average; the median of the rounds."""
+    if isinstance(meter, str):
+        return Figure.absent(meter, "mJ")
+    inferences = [len(runs) + 1 for runs in times.rounds]  # the warm-up of each round
+    busy = sum(sum(runs) * count / len(runs) for runs, count in zip(times.rounds, inferences, strict=True))
+    if busy < SHARE_OF_WINDOW * times.watched or sum(times.joules) <= 0:
+        return Figure.absent(f"its runs are too short for {meter.name} to tell what they draw", "mJ")
+    each = [[1e3 * joules / count] for joules, count in zip(times.joules, inferences, strict=True)]
+    median, low, high = statistics.median_interval(each)
+    return Figure(
+        value=median,
+        unit="mJ",
+        provenance="measured",
+        reason=f"{meter.name}: all that it counts while the model runs, idle power included",
+        ci95=(low, high),
+    )
 
 
 def _speedup(baseline: str, base: _Times, times: _Times) -> dict[str, Any]:

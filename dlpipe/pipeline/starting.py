@@ -16,12 +16,13 @@ from dlpipe.targets import KIT
 
 WARM = 3  # starts after the first
 _COLD = "from the start of a process to its first answer, with its runtime; the first start since it was built"
+_MEMORY = "most that its sample program had in memory, its runtime included, by the kernel's account"
 _WARM = f"the same, median of {WARM} more starts: files at hand, and what the runtime kept"
 
 
 def measure_starts(session: Session, calls: Mapping[str, Call], samples: str) -> dict[str, dict[str, Any]]:
-    """Digest of an artefact -> {"cold_start": Figure, "warm_start": Figure} as JSON. calls: that which times each: the
-    sample program runs in its toolchain. samples: digest of the folder that holds a sample."""
+    """Digest of an artefact -> {"cold_start", "warm_start", "peak_memory": Figure}, as JSON. calls: that which times
+    each: the sample program runs in its toolchain. samples: digest of the folder that holds a sample."""
     machine = digest(fingerprint())
     found = {}
     with alone(session.cache):
@@ -43,10 +44,12 @@ def measure_starts(session: Session, calls: Mapping[str, Call], samples: str) ->
 def _figures(outcome: Any) -> dict[str, Any]:
     if outcome.status != "ok":
         absent = Figure.absent(f"it could not be started by itself: {outcome.reason}", "ms").model_dump()
-        return {"cold_start": absent, "warm_start": absent}
-    return {
+        return {"cold_start": absent, "warm_start": absent}  # memory: what timing saw of the worker stays
+    memory = Figure(value=outcome.value["peak_rss"], unit="bytes", provenance="measured", reason=_MEMORY).model_dump()
+    starts = {
         f"{kind}_start": Figure(
             value=1e3 * outcome.value[f"{kind}_seconds"], unit="ms", provenance="measured", reason=reason
         ).model_dump()
         for kind, reason in (("cold", _COLD), ("warm", _WARM))
     }
+    return {**starts, "peak_memory": memory}

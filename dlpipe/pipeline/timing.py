@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.json import digest
+from dlpipe.measure import energy
 from dlpipe.measure.machine import fingerprint
 from dlpipe.measure.timing import BASELINES, interleave
 from dlpipe.pipeline import boards
@@ -27,6 +28,8 @@ from dlpipe.pipeline.store import Record
 ORIGINAL, RUNTIME = BASELINES  # the names of the two models that speed-ups are ratios to
 SECONDS_EACH = 1.5
 STAGE = "timing"
+_OF_BOARD = "the counters of a board are not read"
+_OF_DEVICE = "the counters of this device are not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def measure_timing(session: Session, candidates: list[Timed], name: str = STAGE)
             for each, stage in zip(candidates, stages, strict=True)
         },
         "machine": fingerprint(),
+        "energy": _name(energy.find()),
     }
     key = digest(parts)
     started = time.monotonic()
@@ -99,10 +103,32 @@ def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
         return interleave(
             timers,
             seconds_each=SECONDS_EACH,
+            meters=_meters(session, candidates, held),
             on_progress=lambda message, fraction: session.bus.emit(
                 StageProgress(stage=STAGE, message=message, fraction=fraction)
             ),
         )
+
+
+def _meters(session: Session, candidates: list[Timed], held: ExitStack) -> dict[str, energy.Meter | str]:
+    """Of what computes each candidate: this machine's processor, or its NVIDIA GPU."""
+    own = energy.find()
+    found: dict[str, energy.Meter | str] = {}
+    gpu: energy.Meter | str | None = None
+    for each in candidates:
+        devices = session.toolchains.devices(each.call.toolchain)
+        if each.call.board is not None:
+            found[each.name] = _OF_BOARD
+        elif "nvidia" in devices:
+            gpu = gpu if gpu is not None else held.enter_context(energy.nvidia())
+            found[each.name] = gpu
+        else:
+            found[each.name] = _OF_DEVICE if devices else own
+    return found
+
+
+def _name(meter: energy.Meter | str) -> str:
+    return meter if isinstance(meter, str) else meter.name
 
 
 def _timer(worker: Any, each: Timed, place: Any) -> Callable[[int, int], Mapping[str, Any]]:

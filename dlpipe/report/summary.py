@@ -14,8 +14,8 @@ from dlpipe.report.schema import Artifact, Gate, Measured, Report, Selected, Sta
 
 # what the pipeline measures of artefacts (cli.md); any other figure of their cost comes from the backend's tool
 _MEASURED = (
-    "size", "latency_p50", "latency_p95", "latency_p99", "throughput", "cold_start", "warm_start", "peak_memory",
-    "load", "warm_load", "first_inference", "macs", "parameters", "energy",
+    "size", "latency_p50", "latency_p95", "latency_p99", "latency_cv", "throughput", "cold_start", "warm_start",
+    "peak_memory", "load", "warm_load", "first_inference", "macs", "parameters", "energy",
 )  # fmt: skip
 _SHOWN = 3  # nodes that a part is told by
 _NAMES = {"isa": "instruction sets"}

@@ -135,6 +135,25 @@ def test_a_ratio_of_what_is_no_timing_is_an_error(a: list[list[float]], b: list[
         statistics.ratio_of_medians(a, b)
 
 
+def test_the_interval_of_a_median_covers_it_about_as_often_as_it_says() -> None:
+    import random
+
+    generator = random.Random(11)
+    hits = 0
+    for seed in range(200):
+        rounds = [[generator.lognormvariate(0.0, 0.2) for _ in range(5)] for _ in range(12)]
+        median, low, high = statistics.median_interval(rounds, seed=seed, resamples=200)
+        assert low <= median <= high
+        hits += low <= 1.0 <= high
+    assert 175 <= hits <= 200
+
+
+@pytest.mark.parametrize("rounds", [[], [[1.0], []]])
+def test_a_median_of_nothing_is_an_error(rounds: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="round"):
+        statistics.median_interval(rounds)
+
+
 def test_noise_measures() -> None:
     assert statistics.coefficient_of_variation([2.0, 2.0, 2.0]) == 0
     assert statistics.coefficient_of_variation([1.0, 3.0]) == pytest.approx(math.sqrt(2) / 2)

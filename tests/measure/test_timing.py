@@ -49,7 +49,11 @@ def test_speedups_against_both_baselines() -> None:
     assert [each["baseline"] for each in found["original"]["speedups"]] == ["reference-runtime"]
     cost = figures(found["x"])
     assert cost["latency_p50"].value == pytest.approx(1.0, rel=0.05)
+    low, high = cost["latency_p50"].ci95 or (0, 0)
+    assert 0.95 < low <= cost["latency_p50"].value <= high < 1.05
     assert cost["throughput"].value == pytest.approx(1000, rel=0.05)
+    assert cost["throughput"].ci95 == pytest.approx((1e3 / high, 1e3 / low))
+    assert 0.01 < cost["latency_cv"].value < 0.03  # drawn with 2 %
     assert cost["load"].value == 200
     assert cost["peak_memory"].value == 1 << 20
     assert cost["latency_p99"].provenance == "measured"
@@ -86,6 +90,7 @@ def test_noise_is_said_not_raised() -> None:
     found = interleave(timers, rounds=4, seconds_each=0.02)
     assert "too noisy to say" in found["x"]["noise"]
     assert "too noisy to say" in (figures(found["x"])["latency_p50"].reason or "")
+    assert "too noisy to say" in (figures(found["x"])["latency_cv"].reason or "")
     speedup = Speedup.model_validate(found["x"]["speedups"][0])
     assert speedup.noisy
     assert "too noisy" in (speedup.reason or "")

@@ -48,7 +48,7 @@ def test_the_sample_program_starts_and_the_model_is_timed(work, models, toolchai
     _, value = work(call, inputs, handle=f"sample of {name}", warmup=0, runs=3)
     assert len(value["seconds"]) == 3
     _, value = work(start(call.toolchain), inputs)
-    assert set(value) == {"cold_seconds", "warm_seconds"}
+    assert set(value) == {"cold_seconds", "warm_seconds", "peak_rss"}
     assert min(value.values()) > 0
     # With no inputs given it takes zeros, and prints every output by its name.
     description = json.loads((artifact / "run.json").read_text())
@@ -56,6 +56,15 @@ def test_the_sample_program_starts_and_the_model_is_timed(work, models, toolchai
         command = [toolchains.ensure(call.toolchain).python, artifact / "run.py"]
         said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
         assert [port["name"] for port in description["outputs"] if f"{port['name']} " not in said] == []
+
+
+@native
+def test_memory_is_that_of_the_program_and_not_of_the_worker_that_starts_it(work, models):
+    """The worker has the ONNX tools loaded (over 100 MB); the program has an interpreter and 30 MB."""
+    artifact = work.built(backend("onnxruntime"), target("x86-64"), models("branches"), fresh=True)
+    (artifact / "run.py").write_text("held = b'x' * 30_000_000\n")
+    _, value = work(start("core"), {"artifact": artifact, "samples": models("branches").samples})
+    assert 30_000_000 < value["peak_rss"] < 60_000_000
 
 
 @native
