@@ -13,6 +13,7 @@ from pydantic import AliasChoices, AwareDatetime, Field, FiniteFloat
 
 from dlpipe.contracts.figure import Figure
 from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup, Value
+from dlpipe.report.schema import DepartsAt
 
 SCHEMA = "dlpipe.compress/1"
 
@@ -50,6 +51,7 @@ class Tried(Value):
     reason: str | None = None
     pareto: bool = False  # none that was tried is better in accuracy and in what is minimised
     digest: str | None = None
+    departs_at: DepartsAt | None = None  # where one that breaks a limit departs from what it was made of
 
 
 class Part(Value):

@@ -26,6 +26,8 @@ def test_an_artefact_is_made_and_runs(settled_user: User, shared: Path, digits: 
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     assert {"model.param", "model.bin"} <= set(listed)
     assert settled_user.ok("compare", model, "digits").code == 0
+    assert "they agree" in settled_user.ok("compare", "digits", model).out  # its contract alone says what it takes
+    assert "they agree" in settled_user.ok("bisect", "digits", model).out
 
 
 def test_what_pre_flight_says_is_the_error(settled_user: User, shared: Path) -> None:

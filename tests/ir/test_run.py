@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,16 @@ def test_generated_inputs_follow_type_shape_and_table(bench):
     assert made["s"].shape == (64,)
     _, again = bench.run(generate_call(64, 3, {"N": 4}), ir=ir)
     assert (out / "samples.npz").read_bytes() == (again / "samples.npz").read_bytes()
+
+
+def test_inputs_for_an_artifact_follow_its_contract(bench, tmp_path):
+    ir = bench.make_ir(bench.build(LOOKUP, weights={"table": [11, 3]}))
+    shutil.copyfile(ir / "contract.json", tmp_path / "contract.json")
+    value, out = bench.run(generate_call(8, 3, {"N": 4}), ir=tmp_path)
+    made = arrays(out)
+    assert value == {"count": 8, "labelled": False, "dims": {"N": 4}}
+    assert (made["ids"].shape, made["ids"].dtype) == ((8, 4, 5), np.int64)
+    assert (made["ids"].min(), made["ids"].max()) == (0, 1)
 
 
 def test_a_number_that_the_graph_asks_for_is_given(bench):

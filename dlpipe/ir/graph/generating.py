@@ -18,18 +18,17 @@ _SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anyth
 
 
 def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]]:
-    """Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
+    """Of an IR, or an artefact. Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
     index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else what the frontend found to be typical
     (`example_dims` in the contract's metadata), else 1.
     """
-    model = files.read(folder / files.MODEL)
     dims = {**_typical(folder), **dims}
-    bounds = _index_bounds(model.graph)
-    choices = {**_compared(model.graph), **_metadata(folder).get("choices", {})}
+    ports, bounds, choices = _known(folder)
+    choices |= _metadata(folder).get("choices", {})
     chosen: dict[str, int] = {}
-    ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in describing.ports(model.graph, "input")]
+    ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in ports]
     sizes = [walk.elements(port["shape"]) * _item_bytes(port) for port in ports]
     for port, size in zip(ports, sizes, strict=True):
         if size > checking.MAX_TENSOR_BYTES:
@@ -47,13 +46,27 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     return arrays, chosen
 
 
+def _known(folder: Path) -> tuple[list[dict[str, Any]], dict[str, int], dict[str, list[int]]]:
+    """(inputs, size of the tables that they index, what they are compared with): of an artefact that is no ONNX file
+    the contract tells the inputs, and nothing the rest."""
+    if not (folder / files.MODEL).is_file():
+        return _contract(folder)["inputs"], {}, {}
+    graph = files.read(folder / files.MODEL).graph
+    return describing.ports(graph, "input"), _index_bounds(graph), _compared(graph)
+
+
 def _typical(folder: Path) -> dict[str, int]:
     return {str(name): int(size) for name, size in _metadata(folder).get("example_dims", {}).items()}
 
 
 def _metadata(folder: Path) -> dict[str, Any]:
-    contract = folder / "contract.json"
-    found: dict[str, Any] = json.loads(contract.read_bytes()).get("metadata", {}) if contract.is_file() else {}
+    found: dict[str, Any] = _contract(folder).get("metadata", {})
+    return found
+
+
+def _contract(folder: Path) -> dict[str, Any]:
+    path = folder / "contract.json"
+    found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
     return found
 
 

@@ -12,7 +12,7 @@ from dlpipe.data import pick_call
 from dlpipe.errors import UserError
 from dlpipe.measure.tolerances import TOLERANCES
 from dlpipe.pipeline.bisect.bundle import Departure, stripped, write
-from dlpipe.pipeline.bisect.hops import Hop, feed_all, hops
+from dlpipe.pipeline.bisect.hops import Hop, brought, feed_all, hops
 from dlpipe.pipeline.bisect.layers import departing_layer, departing_node
 from dlpipe.pipeline.bisect.prefixes import locate
 from dlpipe.pipeline.bisect.probes import Compiled
@@ -20,7 +20,7 @@ from dlpipe.pipeline.bisect.sides import Station, stations
 from dlpipe.pipeline.bisect.skeleton import skeleton
 from dlpipe.pipeline.bisect.walks import Pair, smallest_part, walked
 from dlpipe.pipeline.bisect.words import lines
-from dlpipe.pipeline.compare import feed
+from dlpipe.pipeline.compare import feed, pairs
 from dlpipe.pipeline.output import check_free
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
@@ -117,11 +117,20 @@ def _compared(
 ) -> tuple[list[Hop], Hop]:
     """(the steps from A to B, A and B themselves)."""
     way = _way(stations(session, a, "a", options), stations(session, b, "b", options))
-    if samples is None:
-        graph = next(each for each in way if each.kind != "artifact")  # an artefact says less of what it takes
-        feed(session, graph.contract, graph.tree, data)
-    fed = feed_all(session, way, "samples" if samples is None else _taken(session, samples))
+    fed = feed_all(session, way, _fed(session, way, data) if samples is None else _taken(session, samples))
     return hops(session, fed, precision)
+
+
+def _fed(session: Session, way: Sequence[Station], data: str | None) -> str:
+    """Id of the stage that holds what A is fed with: as a graph takes it, since an artefact says less of that."""
+    graph = next((each for each in way if each.kind != "artifact"), way[0])
+    feed(session, graph.contract, graph.tree, data)
+    inputs, first = graph.contract.inputs, way[0].contract.inputs
+    call = brought(inputs, first, pairs(inputs, first, "inputs"))
+    if call is None:
+        return "samples"
+    session.executor.run([Stage("samples:a", "data", call, {"data": "samples"})])
+    return "samples:a"
 
 
 def _taken(session: Session, samples: Path) -> str:
@@ -131,22 +140,14 @@ def _taken(session: Session, samples: Path) -> str:
 
 
 def _way(mine: list[Station], others: list[Station]) -> list[Station]:
-    """From A to its graph, to the graph of B, and to B."""
-    if mine[-1].kind == "artifact":
-        raise _unknown_origin(mine[0])
+    """From A to its graph, to the graph of B, and to B. An artefact of which nothing is known is held against the
+    other's graph."""
     way = [*mine, *reversed(others)]
     return [each for number, each in enumerate(way) if number == 0 or not _same(each, way[number - 1])]
 
 
 def _same(one: Station, other: Station) -> bool:
     return one.kind == other.kind and one.tree == other.tree
-
-
-def _unknown_origin(station: Station) -> UserError:
-    return UserError(
-        f"nothing here knows from which IR {station.title} was compiled",
-        hint="bisect it where it was made; or name it as B, and the .onnx that it was compiled from as A",
-    )
 
 
 def _picked(session: Session, name: str, numbers: Sequence[int], samples: str) -> str:
@@ -170,7 +171,12 @@ def _inside(session: Session, hop: Hop) -> Inside:
             return _layer(session, hop)
         case "ir", "artifact":
             return _artifact(session, hop)
-    why = f"from {before.title} to {after.title}: an artefact as the reference is a black box; name it as B"
+        case "ir", "original":
+            return _layer(session, hop.turned)
+        case "artifact", "ir":
+            inside = _artifact(session, hop.turned)
+            return replace(inside, found={**inside.found, "reference_departs": True})
+    why = f"nothing here knows from which IR {before.title} or {after.title} was compiled: bisect each against its .onnx"
     return Inside({}, (why,))
 
 

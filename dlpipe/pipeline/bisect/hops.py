@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +54,11 @@ class Hop:
             back = {of_a: own for own, of_a in theirs.items()}
             found.update({own: back[of_a] for own, of_a in mine.items()})
         return found
+
+    @property
+    def turned(self) -> Hop:
+        """With the later one as what the earlier one is held against: where a black box, or an original, is A."""
+        return replace(self, before=self.after, after=self.before)
 
     @property
     def telling_samples(self) -> list[int]:

@@ -25,6 +25,8 @@ def lines(found: Bisected) -> Iterator[str]:
             yield f"  {step['from']} -> {step['to']}: {_agreement(step)}"
     if found.found is not None:
         yield ""
+        if found.found.get("reference_departs"):
+            yield f"it is on A's side: {found.found['step']['from']} departs from {found.found['step']['to']}"
         yield from _where(found.found)
     for each in found.not_looked_into:
         yield f"not looked into: {each}"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from dlpipe.errors import Unsupported
 from dlpipe.passes.recipes import Recipe
 from dlpipe.passes.registry import pass_info
+from dlpipe.pipeline.bisect.in_stages import of_stages
 from dlpipe.pipeline.checks import check_ir
 from dlpipe.pipeline.compress import judge
 from dlpipe.pipeline.compress.figures import Made, Timing, figures, time_against_base, time_once, time_once_more
@@ -59,7 +60,12 @@ def attempt(ground: Ground, number: int, recipe: Recipe) -> Candidate:
         return Candidate(Tried(**about, verdict="failed", reason=NOTHING_TO_DO), variant)
     found = _measured(ground, variant, "", time_once)
     verdict, why = verdict_on(ground, found)
-    tried = Tried(**about, figures=found, verdict=verdict, reason=why, digest=ground.tree(variant.ir))
+    departs = of_stages(ground.session, [variant.ir]).get(variant.ir) if verdict == "breaks" else None
+    if departs is not None:
+        why = f"{why}; {departs.said}"
+    tried = Tried(
+        **about, figures=found, verdict=verdict, reason=why, digest=ground.tree(variant.ir), departs_at=departs
+    )
     return Candidate(tried, variant)
 
 

@@ -34,7 +34,7 @@ def compiled(bench: Any, session: Session, tmp_path: Path, monkeypatch: pytest.M
     """compiled(ir, fault) -> (the IR's file, the artefact's folder)."""
     monkeypatch.setitem(registry.BACKENDS, "faulty", "tests.pipeline.bisect.faulty.backend:Faulty")
 
-    def make(ir: Path, fault: str) -> tuple[str, str]:
+    def make(ir: Path, fault: str, name: str = "artifact") -> tuple[str, str]:
         monkeypatch.setattr(Faulty, "fault", fault)
         tree = session.store.ingest(ir).digest
         call = Faulty().compile_call(target("x86-64"), "fp32")
@@ -42,8 +42,9 @@ def compiled(bench: Any, session: Session, tmp_path: Path, monkeypatch: pytest.M
             Stage("compiled", "compile", call, {"ir": f"tree:{tree}"}),
             Stage("shipped", "package", attach_call(), {"artifact": "compiled", "ir": f"tree:{tree}"}),
         ]
-        folder = tmp_path / "artifact"
+        folder = tmp_path / name
         session.store.export(session.executor.run(stages)["shipped"].output, folder)
+        session.executor.forget(list(session.executor.outcomes))
         return str(ir / "model.onnx"), str(folder)
 
     return make
@@ -107,6 +108,43 @@ def test_an_artifact_of_which_nothing_is_known(session: Session, compiled: Any, 
     found = bisect(session, model, artifact)  # A is taken for what it was compiled from
     assert found.found is not None
     assert [each["node"] for each in found.found["nodes"]] == ["n6"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_artifact_as_the_reference(
+    session: Session, compiled: Any, chain: Path, tmp_path: Path, known: bool
+) -> None:
+    model, artifact = compiled(chain, "node:n6")
+    if not known:
+        Path(artifact, "note.txt").write_text("with this it is another folder")
+    found = bisect(session, artifact, model, out=tmp_path / "bundle")
+    assert found.found is not None
+    assert (found.found["verdict"], found.found["nodes"]) == ("node", [{"node": "n6", "op": "Tanh"}])
+    assert found.found["part"] == ["n6"]
+    assert any(f"on A's side: {artifact} departs" in line for line in lines(found))
+    assert found.bundle is not None
+
+
+def test_two_artifacts_of_one_graph(session: Session, compiled: Any, chain: Path) -> None:
+    _, good = compiled(chain, "", "good")
+    _, bad = compiled(chain, "node:n6", "bad")
+    for a, b, at_a in ((bad, good, True), (good, bad, None)):
+        session.executor.forget(list(session.executor.outcomes))
+        found = bisect(session, a, b)
+        assert found.found is not None
+        assert [each["node"] for each in found.found["nodes"]] == ["n6"]
+        assert found.found.get("reference_departs") == at_a
+    session.executor.forget(list(session.executor.outcomes))
+    assert bisect(session, good, good).agree is True
+
+
+def test_two_artifacts_of_which_nothing_is_known(session: Session, compiled: Any, chain: Path) -> None:
+    good, bad = (compiled(chain, fault, name)[1] for fault, name in (("", "good"), ("node:n6", "bad")))
+    for folder in (good, bad):
+        Path(folder, "note.txt").write_text("with this it is another folder")
+    found = bisect(session, bad, good)
+    assert found.agree is False
+    assert "nothing here knows from which IR" in found.not_looked_into[0]
 
 
 def test_a_conversion_names_the_node_of_an_artifact_that_departs(
