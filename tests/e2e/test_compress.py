@@ -70,6 +70,20 @@ def test_a_recipe_by_name_that_fails_ends_with_3_and_writes_nothing(settled_user
     assert not list(settled_user.folder.glob("never*"))
 
 
+def test_a_candidate_that_departs_is_named_with_its_node(settled_user: User, lenet: Path) -> None:
+    (settled_user.folder / "strict.toml").write_text(
+        'name = "strict"\nsummary = "s"\nprecision = "fp32"\n[[steps]]\npass = "quantize-int8"\n'
+    )
+    done = settled_user.dlpipe("compress", lenet, "--recipe", "strict.toml", "-o", "never.onnx", "--json")
+    (tried,) = done.json["tried"]
+    assert (done.code, tried["verdict"], tried["departs_at"]["verdict"]) == (3, "breaks", "node")
+    assert f"the first node that departs is {tried['departs_at']['node']} (" in tried["reason"]
+    assert tried["reason"] in done.err
+    *_, a, b = tried["departs_at"]["command"].split()
+    again = settled_user.dlpipe("bisect", a, b, "--precision", "fp32", "--json")
+    assert (again.code, again.json["found"]["first"]["node"]) == (3, tried["departs_at"]["node"])
+
+
 def test_to_keep_a_limit_that_the_model_breaks_is_a_gain_even_where_it_is_slower(
     settled_user: User, lenet: Path, digits: Path
 ) -> None:

@@ -18,7 +18,7 @@ _SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anyth
 
 
 def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]]:
-    """Of an IR, or an artefact. Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
+    """For an IR or an artefact. Returns (input name -> [count or fewer, *shape], the symbolic dims as they were chosen).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
     index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else what the frontend found to be typical

@@ -176,8 +176,8 @@ def _inside(session: Session, hop: Hop) -> Inside:
         case "artifact", "ir":
             inside = _artifact(session, hop.turned)
             return replace(inside, found={**inside.found, "reference_departs": True})
-    why = f"nothing here knows from which IR {before.title} or {after.title} was compiled: bisect each against its .onnx"
-    return Inside({}, (why,))
+    titles = f"{before.title} or {after.title}"
+    return Inside({}, (f"nothing here knows from which IR {titles} was compiled: bisect each against its .onnx",))
 
 
 def _layer(session: Session, hop: Hop) -> Inside:
