@@ -79,9 +79,15 @@ def gate(
         require_verified=require_verified,
         accepting=accept,
     )
-    notes = [_compared_with(accepted)]
-    if accept:
-        notes.append("not accepted" if judged.broken else f"accepted as {accept_run(report, baseline)}")
+    if not accept:
+        notes = [_compared_with(accepted)]
+    elif judged.broken:
+        notes = [_compared_with(accepted), "not accepted"]
+    else:
+        place = accept_run(report, baseline)
+        first = "this run is now the baseline, the first of this model"
+        notes = [first] if accepted is None else [_compared_with(accepted), "this run is now the baseline"]
+        notes.append(f"accepted as {place}")
     if junit is not None:
         with writing(junit, "the JUnit file"):
             junit.write_text(render_gates(judged.gates, judged.broken), encoding="utf-8")

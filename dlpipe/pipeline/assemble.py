@@ -16,6 +16,7 @@ from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome
 from dlpipe.pipeline.stage import Stage as PipelineStage
 from dlpipe.pipeline.store import Record
+from dlpipe.pipeline.structure import structure
 from dlpipe.report.schema import Artifact, DepartsAt, Note, Part, Refusal, Stage
 
 MAX_CHANGES = 12
@@ -77,9 +78,9 @@ class Assembler:
             reason = f"departs from the original{self._where(stage.id)}"
         parts = dict(record.parts) if record else {}
         blocks: dict[str, Any] = {}
+        described = self._value(f"describe:{stage.id}")
         if stage.kind in ("import", "pass"):
             blocks = self._blocks(stage.id)
-            described = self._value(f"describe:{stage.id}")
             blocks["cost"] = costs.latency(self._timing(outcome)) | costs.static(described)
             blocks["speedups"] = costs.speedups(self._timing(outcome), self._session.machine)
         return Stage(
@@ -95,6 +96,7 @@ class Assembler:
             seconds=record.seconds if record else None,
             inputs=tuple(parts.get("inputs", {}).values()),
             output=record.output if record else None,
+            structure=structure(described) if stage.kind == "import" and described else None,
             after=_shown(stage),
             notes=(*_notes(record), *_changes(value)),
             changes={key: value[key] for key in ("nodes_before", "nodes_after", "modified") if key in value},

@@ -9,6 +9,7 @@ from dlpipe.contracts.measurement import Accuracy
 from dlpipe.measure import regression as noise
 from dlpipe.report.schema import Artifact, Gate, Report
 
+_BOTH = "`dlpipe bench OLD NEW` times both"
 _STATED = "no loss beyond noise"
 
 
@@ -146,6 +147,8 @@ def _latency(accepted: Report, run: Report, before: Artifact, now: Artifact) -> 
         return replace(blank, reason=f"not timed on this machine in {'this' if new is None else 'the accepted'} run")
     slowdown = old[0] / new[0]
     reason = f"{slowdown:.2f} times the accepted latency, each as a ratio to ONNX Runtime's in the same run"
+    if _imported(accepted)[0] != _imported(run)[0]:
+        reason += ", of the same graph (its weights are others)"
     return replace(blank, value=slowdown, p=noise.slower(old, new), reason=reason)
 
 
@@ -153,23 +156,24 @@ def _elsewhere(accepted: Report, run: Report) -> str | None:
     """Why the times of two runs do not compare; None where they do."""
     if accepted.environment is None or run.environment is None:
         return "a run does not say on what machine it was timed"
-    then, now = accepted.environment.machine, run.environment.machine
-    differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    old, new = accepted.environment.machine, run.environment.machine
+    differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if differing:
-        shown = ", ".join(
-            name if name == "flags" else f"{name} {then.get(name)} -> {now.get(name)}" for name in differing
-        )
+        shown = ", ".join(name if name == "flags" else f"{name} {old.get(name)} -> {new.get(name)}" for name in differing)
         return f"the accepted run was timed on another machine ({shown})"
-    if _baseline(accepted) != _baseline(run):
-        return "the ratios are to another model or runtime than in the accepted run (`dlpipe bench OLD NEW` times both)"
+    if accepted.environment.toolchains.get("core") != run.environment.toolchains.get("core"):
+        return f"the ratios are to another ONNX Runtime than in the accepted run ({_BOTH})"
+    (before, graph), (now, its_graph) = _imported(accepted), _imported(run)
+    if before != now and (graph is None or graph != its_graph):
+        return f"the ratios are to another graph than in the accepted run ({_BOTH})"
     return None
 
 
-def _baseline(report: Report) -> tuple[str | None, ...]:
-    """What the ratios are to: the imported model, and the runtime that ran it."""
-    imported = [stage.output for stage in report.stages if stage.kind == "import" and stage.status == "ok"]
-    assert report.environment is not None
-    return (imported[-1] if imported else None, report.environment.toolchains.get("core"))
+def _imported(report: Report) -> tuple[str | None, str | None]:
+    """(digest, structure) of the model that the ratios are to. Trained anew it takes as long: no kernel's time depends
+    on the values of weights."""
+    found = [stage for stage in report.stages if stage.kind == "import" and stage.status == "ok"]
+    return (found[-1].output, found[-1].structure) if found else (None, None)
 
 
 def _ratio(artifact: Artifact) -> noise.Estimate | None:

@@ -107,6 +107,7 @@ class Stage(Measured):
     seconds: FiniteFloat | None = None
     inputs: tuple[str, ...] = ()  # digests
     output: str | None = None  # digest
+    structure: str | None = None  # of an imported model: digest of its graph without the weights
     target: str | None = None
     backend: str | None = None
     variant: str | None = None

@@ -118,6 +118,21 @@ def test_another_machine_or_another_reference_gives_no_verdict_on_speed_and_says
     assert verdicts(accepted, report(slow, stages=stages))["latency-regression"] is None
 
 
+def test_a_model_that_was_trained_anew_is_held_to_its_speed() -> None:
+    def run(output: str, structure: str | None, speedup: float) -> Report:
+        stages = (stage("import", "import", (), output=output * 32, structure=structure),)
+        return report(shipped(answers(0), speedup=speedup), stages=stages)
+
+    accepted = run("11", "graph", 2.0)
+    judged = judge(run("22", "graph", 1.4), accepted, UserLimits())
+    assert [each.name for each in judged.broken] == ["latency-regression"]
+    assert "of the same graph (its weights are others)" in str(judged.error)
+    assert verdicts(accepted, run("22", "graph", 1.95))["latency-regression"] is True
+    for other in ("another graph", None):
+        assert verdicts(accepted, run("22", other, 1.4))["latency-regression"] is None
+    assert verdicts(run("11", None, 2.0), run("22", None, 1.4))["latency-regression"] is None
+
+
 def test_a_byte_more_is_more() -> None:
     accepted = report(shipped(answers(0), size_bytes=1000))
     assert broken(accepted, report(shipped(answers(0), size_bytes=1001))) == ["size-regression"]

@@ -18,7 +18,7 @@ _SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anyth
 
 
 def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]]:
-    """For an IR or an artefact. Returns (input name -> [count or fewer, *shape], the symbolic dims as they were chosen).
+    """Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
     index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else what the frontend found to be typical
@@ -47,8 +47,8 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
 
 
 def _known(folder: Path) -> tuple[list[dict[str, Any]], dict[str, int], dict[str, list[int]]]:
-    """(inputs, size of the tables that they index, what they are compared with): of an artefact that is no ONNX file
-    the contract tells the inputs, and nothing the rest."""
+    """(inputs, size of the tables that they index, what they are compared with). Of an artefact that is no ONNX file the
+    contract tells the inputs, and nothing the rest."""
     if not (folder / files.MODEL).is_file():
         return _contract(folder)["inputs"], {}, {}
     graph = files.read(folder / files.MODEL).graph
