@@ -159,7 +159,8 @@ def _elsewhere(accepted: Report, run: Report) -> str | None:
     old, new = accepted.environment.machine, run.environment.machine
     differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if differing:
-        shown = ", ".join(name if name == "flags" else f"{name} {old.get(name)} -> {new.get(name)}" for name in differing)
+        changes = (name if name == "flags" else f"{name} {old.get(name)} -> {new.get(name)}" for name in differing)
+        shown = ", ".join(changes)
         return f"the accepted run was timed on another machine ({shown})"
     if accepted.environment.toolchains.get("core") != run.environment.toolchains.get("core"):
         return f"the ratios are to another ONNX Runtime than in the accepted run ({_BOTH})"

@@ -34,7 +34,8 @@ def test_accepting_then_regressing(tmp_path: Path) -> None:
     assert "this run is now the baseline, the first of this model" in first.stdout
     assert "no run of this model was accepted yet" not in first.stdout
     again = gate(tmp_path, "good.json", "--accept").stdout
-    assert "held against run" in again and "this run is now the baseline" in again
+    assert "held against run" in again
+    assert "this run is now the baseline" in again
     assert gate(tmp_path, "good.json").returncode == 0
 
     page = tmp_path / "summary.md"

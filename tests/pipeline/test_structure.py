@@ -12,7 +12,9 @@ NET = """<ir_version: 8, opset_import: ["" : 17]> net (float[N,8] x) => (float[N
 
 
 def of(bench: Any, text: str, inner: int = 6) -> str:
-    ir = bench.make_ir(bench.build(text=text, weights={"w": [8, inner], "v": [inner, 4]}))
+    sizes = {"w": [8, inner], "v": [inner, 4]}
+    made_up = {name: size for name, size in sizes.items() if f" {name} =" not in text}
+    ir = bench.make_ir(bench.build(text=text, weights=made_up))
     return structure(bench.run(describe_call(), ir=ir)[0])
 
 

@@ -47,8 +47,8 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
 
 
 def _known(folder: Path) -> tuple[list[dict[str, Any]], dict[str, int], dict[str, list[int]]]:
-    """(inputs, size of the tables that they index, what they are compared with). Of an artefact that is no ONNX file the
-    contract tells the inputs, and nothing the rest."""
+    """(inputs, size of the tables that they index, what they are compared with). Of an artefact that is no ONNX file
+    the contract tells the inputs, and nothing the rest."""
     if not (folder / files.MODEL).is_file():
         return _contract(folder)["inputs"], {}, {}
     graph = files.read(folder / files.MODEL).graph
