@@ -1,8 +1,10 @@
-"""Two networks of random weights, as exporters write them: `python networks.py OUT`, in the core toolchain.
+"""Networks of random weights, as exporters write them: `python networks.py OUT`, in the core toolchain.
 
-A MobileNetV2-like net (inverted residuals, ReLU6) and a transformer encoder of two layers (operator set 17).
+A MobileNetV2-like net (inverted residuals, ReLU6), a transformer encoder of two layers (operator set 17), and a
+perceptron of the size that is put on FPGAs.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -97,6 +99,19 @@ def encoder(path, width=64, heads=4, length=32):
     net.save(path, ("tokens", [1, length, width]), ("encoded", [1, length, width]))
 
 
+def perceptron(path, widths=(16, 64, 32, 32, 5)):
+    """The shape of hls4ml's jet tagger."""
+    net = Net(3)
+    x = "features"
+    for inside, outside in itertools.pairwise(widths):
+        weights = net.weight(inside, outside, scale=(2 / inside) ** 0.5)
+        x = net.node("Gemm", x, weights, net.weight(outside, scale=0.1))
+        x = net.node("Relu", x) if outside != widths[-1] else x
+    net.nodes[-1].output[0] = "scores"
+    net.save(path, ("features", [1, widths[0]]), ("scores", [1, widths[-1]]))
+
+
 if __name__ == "__main__":
     mobilenet(Path(sys.argv[1], "mobilenetv2-like.onnx"))
     encoder(Path(sys.argv[1], "encoder.onnx"))
+    perceptron(Path(sys.argv[1], "perceptron.onnx"))

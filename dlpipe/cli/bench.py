@@ -55,7 +55,7 @@ def bench(
                 _ms(cost.get("latency_p50")),
                 _ms(cost.get("latency_p95")),
                 f"{ratio['value']:.2f}x ({ratio['ci95'][0]:.2f}-{ratio['ci95'][1]:.2f})" if ratio else "baseline",
-                timing.get("noise") or timing.get("error") or "",
+                "; ".join(filter(None, (timing.get("in_parts"), timing.get("noise") or timing.get("error")))),
             )
         )
     print_table(("model", "p50 ms", "p95 ms", "speed-up", ""), rows)

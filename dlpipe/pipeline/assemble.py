@@ -169,7 +169,7 @@ class Assembler:
         code = self._value(f"isa:{candidate.id}")
         cost |= costs.isa(code)
         emulated = EMULATED if value else "it was not executed"
-        in_parts = "its parts were run one by one, and not timed" if candidate.parts else None
+        in_parts = "one of its parts has no speed here" if candidate.parts else None
         cost |= costs.latency(timing, absent=in_parts if real else emulated)
         return Artifact(
             **common,

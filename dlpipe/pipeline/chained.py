@@ -14,6 +14,7 @@ from dlpipe.pipeline import boards
 from dlpipe.pipeline.lowering import lowering_stages
 from dlpipe.pipeline.partition import Part
 from dlpipe.pipeline.stage import Outcome, Stage
+from dlpipe.pipeline.timing import Timed, TimedInParts
 from dlpipe.targets.chain import feed_call, gather_call, join_call
 from dlpipe.targets.emulation import program_call
 from dlpipe.targets.machinecode import files, isa_call
@@ -55,9 +56,11 @@ def compile_stages(
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A part that can be executed: `artifact` is a stage's id, or `tree:<digest>`."""
+    """A part that can be executed: `artifact` is a stage's id, or `tree:<digest>`. `time` is None where it has no speed
+    here."""
 
     call: Call
+    time: Call | None
     artifact: str
     inputs: tuple[str, ...]
 
@@ -67,7 +70,9 @@ def links(id_: str, target: Target, parts: Sequence[Part]) -> list[Link]:
     calls = [boards.run_call(part.backend, target, part.variant) for part in parts]
     found = zip(calls, parts, strict=True)
     made = [
-        Link(call, _shipped(id_, number), part.inputs) for number, (call, part) in enumerate(found) if call is not None
+        Link(call, boards.timing_call(part.backend, target, part.variant), _shipped(id_, number), part.inputs)
+        for number, (call, part) in enumerate(found)
+        if call is not None
     ]
     return made if len(made) == len(parts) else []
 
@@ -77,7 +82,7 @@ def run_stages(id_: str, chain: Sequence[Link], samples: str) -> list[Stage]:
     stages: list[Stage] = []
     known = {"samples": samples}
     for number, link in enumerate(chain):
-        fed, ran = f"samples:{id_}#{number}", _run(id_, number)
+        fed, ran = _fed(id_, number), _run(id_, number)
         stages.append(Stage(fed, "data", feed_call(link.inputs), dict(known), required=False))
         inputs = {"artifact": link.artifact, "samples": fed}
         stages.append(Stage(ran, "run", link.call, inputs, required=False))
@@ -96,6 +101,22 @@ def gather_stage(id_: str, count: int, outputs: Sequence[str], samples: str, out
     return Stage(f"run:{id_}", "run", call, {"samples": samples, **runs}, required=False)
 
 
+def timed(id_: str, name: str, chain: Sequence[Link], outcomes: Mapping[str, Outcome]) -> TimedInParts | None:
+    """What is timed of it, under that name, once its `run_stages` went well: each part on what it was fed there. None
+    where a part has no speed here."""
+    parts = []
+    for number, link in enumerate(chain):
+        if link.time is None:
+            return None
+        inputs = {"artifact": _tree(link.artifact, outcomes), "samples": outcomes[_fed(id_, number)].output}
+        parts.append(Timed(f"{name}#{number}", link.time, inputs))
+    return TimedInParts(name, tuple(parts))
+
+
+def _tree(ref: str, outcomes: Mapping[str, Outcome]) -> str:
+    return ref.removeprefix("tree:") if ref.startswith("tree:") else outcomes[ref].output
+
+
 def _described(part: Part, target: Target) -> dict[str, object]:
     call = program_call(part.backend, target, part.variant)
     assert call is not None  # check_callable
@@ -112,6 +133,10 @@ def _described(part: Part, target: Target) -> dict[str, object]:
 
 def _shipped(id_: str, number: int) -> str:
     return f"{id_}#{number}".replace("compile:", "package:", 1)
+
+
+def _fed(id_: str, number: int) -> str:
+    return f"samples:{id_}#{number}"
 
 
 def _run(id_: str, number: int) -> str:

@@ -18,7 +18,7 @@ from dlpipe.errors import DlpipeError
 from dlpipe.ir.calls import describe_call, run_call, time_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.passes.registry import STANDARD, pass_call
-from dlpipe.pipeline import boards
+from dlpipe.pipeline import boards, chained
 from dlpipe.pipeline import gates as gating
 from dlpipe.pipeline.artifacts import Built, Candidate, build, calls, candidates, failure, refuse_unaccepted
 from dlpipe.pipeline.assemble import OWN_REFERENCE, Assembler
@@ -34,7 +34,7 @@ from dlpipe.pipeline.select import broken_paths, select
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import default_out
 from dlpipe.pipeline.starting import measure_starts
-from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, measure_timing
+from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, TimedInParts, measure_timing
 from dlpipe.pipeline.tuning.plan import shares, tuning_notes
 from dlpipe.pipeline.variants import make_variant, settle
 from dlpipe.pipeline.verdict import judge_run
@@ -134,29 +134,27 @@ def _time_all(
     baseline = executor.outcomes[imported.ir].output
     timed: list[Timed] = []
     started: dict[str, Call] = {}
-    elsewhere: dict[str, dict[str, Timed]] = {}
+    elsewhere: dict[str, dict[str, Timed | TimedInParts]] = {}
     original = imported.frontend.timing_call(imported.sniffed, imported.options)
     if original is not None:
         inputs = {"source": imported.source.tree, "imported": baseline, "samples": one}
         timed.append(Timed(ORIGINAL, original, inputs))
-    trees: dict[str, Timed] = {baseline: Timed(RUNTIME, time_call(), {"ir": baseline, "samples": one})}
+    trees: dict[str, Timed | TimedInParts] = {baseline: Timed(RUNTIME, time_call(), {"ir": baseline, "samples": one})}
     for name in (*optimised.applied, *dict.fromkeys(each.ir for each in tried)):
         if executor.outcomes[name].status == "ok" and executor.outcomes[f"run:{name}"].status == "ok":
             tree = executor.outcomes[name].output
             trees.setdefault(tree, Timed(tree, time_call(), {"ir": tree, "samples": one}))
     for each in tried:
-        if each.candidate.parts:
-            continue  # which run one by one, in toolchains of their own
-        call = boards.timing_call(each.candidate.backend, each.candidate.target, each.candidate.variant)
         ran = executor.outcomes.get(f"run:{each.candidate.id}")
-        if call is not None and ran is not None and ran.status == "ok":
-            tree = executor.outcomes[each.candidate.shipped].output
-            one_more = Timed(tree, call, {"artifact": tree, "samples": one})
-            if call.board is not None:
-                elsewhere.setdefault(call.board, {})[tree] = one_more
-                continue
-            trees.setdefault(tree, one_more)
-            started.setdefault(tree, call)
+        one_more = _timed(session, each, one) if ran is not None and ran.status == "ok" else None
+        if one_more is None:
+            continue
+        if (board := one_more.board) is not None:
+            elsewhere.setdefault(board, {})[one_more.name] = one_more
+            continue
+        trees.setdefault(one_more.name, one_more)
+        if isinstance(one_more, Timed):
+            started.setdefault(one_more.name, one_more.call)
     outcome = measure_timing(session, [*timed, *trees.values()])
     found = {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
     for tree, figures in measure_starts(session, started, one).items():
@@ -165,6 +163,17 @@ def _time_all(
         outcome = measure_timing(session, list(there.values()), f"timing:{board}")
         found |= {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
     return found | {baseline: found[RUNTIME]}
+
+
+def _timed(session: Session, built: Built, samples: str) -> Timed | TimedInParts | None:
+    """An artefact that ran, under its digest; None where it has no speed here."""
+    candidate, outcomes = built.candidate, session.executor.outcomes
+    tree = outcomes[candidate.shipped].output
+    if candidate.parts:
+        chain = chained.links(candidate.id, candidate.target, candidate.parts)
+        return chained.timed(candidate.id, tree, chain, outcomes)
+    call = boards.timing_call(candidate.backend, candidate.target, candidate.variant)
+    return None if call is None else Timed(tree, call, {"artifact": tree, "samples": samples})
 
 
 def _report(

@@ -47,7 +47,7 @@ class Runnable:
     variant: str = "fp32"
     tool: Backend | None = None  # of an artefact, and the target it was compiled for
     target: Target | None = None
-    chain: tuple[Link, ...] = ()  # of an artefact in parts, in place of `run`
+    chain: tuple[Link, ...] = ()  # of an artefact in parts, in place of `run` and `time`
 
 
 def load(session: Session, spec: str, name: str, options: ImportOptions = ImportOptions()) -> Runnable:  # noqa: B008 - frozen
@@ -109,13 +109,14 @@ def _chain(session: Session, path: Path, where: Target, how: Mapping[str, Any]) 
     links = []
     try:
         for each in how["parts"]:
-            call = boards.run_call(backend(each["backend"]), where, each["variant"])
+            tool, variant = backend(each["backend"]), each["variant"]
+            call = boards.run_call(tool, where, variant)
             if call is None:
                 raise Unsupported(f"nothing here can execute {path} ({where.name})")
             if Path(each["folder"]).name != each["folder"]:
                 raise ValueError(f"{each['folder']} is no folder of it")
             tree = session.store.ingest(path / each["folder"]).digest
-            links.append(Link(call, f"tree:{tree}", tuple(each["inputs"])))
+            links.append(Link(call, boards.timing_call(tool, where, variant), f"tree:{tree}", tuple(each["inputs"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadModel(f"{path} is not a whole artefact of dlpipe: {error}", hint="convert the model again") from error
     return tuple(links)

@@ -6,8 +6,9 @@ Its key is the sorted digests of what is timed, and the machine's fingerprint: a
 from __future__ import annotations
 
 import fcntl
+import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from dlpipe.contracts.call import Call
 from dlpipe.contracts.json import digest
 from dlpipe.measure import energy
 from dlpipe.measure.machine import fingerprint
-from dlpipe.measure.timing import BASELINES, interleave
+from dlpipe.measure.timing import BASELINES, Timer, interleave
 from dlpipe.pipeline import boards
 from dlpipe.pipeline.events import StageFinished, StageProgress, StageStarted
 from dlpipe.pipeline.session import Session
@@ -30,6 +31,7 @@ SECONDS_EACH = 1.5
 STAGE = "timing"
 _OF_BOARD = "the counters of a board are not read"
 _OF_DEVICE = "the counters of this device are not read"
+_ADDED = ("load_seconds", "first_seconds")  # of parts; the peaks of their processes do not add up to that of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +42,45 @@ class Timed:
     call: Call
     inputs: Mapping[str, str]
 
+    @property
+    def board(self) -> str | None:
+        return self.call.board
 
-def measure_timing(session: Session, candidates: list[Timed], name: str = STAGE) -> Outcome:
+
+@dataclass(frozen=True, slots=True)
+class TimedInParts:
+    """A chain of models, to be timed as the sum of its parts: they live in workers of different toolchains, and no
+    process holds them all."""
+
+    name: str
+    parts: tuple[Timed, ...]
+
+    @property
+    def board(self) -> str | None:
+        """All parts are executed for the same target."""
+        return self.parts[0].board
+
+    @property
+    def said(self) -> str:
+        return f"the sum of its {len(self.parts)} parts, each timed by itself in the same rounds"
+
+
+def measure_timing(session: Session, candidates: Sequence[Timed | TimedInParts], name: str = STAGE) -> Outcome:
     """Returns the outcome whose value maps each name to what `measure.timing` found, with the date of the runs.
     `name`: of the stage, for a second machine's timings."""
     executor = session.executor
-    stages = [Stage(each.name, "timing", each.call) for each in candidates]
+    models = [part for each in candidates for part in _parts(each)]
+    stages = [Stage(each.name, "timing", each.call) for each in models]
     parts: dict[str, Any] = {
         "timed": {
             each.name: key_parts(stage, each.inputs, session.toolchains)
-            for each, stage in zip(candidates, stages, strict=True)
+            for each, stage in zip(models, stages, strict=True)
         },
         "machine": fingerprint(),
         "energy": _name(energy.find()),
     }
+    if sums := {each.name: len(each.parts) for each in candidates if isinstance(each, TimedInParts)}:
+        parts["sums"] = sums
     key = digest(parts)
     started = time.monotonic()
     stage = stages[0]
@@ -83,24 +110,11 @@ def measure_timing(session: Session, candidates: list[Timed], name: str = STAGE)
     return outcome
 
 
-def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
-    executor = session.executor
+def _run(session: Session, candidates: Sequence[Timed | TimedInParts]) -> dict[str, Any]:
     with ExitStack() as held:
-        timers: dict[str, Callable[[int, int], Mapping[str, Any]]] = {}
-        workers: dict[tuple[str, tuple[str, ...]], Any] = {}
-        for index, each in enumerate(candidates):
-            if each.call.board is not None:
-                there = boards.timer(each.call, each.inputs, handle_of(each), executor.fill)
-                timers[each.name] = held.enter_context(there)
-                continue
-            seat = (each.call.toolchain, each.call.resources)
-            if seat not in workers:
-                workers[seat] = held.enter_context(executor.pool.worker(*seat))
-            worker = workers[seat]
-            place = worker.place(f"timed-{index}")
-            executor.fill(place.inputs, each.inputs)
-            timers[each.name] = _timer(worker, each, place)
-        return interleave(
+        opened = _opener(session, held)
+        timers = {each.name: _in_turn([opened(part) for part in _parts(each)]) for each in candidates}
+        found = interleave(
             timers,
             seconds_each=SECONDS_EACH,
             meters=_meters(session, candidates, held),
@@ -108,18 +122,24 @@ def _run(session: Session, candidates: list[Timed]) -> dict[str, Any]:
                 StageProgress(stage=STAGE, message=message, fraction=fraction)
             ),
         )
+    for each in candidates:
+        if isinstance(each, TimedInParts):
+            _say(found[each.name], each.said)
+    return found
 
 
-def _meters(session: Session, candidates: list[Timed], held: ExitStack) -> dict[str, energy.Meter | str]:
+def _meters(
+    session: Session, candidates: Sequence[Timed | TimedInParts], held: ExitStack
+) -> dict[str, energy.Meter | str]:
     """Of what computes each candidate: this machine's processor, or its NVIDIA GPU."""
     own = energy.find()
     found: dict[str, energy.Meter | str] = {}
     gpu: energy.Meter | str | None = None
     for each in candidates:
-        devices = session.toolchains.devices(each.call.toolchain)
-        if each.call.board is not None:
+        devices = {kind for part in _parts(each) for kind in session.toolchains.devices(part.call.toolchain)}
+        if each.board is not None:
             found[each.name] = _OF_BOARD
-        elif "nvidia" in devices:
+        elif "nvidia" in devices and len(_parts(each)) == 1:
             gpu = gpu if gpu is not None else held.enter_context(energy.nvidia())
             found[each.name] = gpu
         else:
@@ -131,7 +151,50 @@ def _name(meter: energy.Meter | str) -> str:
     return meter if isinstance(meter, str) else meter.name
 
 
-def _timer(worker: Any, each: Timed, place: Any) -> Callable[[int, int], Mapping[str, Any]]:
+def _parts(each: Timed | TimedInParts) -> tuple[Timed, ...]:
+    return each.parts if isinstance(each, TimedInParts) else (each,)
+
+
+def _opener(session: Session, held: ExitStack) -> Callable[[Timed], Timer]:
+    """Gives each model's timer: on its board, or in the worker that all of its toolchain share until `held` is left."""
+    executor = session.executor
+    workers: dict[tuple[str, tuple[str, ...]], Any] = {}
+    numbers = itertools.count()
+
+    def opened(each: Timed) -> Timer:
+        if each.call.board is not None:
+            return held.enter_context(boards.timer(each.call, each.inputs, handle_of(each), executor.fill))
+        seat = (each.call.toolchain, each.call.resources)
+        if seat not in workers:
+            workers[seat] = held.enter_context(executor.pool.worker(*seat))
+        place = workers[seat].place(f"timed-{next(numbers)}")
+        executor.fill(place.inputs, each.inputs)
+        return _timer(workers[seat], each, place)
+
+    return opened
+
+
+def _in_turn(timers: Sequence[Timer]) -> Timer:
+    """One timer of several: its times are the sums of theirs."""
+    if len(timers) == 1:
+        return timers[0]
+
+    def run(warmup: int, runs: int) -> Mapping[str, Any]:
+        answers = [timer(warmup, runs) for timer in timers]
+        sums = {key: sum(each[key] for each in answers) for key in _ADDED if all(key in each for each in answers)}
+        return {**sums, "seconds": [sum(each) for each in zip(*(each["seconds"] for each in answers), strict=True)]}
+
+    return run
+
+
+def _say(result: dict[str, Any], what: str) -> None:
+    """In every figure, before what it says already, and as `in_parts`."""
+    result["in_parts"] = what
+    for figure in (*result["cost"].values(), *result["speedups"]):
+        figure["reason"] = "; ".join(filter(None, (what, figure["reason"])))
+
+
+def _timer(worker: Any, each: Timed, place: Any) -> Timer:
     def run(warmup: int, runs: int) -> Mapping[str, Any]:
         params = {**each.call.params, "handle": handle_of(each), "warmup": warmup, "runs": runs}
         value: Mapping[str, Any] = worker.call(replace(each.call, params=params), place, _ignore)

@@ -44,8 +44,17 @@ def test_an_artefact_in_parts(settled_user: User, bench: Bench, toolchains: Tool
         ("onnxruntime", ["branch"]),
         ("ncnn", ["last", "sum"]),
     ]
+    latency = made["cost"]["latency_p50"]
+    assert latency["provenance"] == "measured"
+    assert latency["value"] > 0
+    assert latency["reason"].startswith("the sum of its 3 parts, ")
+    assert "peak_memory" not in made["cost"]  # of several processes: that of one which holds all is not their sum
     folder = settled_user.folder / "parts" / "artifacts" / "x86-64" / "ncnn-fp32"
     assert "they agree" in settled_user.ok("compare", model, folder).out
+    timed = settled_user.ok("bench", model, folder, "--json").json["timed"][str(folder)]
+    assert timed["in_parts"].startswith("the sum of its 3 parts, ")
+    assert timed["cost"]["latency_p50"]["reason"].startswith(timed["in_parts"])
+    assert timed["speedups"][0]["value"] > 0
     # The sample program, with the runtimes of both.
     python, ncnn = toolchains.ensure("core").python, toolchains.ensure("ncnn").root
     assert python is not None
