@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +28,7 @@ from dlpipe.targets.registry import BACKENDS, backend, backends
 from dlpipe.toolchains.spec import Spec
 
 DEFAULT_BACKENDS = 3
+MAX_CUTS = 4  # for what a compiler says, one at a time, each followed by another try
 NO_MODEL: Mapping[str, Any] = {"operators": {}, "nodes": []}
 ON_REQUEST = ("bf16", "int4")  # precisions that "auto" does not try: few models gain by them
 
@@ -225,6 +226,7 @@ def build(
         if examined.parts or (not examined.refusals and candidate.id not in tuning):
             stages += _stages(examined, ir, samples)
     executor.run([*stages, *meanwhile])
+    result = [_cut_further(session, each, samples) for each in result]
     executor.run(stage for each in result if each.candidate.parts for stage in _gathered(session, each, samples))
     return [
         _tuned(session, each, samples, tuning[each.candidate.id]) if _is_tuned(each.candidate, tuning) else each
@@ -232,11 +234,11 @@ def build(
     ]
 
 
-def examine(candidate: Candidate, model: Mapping[str, Any]) -> Candidate:
+def examine(candidate: Candidate, model: Mapping[str, Any], told: Sequence[Refusal] = ()) -> Candidate:
     """With what pre-flight says: why it is ruled out, or in which parts it is made all the same. `model` is what the
-    describe operation says of the IR that it is compiled from."""
+    describe operation says of the IR that it is compiled from; `told`: what its compiler said when it was tried."""
     tool, target, variant, fallback = candidate.backend, candidate.target, candidate.variant, candidate.fallback
-    refused = refusals(tool, target, variant, model)
+    refused = (*refusals(tool, target, variant, model), *told)
     if not refused or fallback is None:
         return replace(candidate, refusals=refused)
     try:
@@ -245,6 +247,34 @@ def examine(candidate: Candidate, model: Mapping[str, Any]) -> Candidate:
     except Unsupported as error:
         return replace(candidate, refusals=(*refused, Refusal(f"it is not made in parts: {error.message}")))
     return replace(candidate, parts=parts)
+
+
+def _cut_further(session: Session, built: Built, samples: Samples) -> Built:
+    """Where the compiler itself named a node or operator that it cannot do, and the user allows another backend: that is
+    cut out too, and the rest is tried again. As it was where that leads nowhere."""
+    candidate, executor = built.candidate, session.executor
+    model = executor.outcomes[f"describe:{built.ir}"].value
+    told: list[Refusal] = []
+    while candidate.fallback is not None and len(told) < MAX_CUTS and (named := _named(session, candidate)):
+        told.append(named)
+        further = examine(candidate, model, told)
+        if not further.parts or further.parts == candidate.parts:
+            break
+        executor.forget(stage.id for stage in _stages(candidate, built.ir, samples))
+        candidate = further
+        executor.run(_stages(candidate, built.ir, samples))
+    return replace(built, candidate=candidate)
+
+
+def _named(session: Session, candidate: Candidate) -> Refusal | None:
+    """What its backend refused when it compiled the whole, or its parts."""
+    parts = enumerate(candidate.parts)
+    own = [f"{candidate.id}#{number}" for number, part in parts if part.backend is candidate.backend] or [candidate.id]
+    for outcome in map(session.executor.outcomes.get, own):
+        error = outcome.error if outcome is not None else None
+        if isinstance(error, Unsupported) and (error.where.get("node") or error.where.get("op")):
+            return Refusal(error.message, node=error.where.get("node"), op=error.where.get("op"))
+    return None
 
 
 def _gathered(session: Session, built: Built, samples: Samples) -> list[Stage]:

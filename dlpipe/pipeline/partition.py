@@ -43,7 +43,8 @@ class Part:
 def partition(
     tool: Backend, fallback: Backend, target: Target, variant: str, model: Mapping[str, Any], found: Sequence[Refusal]
 ) -> tuple[Part, ...]:
-    """`model` is what the describe operation says of the IR that `tool` would compile, `found` why it does not.
+    """`model` is what the describe operation says of the IR that `tool` would compile, `found` why it does not: what
+    pre-flight says, or the compiler itself said.
 
     Raises Unsupported where the graph does not cut cleanly, or the fallback cannot do its side either.
     """
@@ -53,7 +54,7 @@ def partition(
     precision = tool.ir_variant(variant)
     if fallback.name == tool.name or precision not in fallback.variants(target):
         raise Unsupported(f"{fallback.name} makes no {precision} of what {tool.name} leaves to it")
-    away = _all_refused(tool, target, variant, model, found)
+    away = _with_truths(nodes, _all_refused(tool, target, variant, model, found))
     moving = _moving(model, away)
     flowing = {name for place in moving for name in _writes(nodes[place])} | {each["name"] for each in model["inputs"]}
     if stored := [each["name"] for each in model["outputs"] if each["name"] not in flowing]:
@@ -93,6 +94,22 @@ def _all_refused(
         rest = [node for place, node in enumerate(nodes) if place not in away]
         found = refusals(tool, target, variant, {**model, "nodes": rest, "operators": _operators(rest)})
     return away
+
+
+def _with_truths(nodes: Sequence[Node], away: set[int]) -> set[int]:
+    """And the nodes that give truth values to them or take some of theirs, and so on: a number crosses to any runtime,
+    and several of them (ncnn, OpenCV) take no truth value."""
+    makers = {each["name"]: place for place, node in enumerate(nodes) for each in node["outputs"]}
+    shared = [
+        {place, makers[each["name"]]}
+        for place, node in enumerate(nodes)
+        for each in node["inputs"]
+        if each.get("dtype") == "bool" and each["name"] in makers
+    ]
+    found = set(away)
+    while growing := [pair for pair in shared if len(pair & found) == 1]:
+        found.update(*growing)
+    return found
 
 
 def _is_meant(node: Node, refusal: Refusal) -> bool:

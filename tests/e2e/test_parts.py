@@ -63,3 +63,32 @@ def test_an_artefact_in_parts(settled_user: User, bench: Bench, toolchains: Tool
     command = [python, folder / "run.py"]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
     assert said.startswith("y (1, 4, 8, 8)")
+
+
+TRUTHS = """<ir_version: 9, opset_import: ["" : 17]>
+g (float[1,3,8,8] x) => (float[1,4,8,8] y) <float[1] limit = {0.25}>
+{
+  [first] c = Conv<pads=[1,1,1,1]>(x, w)
+  [above] g = Greater(c, limit)
+  [below] n = Not(g)
+  [cast] f = Cast<to=1>(n)
+  [product] y = Mul(f, c)
+}"""
+
+
+@pytest.mark.slow
+def test_what_only_the_converter_finds_is_cut_out_too(settled_user: User, bench: Bench) -> None:
+    """ncnn's pre-flight knows nothing of Greater: its converter names it, and the rest is tried again."""
+    model = settled_user.folder / "truths.onnx"
+    shutil.copyfile(bench.build(TRUTHS, weights={"w": [4, 3, 3, 3]}) / "model.onnx", model)
+    asked = ("convert", model, "-t", "x86-64", "-b", "ncnn", "--precision", "fp32", "--json")
+    alone = settled_user.dlpipe(*asked, "-o", "alone")
+    assert alone.code != 0
+    assert "ncnn has no layer" in alone.json["artifacts"][0]["reason"]
+    (made,) = settled_user.ok(*asked, "-o", "both", "--allow-fallback", "onnxruntime").json["artifacts"]
+    assert made["verdict"] == "passed"
+    assert [(each["backend"], each["nodes"]) for each in made["parts"]] == [
+        ("ncnn", ["first"]),
+        ("onnxruntime", ["above", "below", "cast"]),
+        ("ncnn", ["product"]),
+    ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dlpipe.contracts.backend import Refusal
 from dlpipe.errors import Unsupported
 from dlpipe.pipeline.partition import MAX_PARTS, Part, partition
 from dlpipe.pipeline.preflight import refusals
@@ -81,6 +82,19 @@ def test_all_nodes_of_an_operator_go_where_a_backend_names_one() -> None:
     parts = cut(described, tool=backend("opencv"))
     assert [(each.backend.name, each.nodes) for each in parts] == [
         ("opencv", ("a",)), ("onnxruntime", ("d1",)), ("opencv", ("b",)), ("onnxruntime", ("d2",)),
+    ]  # fmt: skip
+
+
+def test_truth_values_do_not_cross_from_one_runtime_to_another() -> None:
+    """What the compiler named is cut out, with what gives it truth values and what takes its own."""
+    described = model("r Relu x a", "l Less a,k b", "n Not b g", "c Cast g f", "m Mul f,a y")
+    for node in described["nodes"]:
+        for each in (*node["inputs"], *node["outputs"]):
+            each["dtype"] = "bool" if each["name"] in ("b", "g") else "float32"
+    told = [Refusal("ncnn has no layer torch.logical_not", op="Not")]
+    parts = partition(NCNN, ORT, X86, "fp32", described, told)
+    assert [(each.backend.name, each.nodes) for each in parts] == [
+        ("ncnn", ("r",)), ("onnxruntime", ("l", "n", "c")), ("ncnn", ("m",)),
     ]  # fmt: skip
 
 

@@ -17,6 +17,20 @@ from dlpipe_worker import Refused, Request, operation
 from ..kit import artifact, operations
 from . import guest
 
+# What pnnx calls operators that ncnn has no layer for -> ONNX's name, where all nodes of that are meant.
+_OPERATORS = {
+    "Tensor.to": "Cast",
+    "torch.eq": "Equal",
+    "torch.ge": "GreaterOrEqual",
+    "torch.gt": "Greater",
+    "torch.le": "LessOrEqual",
+    "torch.logical_and": "And",
+    "torch.logical_not": "Not",
+    "torch.logical_or": "Or",
+    "torch.logical_xor": "Xor",
+    "torch.lt": "Less",
+    "torch.where": "Where",
+}
 _NUMBERS = {"float32": "f32", "float16": "f16", "int64": "i64", "int32": "i32"}
 
 
@@ -98,7 +112,8 @@ def _refuse_unknown_layers(param: Path) -> None:
     for line in param.read_text(encoding="utf-8").splitlines()[2:]:
         kind, name = line.split()[:2]
         if ncnn.layer_to_index(kind) < 0:
-            raise Refused(f"ncnn has no layer {kind} (for {name})", kind="unsupported", node=name, op=kind)
+            # `name` is pnnx's: no node of the model has it
+            raise Refused(f"ncnn has no layer {kind} (for {name})", kind="unsupported", op=_OPERATORS.get(kind, kind))
 
 
 def _prove(folder: Path, description: dict[str, Any]) -> None:
