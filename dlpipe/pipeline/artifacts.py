@@ -250,8 +250,8 @@ def examine(candidate: Candidate, model: Mapping[str, Any], told: Sequence[Refus
 
 
 def _cut_further(session: Session, built: Built, samples: Samples) -> Built:
-    """Where the compiler itself named a node or operator that it cannot do, and the user allows another backend: that is
-    cut out too, and the rest is tried again. As it was where that leads nowhere."""
+    """Where the compiler itself named a node or operator that it cannot do, and the user allows another backend: that
+    is cut out too, and the rest is tried again. As it was where that leads nowhere."""
     candidate, executor = built.candidate, session.executor
     model = executor.outcomes[f"describe:{built.ir}"].value
     told: list[Refusal] = []
