@@ -188,10 +188,11 @@ def _in_turn(timers: Sequence[Timer]) -> Timer:
 
 
 def _say(result: dict[str, Any], what: str) -> None:
-    """In every figure, before what it says already, and as `in_parts`."""
+    """In every figure that there is, before what it says already, and as `in_parts`."""
     result["in_parts"] = what
     for figure in (*result["cost"].values(), *result["speedups"]):
-        figure["reason"] = "; ".join(filter(None, (what, figure["reason"])))
+        if figure["value"] is not None:
+            figure["reason"] = "; ".join(filter(None, (what, figure["reason"])))
 
 
 def _timer(worker: Any, each: Timed, place: Any) -> Timer:
