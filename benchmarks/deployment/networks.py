@@ -1,7 +1,7 @@
 """Networks of random weights, as exporters write them: `python networks.py OUT`, in the core toolchain.
 
 A MobileNetV2-like net (inverted residuals, ReLU6), a transformer encoder of two layers (operator set 17), and a
-perceptron of the size that is put on FPGAs.
+perceptron that fits a small FPGA.
 """
 
 import itertools
@@ -99,8 +99,7 @@ def encoder(path, width=64, heads=4, length=32):
     net.save(path, ("tokens", [1, length, width]), ("encoded", [1, length, width]))
 
 
-def perceptron(path, widths=(16, 64, 32, 32, 5)):
-    """The shape of hls4ml's jet tagger."""
+def perceptron(path, widths=(16, 16, 8, 5)):
     net = Net(3)
     x = "features"
     for inside, outside in itertools.pairwise(widths):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dlpipe.errors import DlpipeError, GateFailed, StageFailed
+from dlpipe.errors import DlpipeError, GateFailed, StageFailed, ToolMissing
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.report.schema import Artifact, Report
 
@@ -67,12 +67,17 @@ def _broken_gate(request: ConvertRequest, report: Report, mine: list[Artifact], 
 
 
 def _nothing(target: str, mine: list[Artifact], errors: Errors) -> DlpipeError:
-    """No artefact was made, or none that survived being run: the tool's crash goes before what was refused."""
+    """No artefact was made, or none that survived being run: the tool's crash goes before what was refused, and before
+    tools that are not there, which is for the user to settle where that is all."""
     alike: dict[tuple[str, str | None], list[str]] = {}
     for each in mine:
         alike.setdefault((each.backend, each.reason), []).append(each.variant)
     said = [f"{backend} ({', '.join(variants)}): {why}" for (backend, why), variants in alike.items()]
     crashed = [each for each in mine if isinstance(errors.get(each.path), StageFailed)]
+    missing = [error for each in mine if isinstance(error := errors.get(each.path), ToolMissing)]
+    if not crashed and len(missing) == len(mine):
+        what = f"no artefact for {target} is left: {missing[0].message}"
+        return ToolMissing(what, hint=missing[0].hint, **missing[0].where)
     if not crashed:
         return GateFailed(f"no artefact for {target} is left: {'; '.join(said)}", target=target)
     first, error = crashed[0], errors[crashed[0].path]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlpipe.contracts.figure import Figure
-from dlpipe.errors import DlpipeError, GateFailed, StageFailed, Unsupported
+from dlpipe.errors import DlpipeError, GateFailed, StageFailed, ToolMissing, Unsupported
 from dlpipe.measure.machine import fingerprint
 from dlpipe.pipeline.gates import evaluate
 from dlpipe.pipeline.limits import UserLimits
@@ -68,6 +68,16 @@ def test_a_crash_that_leaves_nothing_is_the_tools_failure() -> None:
     assert said.where == CRASH.where
     ruled_out = made("ncnn", "unverified", exists=False)
     assert isinstance(judged(ruled_out, made("tvm", "failed"), crashed={"tvm-fp32": CRASH}), StageFailed)
+
+
+def test_tools_that_are_not_there_are_for_the_user_to_settle() -> None:
+    gone = ToolMissing("the tvm toolchain is not installed", hint="dlpipe toolchain install tvm")
+    said = judged(made("tvm", "failed", exists=False), crashed={"tvm-fp32": gone})
+    assert isinstance(said, ToolMissing)
+    assert said.message == "no artefact for arm64 is left: the tvm toolchain is not installed"
+    assert said.hint == gone.hint
+    refused = (made("tvm", "failed", exists=False), made("ncnn", "unverified", exists=False))
+    assert isinstance(judged(*refused, crashed={"tvm-fp32": gone}), GateFailed)
 
 
 def test_what_was_built_stands_though_another_backend_crashed() -> None:
