@@ -9,10 +9,12 @@ from pathlib import Path
 from dlpipe.contracts.call import Call
 from dlpipe.data.arrange import (
     inside_call,
+    join_call,
     part_call,
     pick_call,
     prepare_call,
     rename_call,
+    split_call,
     subset_call,
     summarise_call,
 )
@@ -68,12 +70,14 @@ def _companions(path: Path) -> list[Path]:
 
 __all__ = [
     "inside_call",
+    "join_call",
     "part_call",
     "pick_call",
     "picture_call",
     "prepare_call",
     "read_call",
     "rename_call",
+    "split_call",
     "subset_call",
     "summarise_call",
 ]

@@ -61,7 +61,7 @@ def interleave(
     figures say little, or None}; a candidate whose timer raised a DlpipeError -> {"cost": ..., "speedups": [],
     "error": ...} with its cost absent. Noise never raises: it is said.
     """
-    say = on_progress or _silent
+    say = on_progress or silent
     times: dict[str, _Times] = {}
     errors: dict[str, str] = {}
     runs: dict[str, int] = {}
@@ -97,7 +97,7 @@ def _round(times: _Times, timer: Timer, runs: int, meter: Meter | str | None, cl
     times.watched += clock() - began
 
 
-def _silent(message: str, fraction: float | None) -> None:
+def silent(message: str, fraction: float | None) -> None:
     pass
 
 

@@ -1,22 +1,44 @@
-"""Latency of any models and artefacts, interleaved on this machine."""
+"""Speed and cost of any models and artefacts, interleaved on this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dlpipe.contracts.figure import Figure
 from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import UserError
 from dlpipe.pipeline import chained
 from dlpipe.pipeline.compare import feed
 from dlpipe.pipeline.runnable import Runnable, load
 from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.starting import measure_starts
+from dlpipe.pipeline.throughput import check, measure_throughput
 from dlpipe.pipeline.timing import ORIGINAL, Timed, TimedInParts, measure_timing
 
+_NO_PROGRAM = "only an artefact has a program that could be started by itself"
+_IN_PARTS = "the start of an artefact in parts is not measured"
 
-def bench(session: Session, specs: list[str], options: ImportOptions = ImportOptions()) -> dict[str, Any]:  # noqa: B008 - frozen
-    """The first is the baseline of the speed-ups. Raises UserError for one that cannot be timed here: an artefact
-    for another processor has no speed on this machine."""
+
+def bench(
+    session: Session,
+    specs: Sequence[str],
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+    *,
+    clients: Sequence[int] = (),
+    batches: Sequence[int] = (1,),
+) -> dict[str, Any]:
+    """The first is the baseline of the speed-ups. Returns {"date", "timed": {spec: what `measure.timing` finds, with
+    size, start and memory in its cost}}; with `clients` (how many ask at once) also "throughput": what
+    `measure_throughput` finds.
+
+    Raises UserError for one that cannot be timed here: an artefact for another processor has no speed on this machine.
+    """
+    if len(set(specs)) < len(specs):
+        raise UserError("the same model is named twice", hint="to see how far two runs of one differ, copy it")
+    if clients:
+        check(clients, batches)
     models = {spec: load(session, spec, f"m{index}", options) for index, spec in enumerate(specs)}
     first = next(iter(models.values()))
     feed(session, first.contract, first.feeds, None)
@@ -29,9 +51,14 @@ def bench(session: Session, specs: list[str], options: ImportOptions = ImportOpt
         if one is None:
             raise UserError(f"{spec} cannot be timed here", hint="speed is only measured on the hardware itself")
         timed.append(one)
-    value: dict[str, Any] = measure_timing(session, timed).value
-    value["timed"] = {specs[0] if name == ORIGINAL else name: each for name, each in value["timed"].items()}
-    return value
+    found = measure_timing(session, timed).value
+    costs = _costs(session, models, samples)
+    by_spec = {spec: found["timed"][ORIGINAL if spec == specs[0] else spec] for spec in specs}
+    value = {
+        "date": found["date"],
+        "timed": {spec: {**each, "cost": {**each["cost"], **costs[spec]}} for spec, each in by_spec.items()},
+    }
+    return {**value, "throughput": measure_throughput(session, models, clients, batches)} if clients else value
 
 
 def _timed(session: Session, model: Runnable, name: str, id_: str, samples: str) -> Timed | TimedInParts | None:
@@ -44,3 +71,22 @@ def _timed(session: Session, model: Runnable, name: str, id_: str, samples: str)
         return None
     inputs = {input_: tree.removeprefix("tree:") for input_, tree in model.inputs.items()}
     return Timed(name, model.time, {**inputs, "samples": samples})
+
+
+def _costs(session: Session, models: Mapping[str, Runnable], samples: str) -> dict[str, dict[str, Any]]:
+    """Size of each, and what its own program takes to start where it has one."""
+    trees = {spec: (model.source or model.feeds).removeprefix("tree:") for spec, model in models.items()}
+    calls = {
+        trees[spec]: model.time
+        for spec, model in models.items()
+        if model.tool is not None and model.time is not None and model.time.board is None
+    }
+    starts = measure_starts(session, calls, samples)
+    found = {}
+    for spec, tree in trees.items():
+        why_not = _IN_PARTS if models[spec].chain else _NO_PROGRAM
+        absent = {key: Figure.absent(why_not, "ms").model_dump() for key in ("cold_start", "warm_start")}
+        size = sum(file.size for file in session.store.tree(tree).files)
+        figure = Figure(value=size, unit="bytes", provenance="measured")
+        found[spec] = {"size": figure.model_dump(), **starts.get(tree, absent)}
+    return found

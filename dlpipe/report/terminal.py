@@ -11,6 +11,7 @@ from rich.text import Text
 from dlpipe.contracts.figure import Figure
 from dlpipe.report import grouping, summary, words
 from dlpipe.report.console import PlainConsole
+from dlpipe.report.footnotes import Footnotes
 from dlpipe.report.schema import Artifact, Measured, Report, Stage
 
 _STYLES = {
@@ -26,24 +27,10 @@ _STYLES = {
 }
 
 
-class _Footnotes:
-    """The reasons behind the dashes: each once, with the number that stands beside the dash."""
-
-    def __init__(self) -> None:
-        self.reasons: list[str] = []
-
-    def mark(self, text: str, reason: str | None) -> Text:
-        if not reason:
-            return Text(text)
-        if reason not in self.reasons:
-            self.reasons.append(reason)
-        return Text.assemble(text, (f" [{self.reasons.index(reason) + 1}]", "dim"))
-
-
 def render_terminal(report: Report, *, color: bool = True, console: Console | None = None) -> None:
     """Print the report. `color`: False for none; NO_COLOR and an output that is no terminal mean the same."""
     out = console or PlainConsole(no_color=not color, highlight=False)
-    notes = _Footnotes()
+    notes = Footnotes()
     head = summary.headline(report)
     out.print()
     out.print(Text(head.text, style=_STYLES[head.state]))
@@ -67,8 +54,7 @@ def render_terminal(report: Report, *, color: bool = True, console: Console | No
                 out.print(Text(f"  {summary.name(artifact)}: in parts: {summary.parts(artifact)}"))
             if artifact.target == target and (estimates := summary.estimates(artifact)):
                 out.print(_estimates(artifact, estimates, notes))
-    for number, reason in enumerate(notes.reasons, 1):
-        out.print(Text(f"[{number}] {words.plain(reason)}", style="dim"))
+    notes.print(out)
     if agreement := summary.agreement(report):
         out.print(Text(agreement))
     _chosen(report, out)
@@ -90,7 +76,7 @@ def _state(state: str) -> Text:
     return Text(state, style=_STYLES[state])
 
 
-def _stages(report: Report, notes: _Footnotes) -> Table:
+def _stages(report: Report, notes: Footnotes) -> Table:
     """What makes the models; neighbours that read the same share a row."""
     table = _table(
         "Stages", "stage", "status", "error", summary.loss(report, "acc. loss"), "latency", "speed-up", "size", left=2
@@ -105,14 +91,14 @@ def _stages(report: Report, notes: _Footnotes) -> Table:
     return table
 
 
-def _stage(stage: Stage, notes: _Footnotes) -> tuple[Text, ...]:
+def _stage(stage: Stage, notes: Footnotes) -> tuple[Text, ...]:
     status = Text.assemble(_state(stage.status), notes.mark("", stage.reason))
     latency, size = _cost(stage, "latency_p50", notes), _cost(stage, "size", notes)
     error, accuracy, speed = _measured(stage, notes)
     return status, error, accuracy, latency, speed, size
 
 
-def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
+def _artifacts(report: Report, target: str, notes: Footnotes) -> Table:
     columns = ("artefact", "verdict", "ran on", "error", summary.loss(report, "acc. loss"), "speed-up", "size")
     table = _table(f"Artefacts for {words.plain(target)}", *columns, left=3)
     chosen = {each.path for each in report.selected.values()}
@@ -130,7 +116,7 @@ def _artifacts(report: Report, target: str, notes: _Footnotes) -> Table:
     return table
 
 
-def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: _Footnotes) -> Text:
+def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: Footnotes) -> Text:
     """One line: what the backend's tool says of its artefact."""
     line = Text(f"  {summary.name(artifact)}:")
     for place, (name, figure) in enumerate(estimates.items()):
@@ -140,7 +126,7 @@ def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: _Foot
     return line
 
 
-def _measured(block: Stage | Artifact, notes: _Footnotes) -> tuple[Text, Text, Text]:
+def _measured(block: Stage | Artifact, notes: Footnotes) -> tuple[Text, Text, Text]:
     """Error, accuracy and speed-up of a stage or artefact, each with its reason where there is none."""
     error = notes.mark(words.fidelity(block.fidelity), block.fidelity_reason if block.fidelity is None else None)
     if block.fidelity is not None and block.fidelity.passed is False:
@@ -163,7 +149,7 @@ def _no_drop(block: Measured) -> str | None:
     return block.accuracy.reason if block.accuracy.drop is None and not is_original else None
 
 
-def _cost(stage: Stage, key: str, notes: _Footnotes) -> Text:
+def _cost(stage: Stage, key: str, notes: Footnotes) -> Text:
     figure = stage.cost.get(key)
     text = notes.mark(words.value(figure), figure.reason if figure and figure.value is None else None)
     mark = words.MARKS[figure.provenance] if figure and figure.value is not None else ""

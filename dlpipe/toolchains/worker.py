@@ -6,8 +6,8 @@ import itertools
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from dlpipe.toolchains.chatter import Chatter
 from dlpipe.toolchains.code import Shelf
 from dlpipe.toolchains.environment import Environment
 from dlpipe.toolchains.gc import remove_tree
-from dlpipe.toolchains.jail import JailKind, Prisoner, shims
+from dlpipe.toolchains.jail import JailKind, Prisoner, shims, tree
 from dlpipe.toolchains.layout import Layout
 from dlpipe.toolchains.outputs import check_outputs
 from dlpipe.toolchains.supervisor import Supervisor
@@ -129,6 +129,15 @@ class Worker:
     def alive(self) -> bool:
         """Whether it can serve a further call."""
         return self.healthy and self._prisoner.status() is None
+
+    def pin(self, cpus: Iterable[int]) -> None:
+        """Keep it, and all that it starts from now on, to these CPUs. Without effect where the system cannot do so."""
+        wanted = set(cpus)
+        for process in tree.processes(self.pid):
+            with suppress(OSError):  # it ended meanwhile
+                for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 - names, not paths
+                    with suppress(OSError):
+                        os.sched_setaffinity(int(thread), wanted)
 
     def place(self, label: str = "call") -> Place:
         """A place for a call, empty. A label names one place: asking for it again empties it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from dlpipe.contracts.call import Call
 
 _WORKER = Path(__file__).with_name("worker.py")
+_BATCH = Path(__file__).with_name("batch.py")
 
 
 def prepare_call(limit: int, seed: int, model_labels: Sequence[str]) -> Call:
@@ -58,6 +59,18 @@ def inside_call(inputs: Sequence[str], outputs: Sequence[str]) -> Call:
     Output: what a part of that model is fed with (samples.npz: the samples, and the values named `inputs`) and what it
     shall answer (outputs.npz: those named `outputs`)."""
     return Call("core", _WORKER, "inside", {"inputs": list(inputs), "outputs": list(outputs)})
+
+
+def join_call(count: int) -> Call:
+    """Input: `data` (samples.npz, [N, 1, ...] per input). Output: its first `count` samples as one, [1, count, ...].
+    Raises Unsupported where there are fewer."""
+    return Call("core", _BATCH, "join", {"count": count})
+
+
+def split_call(count: int) -> Call:
+    """Input: `data` (outputs.npz, [1, count * k, ...] per output: the answer to joined samples). Output: the same as
+    [count, k, ...], as single samples give it. Raises Unsupported where the rows cannot be shared out so."""
+    return Call("core", _BATCH, "split", {"count": count})
 
 
 def summarise_call(model_labels: Sequence[str]) -> Call:
