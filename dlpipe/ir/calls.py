@@ -77,6 +77,8 @@ def carry_call(part: Mapping[str, Any] | None) -> Call:
     return Call("core", _WORKER, "carry", {"part": part})
 
 
-def attach_call() -> Call:
-    """Inputs: `artifact`, `ir`. Output: the artefact, and what travels with it: contract.json, preprocessing."""
-    return Call("core", _WORKER, "attach")
+def attach_call(labels: Sequence[str] | None = None) -> Call:
+    """Inputs: `artifact`, `ir`. Output: the artefact, and what travels with it: contract.json, preprocessing. With
+    `labels` (names of the classes; empty: those of the contract, if any) it is for a user, and gets README.md, and code
+    for its pre- and post-processing where that is known (`shipped/`)."""
+    return Call("core", _WORKER, "attach", {"labels": None if labels is None else list(labels)})

@@ -10,8 +10,9 @@ from typing import Any
 from dlpipe_worker import Request, operation
 
 from . import carried
-from .graph import checking, coverage, departing, describing, executing, files, generating, importing, viewing
+from .graph import checking, coverage, departing, describing, executing, files, generating, importing, scores, viewing
 from .graph import golden as golden_
+from .shipped import attaching
 
 _SESSIONS: OrderedDict[str, tuple[Any, dict[str, Any], float]] = OrderedDict()  # of the timing operation
 _OPEN_SESSIONS = 16
@@ -167,11 +168,17 @@ def carry(request: Request) -> object:
 @operation
 def attach(request: Request) -> object:
     """artifact, ir -> the artefact with the IR's contract and preprocessing beside it, so that it can be fed. Folders
-    of the IR, such as the log of a training, stay behind."""
-    shutil.copytree(request.inputs["artifact"], request.out, dirs_exist_ok=True)
-    for path in sorted(Path(request.inputs["ir"]).iterdir()):
+    of the IR, such as the log of a training, stay behind. params: labels (names of the classes; None: it is not for a
+    user, and gets no more than this)."""
+    ir, out, labels = Path(request.inputs["ir"]), Path(request.out), request.params["labels"]
+    shutil.copytree(request.inputs["artifact"], out, dirs_exist_ok=True)
+    for path in sorted(ir.iterdir()):
         if path.is_file() and path.name != files.MODEL and not path.name.startswith(files.DATA):
-            shutil.copyfile(path, Path(request.out) / path.name)
+            shutil.copyfile(path, out / path.name)
+    if labels is not None:
+        contract = scores.told(ir / files.MODEL, json.loads((ir / "contract.json").read_text(encoding="utf-8")), labels)
+        files.write_json(out / "contract.json", contract)
+        attaching.attach(out, contract)
     return {}
 
 

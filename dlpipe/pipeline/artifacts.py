@@ -313,22 +313,18 @@ def _tuned(session: Session, built: Built, samples: Samples, seconds: float) -> 
 def _stages(candidate: Candidate, ir: str, samples: Samples, records: str | None = None) -> list[Stage]:
     """`records`: digest of what tuning found."""
     tool, target, variant = candidate.backend, candidate.target, candidate.variant
+    beside = attach_call(samples.names if samples.truth == "class" else ())
+    package = Stage(candidate.shipped, "package", beside, {"artifact": candidate.id, "ir": ir}, required=False)
     if parts := candidate.parts:
         chain = chained.links(candidate.id, target, parts)
         runs = chained.run_stages(candidate.id, chain, samples.of(target).samples)
-        package = Stage(
-            candidate.shipped, "package", attach_call(), {"artifact": candidate.id, "ir": ir}, required=False
-        )
         return [*chained.compile_stages(candidate.id, tool, target, variant, parts, ir), package, *runs]
     compile_call, inputs = tool.compile_call(target, variant), {"ir": ir}
     if candidate.calibrates:
         inputs["samples"] = samples.calibration
     if records is not None:
         compile_call, inputs["records"] = replace(compile_call, stage_class="hardware"), f"tree:{records}"
-    stages = [
-        Stage(candidate.id, "compile", compile_call, inputs, required=False),
-        Stage(candidate.shipped, "package", attach_call(), {"artifact": candidate.id, "ir": ir}, required=False),
-    ]
+    stages = [Stage(candidate.id, "compile", compile_call, inputs, required=False), package]
     if code := files(tool, target):
         call = isa_call(target, code)
         stages.append(Stage(f"isa:{candidate.id}", "measure", call, {"artifact": candidate.id}, required=False))

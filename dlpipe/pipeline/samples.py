@@ -56,6 +56,7 @@ class Samples:
     count: int
     names: tuple[str, ...]
     kind: ReferenceKind = "original"  # who made the reference
+    truth: str = "class"  # what a label is (`data/readers/labels.py`)
     train: str | None = None
     trained_on: int = 0
     train_source: str | None = None
@@ -126,8 +127,9 @@ def make_samples(
         labelled=bool(value["labelled"]) and unfit is None,
         source=str(request.reference or request.data or "generated"),
         count=value["count"],
-        names=tuple(value.get("names") or ()),
+        names=tuple(map(str, value.get("names") or ())),
         kind=made.get("kind", "original"),
+        truth=truth,
         train=train,
         trained_on=executor.outcomes[train].value["count"] if train else 0,
         train_source=request.train_data,

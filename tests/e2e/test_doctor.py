@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from dlpipe.toolchains import Toolchains
 from tests.conftest import Bench
+from tests.data.bitmap import write_bmp
 from tests.e2e.user import User
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Scores of two classes: how red, and how blue a picture is, which is to be fed as (x / 255 - 0.5) / 0.25.
+NAMES = ("crimson", "sky")
 RED_OR_BLUE = """<ir_version: 8, opset_import: ["" : 17]>
 colours (float[n, 3, 4, 4] x) => (float[n, 2] y) <float[3, 2] w = {1.0, 0.0, 0.0, 0.0, 0.0, 1.0}> {
   mean = GlobalAveragePool(x)
@@ -51,14 +57,33 @@ def test_a_planted_mistake_is_found(settled_user: User, shared: Path, pictures: 
     assert "No other way is shown to be better" in right.out
 
 
-def test_what_stands_beside_a_model_travels_with_it(bench: Bench, settled_user: User) -> None:
+def _is_ready_for_pictures(artifact: Path, picture: Any, toolchains: Toolchains) -> None:
+    """Its example takes a picture's file to an answer. Two toolchains have what it needs together."""
+    write_bmp(artifact.parent / "photo.bmp", picture)
+    pillow = toolchains.ensure("data")
+    paths = subprocess.run(
+        [pillow.python, "-c", "import sys; print(*sys.path, sep=':')"], capture_output=True, text=True
+    )
+    command = [toolchains.ensure("core").python, artifact / "example.py", artifact.parent / "photo.bmp"]
+    where = {**os.environ, "PYTHONPATH": paths.stdout.strip().strip(":")}
+    done = subprocess.run(command, capture_output=True, text=True, env=where)
+    assert done.returncode == 0, done.stderr
+    scores = (picture.mean(axis=(0, 1)) / 255 - 0.5)[[0, 2]] / 0.25
+    likely = np.exp(scores) / np.exp(scores).sum()
+    order = sorted(range(2), key=lambda place: -likely[place])
+    shown = [line.split() for line in done.stdout.splitlines()]
+    assert shown == [["y"], *([f"{likely[place]:.4f}", NAMES[place]] for place in order)]
+    assert "preprocess.h" in (artifact / "README.md").read_text()
+
+
+def test_what_stands_beside_a_model_travels_with_it(bench: Bench, settled_user: User, toolchains: Toolchains) -> None:
     folder = bench.build(RED_OR_BLUE)
     beside = {"do_rescale": True, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.25] * 3}
     (folder / "preprocessor_config.json").write_text(json.dumps(beside))
     random = np.random.default_rng(0)
     x = random.integers(0, 256, (40, 4, 4, 3), np.uint8)
     y = (x[..., 2].mean(axis=(1, 2)) > x[..., 0].mean(axis=(1, 2))).astype(int)
-    np.savez(settled_user.folder / "colours.npz", x=x, y=y)
+    np.savez(settled_user.folder / "colours.npz", x=x, y=np.array(NAMES)[y])
     data = ("--data", settled_user.folder / "colours.npz")
     to = ("-t", "x86-64", "-b", "onnxruntime")
     made = settled_user.ok("compile", folder / "model.onnx", *to, *data, "-o", "colours-x86")
@@ -69,6 +94,7 @@ def test_what_stands_beside_a_model_travels_with_it(bench: Bench, settled_user: 
     with np.load(settled_user.folder / "answers.npz") as answers:
         expected = (x.mean(axis=(1, 2)) / 255 - 0.5)[:, [0, 2]] / 0.25
         np.testing.assert_allclose(answers["y"].reshape(40, 2), expected, atol=1e-5)
+    _is_ready_for_pictures(settled_user.folder / "colours-x86", x[0], toolchains)
     turned = settled_user.ok("compile", folder / "model.onnx", *to, *data, "--preprocess", "bgr", "-o", "turned-x86")
     assert "top-1 0.00 % of 40 samples" in turned.out
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlpipe.contracts.call import Call
+from dlpipe.ir import SHIPPED
 from dlpipe.ir.contract import PictureSteps
 
 _WORKER = Path(__file__).with_name("worker.py")
-_LIBRARIES = tuple(_WORKER.parents[1] / name for name in ("arrange", "readers"))
+_LIBRARIES = (*(_WORKER.parents[1] / name for name in ("arrange", "readers")), SHIPPED)
 
 
 def picture_call(input_: str, steps: PictureSteps, *, always: bool) -> Call:

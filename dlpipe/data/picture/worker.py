@@ -14,39 +14,48 @@ from numpy.typing import NDArray
 
 from ..arrange.saving import save
 from ..readers.pixels import decode, header
-from .steps import Frame, made, read
+from ..shipped.preprocess import Frame, Picture, Unfit, made, read
 
 
 @operation
 def picture(request: Request) -> dict[str, Any]:
     """See `picture_call`."""
     contract = json.loads((Path(request.inputs["ir"]) / "contract.json").read_text(encoding="utf-8"))
-    port = next(each for each in contract["inputs"] if each["name"] == request.params["input"])
+    how = Picture.of_contract(contract, request.params["input"], request.params["steps"])
     folder, out = Path(request.inputs["data"]), Path(request.out)
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     count, pictures = _pictures(folder, labels, request.params["steps"]["axes"])
-    if pictures is None or not (request.params["always"] or _is_bytes(folder)):
+    of_bytes = _is_bytes(folder)
+    if pictures is None or not (request.params["always"] or of_bytes):
         for path in folder.iterdir():
             (shutil.copytree if path.is_dir() else shutil.copyfile)(path, out / path.name)
         return {"count": count, "white": None}
-    channels, size, last = _shape(port)
+    try:
+        _, size, last = how.layout
+    except Unfit as error:
+        raise Refused(str(error), kind="unsupported") from error
     samples, frames, sizes = [], [], dict[tuple[int, int], int]()
     white = 1.0
-    for index, each in enumerate(pictures):
-        if index % 64 == 0:
-            request.progress("preparing pictures", index / max(count, 1))
-        sizes.setdefault((each.shape[0], each.shape[1]), each.shape[2])
-        white = 255.0 if each.dtype == np.uint8 or each.max(initial=0) > 1 else white
-        values, frame = made(each, request.params["steps"], size, channels)
-        samples.append(values if last else np.moveaxis(values, -1, 0))
-        frames.append(frame)
+    try:
+        for index, each in enumerate(pictures):
+            if index % 64 == 0:
+                request.progress("preparing pictures", index / max(count, 1))
+            sizes.setdefault((each.shape[0], each.shape[1]), each.shape[2])
+            white = 255.0 if each.dtype == np.uint8 or each.max(initial=0) > 1 else white
+            values, frame = how.made(each)
+            samples.append(values)
+            frames.append(frame)
+    except Unfit as error:
+        raise Refused(str(error), hint=error.hint) from error
     if len({each.shape for each in samples}) > 1:
         raise Refused(
-            f"the pictures have {len(sizes)} sizes, and the input {port['name']} does not say which it takes",
+            f"the pictures have {len(sizes)} sizes, and the input {how.port['name']} does not say which it takes",
             hint="resize in --preprocess settles it",
         )
-    stacked = _typed(np.stack(samples), port, contract.get("metadata", {}))
-    save(out / "samples.npz", {port["name"]: stacked[:, None] if len(port["shape"]) == 4 else stacked})
+    stacked = np.stack(samples)
+    # Of reals, only the values tell whether they are bytes.
+    plain = how.keeps_bytes if of_bytes else bool((stacked == np.rint(stacked)).all() and stacked.min() >= 0)
+    save(out / "samples.npz", {how.port["name"]: how.fed(stacked, plain=plain)})
     now = size or (samples[0].shape[:2] if last else samples[0].shape[1:])
     before = next(iter(sizes)) if len(sizes) == 1 else None
     _write_labels(labels, frames, now, folder, out, request.params["steps"], before)
@@ -77,34 +86,6 @@ def _is_bytes(folder: Path) -> bool:
         return True
     with np.load(folder / "samples.npz", allow_pickle=False) as stored:
         return all(array.dtype == np.uint8 for array in stored.values())
-
-
-def _shape(port: Mapping[str, Any]) -> tuple[int, tuple[int, int] | None, bool]:
-    """Channels, (height, width) where both are fixed, and whether the channels come last."""
-    shape = list(port["shape"])
-    sample = shape[1:] if len(shape) == 4 else shape
-    if len(sample) != 3:
-        raise Refused(f"the input {port['name']} takes {shape}: no picture", kind="unsupported")
-    told = {"NHWC": True, "HWC": True, "NCHW": False, "CHW": False}.get(port.get("layout") or "")
-    last = told if told is not None else sample[2] in (1, 3, 4) and sample[0] not in (1, 3)
-    channels = sample[2] if last else sample[0]
-    if channels not in (1, 3, 4):
-        raise Refused(f"the input {port['name']} takes {shape}, which does not tell its channels", kind="unsupported")
-    height, width = sample[:2] if last else sample[1:]
-    return channels, (height, width) if isinstance(height, int) and isinstance(width, int) else None, last
-
-
-def _typed(values: NDArray[np.float32], port: Mapping[str, Any], metadata: Mapping[str, Any]) -> NDArray[Any]:
-    """In the input's own type: an integer one that says what its steps are worth gets numbers of steps."""
-    wanted = np.dtype(port["dtype"])
-    if wanted.kind not in "iu":
-        return values.astype(wanted)
-    known = metadata.get("quantisation", {}).get(port["name"])
-    plain = bool((values == np.rint(values)).all() and values.min() >= 0)  # bytes, as they come
-    if known is not None and not (plain and wanted == np.uint8):
-        values = values / np.float32(known["scale"]) + np.float32(known["zero_point"])
-    limits = np.iinfo(wanted)
-    return np.clip(np.rint(values), limits.min, limits.max).astype(wanted)
 
 
 def _write_labels(

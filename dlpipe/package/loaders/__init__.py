@@ -7,7 +7,7 @@ from pathlib import Path
 PROGRAM = "load_encrypted.py"  # what it is called in the artefact
 # Backend -> what else stays readable there, besides PLAIN: a name, or a folder with a slash.
 LOADERS: dict[str, tuple[str, ...]] = {"onnxruntime": (), "openvino": (), "ncnn": (), "tvm": ("runner", "lib/")}
-PLAIN = ("run.json", "contract.json", "LICENSES/")
+PLAIN = ("run.json", "contract.json", "preprocess.py", "preprocess.h", "postprocess.py", "LICENSES/")
 
 
 def loader(backend: str) -> Path:

@@ -1,4 +1,4 @@
-"""How to call this model: python run.py [inputs.npz]. Needs numpy and the runtimes of its parts."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs numpy and the runtimes of its parts."""
 
 import importlib
 import json
@@ -17,5 +17,8 @@ else:
 for part in model["parts"]:
     loaded = importlib.import_module(f"calling.{part['guest']}").Model(str(here / part["folder"]))
     values |= loaded.run({name: values[name] for name in loaded.inputs})
-for port in model["outputs"]:
-    print(port["name"], values[port["name"]].shape, values[port["name"]])  # noqa: T201 - a program for the user
+found = [values[port["name"]] for port in model["outputs"]]
+for port, value in zip(model["outputs"], found, strict=True):
+    print(port["name"], value.shape, value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

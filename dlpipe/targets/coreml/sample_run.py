@@ -1,4 +1,5 @@
-"""How to call this model on a Mac: python run.py [inputs.npz]. Needs macOS 13, numpy, and run.json's coremltools."""
+"""How to call this model on a Mac: python run.py [inputs.npz [outputs.npz]]. Needs macOS 13, numpy, and run.json's
+coremltools."""
 
 import json
 import pathlib
@@ -20,5 +21,8 @@ for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     inputs[port["feature"]] = np.asarray(given.get(port["name"], np.zeros(shape)), port["feature_dtype"])
 results = model.predict(inputs)
-for port in ports["outputs"]:
-    print(port["name"], results[port["feature"]].astype(port["dtype"]))  # noqa: T201 - a program for the user
+found = [results[port["feature"]].astype(port["dtype"]) for port in ports["outputs"]]
+for port, value in zip(ports["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

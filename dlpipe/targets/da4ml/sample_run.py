@@ -1,4 +1,5 @@
-"""How to call this circuit: python run.py [inputs.npz]. Needs numpy, and Icarus Verilog's iverilog and vvp."""
+"""How to call this circuit: python run.py [inputs.npz [outputs.npz]]. Needs numpy, and Icarus Verilog's iverilog and
+vvp."""
 
 import pathlib
 import subprocess
@@ -41,5 +42,9 @@ with tempfile.TemporaryDirectory() as scratch:
     )
     done = subprocess.run(["vvp", "-n", "bench.vvp"], cwd=folder, check=True, capture_output=True, text=True)
     number = int(next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("found ")), 16)
-for name, array in calling.values(description, calling.unpacked(number, circuit["output"])).items():
-    print(name, array)  # noqa: T201 - a program for the user
+results = calling.values(description, calling.unpacked(number, circuit["output"]))
+found = [results[port["name"]] for port in description["outputs"]]
+for port, value in zip(description["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -1,4 +1,5 @@
-"""How to call this model: python run.py [inputs.npz]. Needs numpy, torch, and executorch in run.json's version."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs numpy, torch, and executorch in run.json's
+version."""
 
 import json
 import pathlib
@@ -17,5 +18,8 @@ inputs = []
 for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     inputs.append(torch.from_numpy(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])))
-for port, result in zip(ports["outputs"], method.execute(inputs), strict=True):
-    print(port["name"], result.numpy())  # noqa: T201 - a program for the user
+found = [result.numpy() for result in method.execute(inputs)]
+for port, value in zip(ports["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

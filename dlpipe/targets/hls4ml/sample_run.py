@@ -1,4 +1,4 @@
-"""How to call this project's C simulation: python run.py [inputs.npz]. Needs numpy and g++."""
+"""How to call this project's C simulation: python run.py [inputs.npz [outputs.npz]]. Needs numpy and g++."""
 
 import ctypes
 import json
@@ -26,5 +26,9 @@ for port in (*ports["inputs"], *ports["outputs"]):
     array = np.asarray(given.get(port["name"], np.zeros(shape)), np.float32).reshape(shape)
     arrays.append(np.ascontiguousarray(np.moveaxis(array, 1, -1) if port["channels_last"] else array))
 network(*(array.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for array in arrays))
-for port, array in zip(ports["outputs"], arrays[len(ports["inputs"]) :], strict=True):
-    print(port["name"], np.moveaxis(array, -1, 1) if port["channels_last"] else array)  # noqa: T201 - for the user
+results = zip(ports["outputs"], arrays[len(ports["inputs"]) :], strict=True)
+found = [np.moveaxis(array, -1, 1) if port["channels_last"] else array for port, array in results]
+for port, value in zip(ports["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -1,4 +1,4 @@
-"""How to call this model: python run.py [inputs.npz]. Needs numpy, and torch in the version of run.json."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs numpy, and torch in run.json's version."""
 
 import json
 import pathlib
@@ -18,5 +18,8 @@ for port in ports["inputs"]:
     inputs.append(torch.from_numpy(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])))
 with torch.inference_mode():
     results = model(*inputs)
-for port, result in zip(ports["outputs"], results, strict=True):
-    print(port["name"], result.numpy())  # noqa: T201 - a program for the user
+found = [result.numpy() for result in results]
+for port, value in zip(ports["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

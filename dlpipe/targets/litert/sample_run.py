@@ -1,4 +1,4 @@
-"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and ai-edge-litert."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and ai-edge-litert."""
 
 import json
 import pathlib
@@ -15,5 +15,9 @@ feeds = {}
 for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     feeds[port["name"]] = np.asarray(given.get(port["name"], np.zeros(shape)), port["dtype"])
-for name, value in call(**feeds).items():
-    print(name, value)  # noqa: T201 - a program for the user
+results = call(**feeds)
+found = [results[port["name"]] for port in ports["outputs"]]
+for port, value in zip(ports["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

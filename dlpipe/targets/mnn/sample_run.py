@@ -1,4 +1,4 @@
-"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and MNN."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and MNN."""
 
 import json
 import pathlib
@@ -22,6 +22,9 @@ for port in ports["inputs"]:
     number, kind = {"float32": ("f4", expr.float), "uint8": ("u1", expr.uint8)}.get(port["dtype"], ("i4", expr.int))
     array = np.ascontiguousarray(array, number)
     fed.append(expr.const(array if array.ndim else array.item(), list(array.shape), expr.NCHW, kind))
-found = net.forward(fed)
-for port, value in zip(ports["outputs"], found if isinstance(found, (list, tuple)) else [found], strict=True):
-    print(port["name"], expr.convert(value, expr.NCHW).read())  # noqa: T201 - a program for the user
+results = net.forward(fed)
+found = [expr.convert(each, expr.NCHW).read() for each in (results if isinstance(results, list | tuple) else [results])]
+for port, value in zip(ports["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -1,4 +1,4 @@
-"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and ncnn."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and ncnn."""
 
 import json
 import pathlib
@@ -22,5 +22,9 @@ for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), "i4" if "int" in port["dtype"] else "f4")
     extractor.input(port["blob"], ncnn.Mat(array, batch_index=port["batch_index"]).clone())
+found = []
 for port in ports["outputs"]:
-    print(port["name"], extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))  # noqa: T201 - a program for the user
+    found.append(extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))
+    print(port["name"], found[-1])  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -1,4 +1,5 @@
-"""How to call this model, here in nncase's simulator: python run.py [inputs.npz]. Needs numpy and nncase 1.
+"""How to call this model, here in nncase's simulator: python run.py [inputs.npz [outputs.npz]]. Needs numpy and
+nncase 1.
 
 On the chip, nncase's runtime in C++ loads the same file: nncase::runtime::interpreter, or `KPU` in MaixPy and CanMV.
 """
@@ -19,5 +20,8 @@ for place, port in enumerate(about["inputs"]):
     array = np.ascontiguousarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"])
     simulator.set_input_tensor(place, nncase.RuntimeTensor.from_numpy(array))
 simulator.run()
-for place, port in enumerate(about["outputs"]):
-    print(port["name"], simulator.get_output_tensor(place).to_numpy())  # noqa: T201 - a program for the user
+found = [simulator.get_output_tensor(place).to_numpy() for place in range(len(about["outputs"]))]
+for port, value in zip(about["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

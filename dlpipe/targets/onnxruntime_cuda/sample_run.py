@@ -1,5 +1,5 @@
-"""How to call this model: python run.py [inputs.npz]. Needs an NVIDIA GPU, its driver, and the packages numpy and
-onnxruntime-gpu[cuda,cudnn]."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs an NVIDIA GPU, its driver, and the packages
+numpy and onnxruntime-gpu[cuda,cudnn]."""
 
 import json
 import os
@@ -24,5 +24,8 @@ if len(sys.argv) > 1:
 else:
     shapes = {p["name"]: [d if isinstance(d, int) else 1 for d in p["shape"]] for p in ports["inputs"]}
     feed = {p["name"]: np.zeros(shapes[p["name"]], p["dtype"]) for p in ports["inputs"]}
-for port, value in zip(session.get_outputs(), session.run(None, feed), strict=True):
+found = session.run(None, feed)
+for port, value in zip(session.get_outputs(), found, strict=True):
     print(port.name, value.shape, value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

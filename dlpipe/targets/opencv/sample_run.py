@@ -1,4 +1,5 @@
-"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and opencv-python-headless."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and
+opencv-python-headless."""
 
 import json
 import pathlib
@@ -16,5 +17,8 @@ for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     net.setInput(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"]), port["name"])
 names = [port["name"] for port in ports["outputs"]]
-for name, value in zip(names, net.forward(names), strict=True):
+found = net.forward(names)
+for name, value in zip(names, found, strict=True):
     print(name, value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -1,4 +1,4 @@
-"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and openvino."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and openvino."""
 
 import json
 import pathlib
@@ -22,5 +22,8 @@ for port in about["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     feeds.append(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"]))
 results = compiled(feeds)
-for index, port in enumerate(about["outputs"]):
-    print(port["name"], results[index].shape, results[index])  # noqa: T201 - a program for the user
+found = [results[index] for index in range(len(about["outputs"]))]
+for port, value in zip(about["outputs"], found, strict=True):
+    print(port["name"], value.shape, value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

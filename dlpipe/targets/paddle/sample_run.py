@@ -1,4 +1,4 @@
-"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy and paddlepaddle."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and paddlepaddle."""
 
 import json
 import pathlib
@@ -20,5 +20,8 @@ for port in ports["inputs"]:
     array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])
     engine.get_input_handle(port["tensor"]).copy_from_cpu(array)
 engine.run()
-for port, name in zip(ports["outputs"], engine.get_output_names(), strict=True):
-    print(port["name"], engine.get_output_handle(name).copy_to_cpu())  # noqa: T201 - a program for the user
+found = [engine.get_output_handle(name).copy_to_cpu() for name in engine.get_output_names()]
+for port, value in zip(ports["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -1,4 +1,5 @@
-"""How to call this model: python run.py [inputs.npz]. Needs the packages numpy, onnxruntime and onnxruntime-qnn.
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy, onnxruntime and
+onnxruntime-qnn.
 
 On a Snapdragon it computes on the Hexagon NPU, on an x86-64 machine in Qualcomm's simulator of it.
 """
@@ -28,5 +29,8 @@ feeds = {
     port["name"]: np.asarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"])
     for port in about["inputs"]
 }
-for port, value in zip(session.get_outputs(), session.run(None, feeds), strict=True):
+found = session.run(None, feeds)
+for port, value in zip(session.get_outputs(), found, strict=True):
     print(port.name, value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

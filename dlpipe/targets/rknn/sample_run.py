@@ -1,4 +1,5 @@
-"""How to call this model on the board: python run.py [inputs.npz]. Needs numpy and Rockchip's rknn-toolkit-lite2."""
+"""How to call this model on the board: python run.py [inputs.npz [outputs.npz]]. Needs numpy and Rockchip's
+rknn-toolkit-lite2."""
 
 import json
 import pathlib
@@ -15,6 +16,9 @@ npu = RKNNLite()
 if npu.load_rknn(str(here / about["entry"])) != 0 or npu.init_runtime() != 0:
     sys.exit("the NPU's runtime does not load the model")
 layouts = ["nchw"] * len(feeds)  # as the ONNX model had it
-for port, value in zip(about["outputs"], npu.inference(inputs=feeds, data_format=layouts), strict=True):
+found = npu.inference(inputs=feeds, data_format=layouts)
+for port, value in zip(about["outputs"], found, strict=True):
     print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json
 npu.release()

@@ -1,6 +1,6 @@
-"""How to call this engine: python run.py [inputs.npz]. Needs an NVIDIA GPU of the compute capability that run.json
-names, its driver, and the packages numpy, tensorrt-rtx-cu13-libs and tensorrt-rtx-cu13-bindings (or those of TensorRT).
-"""
+"""How to call this engine: python run.py [inputs.npz [outputs.npz]]. Needs an NVIDIA GPU of the compute capability that
+run.json names, its driver, and the packages numpy, tensorrt-rtx-cu13-libs and tensorrt-rtx-cu13-bindings (or those of
+TensorRT)."""
 
 import json
 import pathlib
@@ -40,3 +40,5 @@ device.synchronise()
 for name, (address, value) in results.items():
     device.download(address, value)
     print(name, value.shape, value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *(value for _, value in results.values()))  # arr_0, arr_1 ... in the order of run.json

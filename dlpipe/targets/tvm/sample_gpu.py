@@ -1,5 +1,5 @@
-"""How to call this model: python run.py [inputs.npz]. Needs an NVIDIA GPU of the compute capability in run.json, its
-driver, and the packages numpy, apache-tvm and apache-tvm-ffi in the version that run.json names."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs an NVIDIA GPU of the compute capability in
+run.json, its driver, and the packages numpy, apache-tvm and apache-tvm-ffi in the version that run.json names."""
 
 import json
 import pathlib
@@ -23,6 +23,9 @@ else:
     feed = {port["name"]: np.zeros(port["shape"], port["dtype"]) for port in about["inputs"]}
 arguments = [tvm.runtime.tensor(np.ascontiguousarray(feed[port["name"]]), device) for port in about["inputs"]]
 result = machine["main"](*arguments)
-found = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
+results = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
+found = [each.numpy() for each in results]
 for port, value in zip(about["outputs"], found, strict=True):
-    print(port["name"], value.shape, value.numpy())  # noqa: T201 - a program for the user
+    print(port["name"], value.shape, value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

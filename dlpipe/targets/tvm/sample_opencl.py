@@ -1,4 +1,5 @@
-"""How to call this model: python run.py [inputs.npz]. Needs numpy, and an OpenCL driver with its loader (libOpenCL)."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs numpy, and an OpenCL driver with its loader
+(libOpenCL)."""
 
 import json
 import pathlib
@@ -19,5 +20,8 @@ for port in about["inputs"]:
 for each in about["launches"]:
     kernel = device.kernel(program, each["kernel"], [buffers[place] for place in each["buffers"]])
     device.launch(kernel, each["groups"], each["items"])
-for port in about["outputs"]:
-    print(port["name"], device.read(buffers[port["buffer"]], port["shape"], port["dtype"]))  # noqa: T201 - a program for the user
+found = [device.read(buffers[port["buffer"]], port["shape"], port["dtype"]) for port in about["outputs"]]
+for port, value in zip(about["outputs"], found, strict=True):
+    print(port["name"], value)  # noqa: T201 - a program for the user
+if len(sys.argv) > 2:
+    np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json
