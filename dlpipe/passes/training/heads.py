@@ -19,7 +19,8 @@ class Head:
 
 
 def heads(model: ir.Model) -> list[Head]:
-    """Of all outputs that are floats, in the order of the graph."""
+    """Of all outputs that are floats, in the order of the graph. `model` has inferred shapes: without the rank of its
+    input, a softmax over axis 1 is not known to be one over the last axis, and its probabilities pass for scores."""
     found = []
     for value in model.graph.outputs:
         if value.dtype is not None and not value.dtype.is_floating_point():

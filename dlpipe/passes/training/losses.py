@@ -26,14 +26,16 @@ def labelled(values: Any, labels: Any) -> Any:
     return functional.cross_entropy(flat, labels, ignore_index=-1, reduction="sum") / len(flat)
 
 
-def softened(head: Head, student: Any, teacher: Any, temperature: float, *, classes: bool) -> Any:
+def softened(heads: tuple[Head, Head], student: Any, teacher: Any, temperature: float, *, classes: bool) -> Any:
     """Hinton et al. 2015: the divergence from the teacher's probabilities at that temperature, times its square, so
-    that gradients keep their size. For numbers: the squared error in units of the teacher's own mean square."""
-    if head.kind == "sigmoid":
+    that gradients keep their size. For numbers: the squared error in units of the teacher's own mean square. heads: the
+    student's and the teacher's; one of them may leave its softmax or sigmoid to who reads it."""
+    kinds = {head.kind for head in heads}
+    if "sigmoid" in kinds or (classes and student.flatten(1).shape[1] == 1):
         return functional.binary_cross_entropy_with_logits(student, torch.sigmoid(teacher)) - (
             functional.binary_cross_entropy_with_logits(teacher, torch.sigmoid(teacher))
         )
-    if head.kind == "softmax" or classes:
+    if "softmax" in kinds or classes:
         soft = functional.log_softmax(teacher / temperature, -1)
         own = functional.log_softmax(student / temperature, -1)
         rows = own.numel() // own.shape[-1]

@@ -72,7 +72,11 @@ class Objective(nn.Module):  # type: ignore[misc]
             if weights.soft:
                 parts["teacher"] = weights.soft * sum(
                     losses.softened(
-                        ours, values[ours.value], goals[theirs.value], weights.temperature, classes=ours == self._task
+                        (ours, theirs),
+                        values[ours.value],
+                        goals[theirs.value],
+                        weights.temperature,
+                        classes=ours == self._task and not labels.is_floating_point(),
                     )
                     for ours, theirs in self._teacher.heads
                 )

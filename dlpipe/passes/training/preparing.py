@@ -59,7 +59,7 @@ def prepare(
         settings.hard, settings.soft, settings.temperature, settings.feature_weight, settings.attention_weight
     )
     objective = Objective(network, way, task, taught, weighed)
-    if task is None and "teacher" not in work.inputs:
+    if (task is None or not settings.hard) and "teacher" not in work.inputs:
         raise Refused(
             "there is nothing to train for: no labels, and no teacher but the model itself",
             hint="give labels, or the original as teacher",
@@ -100,9 +100,8 @@ def _teacher(model: ir.Model, teacher: ir.Model, own: list[Head], found: Data, s
     missing = [name for name in network.inputs if name not in some]
     if missing:
         raise Refused(f"the teacher wants the inputs {missing}, which the model does not have", kind="unsupported")
+    inference.infer(teacher)
     features, maps = [], []
-    if settings.feature_weight or settings.attention_weight:
-        inference.infer(teacher)
     if settings.feature_weight:
         features = matching.pairs(model, teacher, settings.features, channels=True)
     if settings.attention_weight:
@@ -122,9 +121,10 @@ def _are_numbers(own: list[Head], model: ir.Model, settings: Settings) -> bool:
 
 
 def _task(own: list[Head], network: Network, way: batching.Way, found: Data, settings: Settings) -> Head | None:
-    """The output that the labels speak of: the first one that has a place for each class."""
+    """The output that the labels speak of: the first one that has a place for each class. Labels that teach nothing
+    (hard=0) still judge what is held out, where they fit."""
     labels = found.labels
-    if labels is None or settings.task == "none" or not settings.hard:
+    if labels is None or settings.task == "none":
         return None
     numbers = bool(np.issubdtype(labels.dtype, np.floating))
     classes = 0 if numbers else int(labels.max()) + 1
@@ -138,6 +138,8 @@ def _task(own: list[Head], network: Network, way: batching.Way, found: Data, set
             return head
         if not numbers and (size >= max(classes, 2) or (size == 1 and classes <= 2)):
             return head
+    if not settings.hard:
+        return None
     raise Refused(
         f"the labels {'are numbers' if numbers else f'count {classes} classes'}, and no output of the model has that "
         f"size: {[tuple(shapes[head.value].shape) for head in own]}",

@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
-from ..graph import files, infra
+from ..graph import infra
 from . import catalogue, running, synthesising
 
 _EVENTS = "training"  # in an IR folder: a folder for each training that the model went through
@@ -66,7 +66,7 @@ def make_up(request: Request) -> object:
     contract = json.loads((folder / "contract.json").read_bytes())
     sizes = {port["name"]: _sizes(port, dims) for port in contract["inputs"]}
     plan = synthesising.Plan(**params)
-    arrays, noise, made = synthesising.synthesise(files.load(folder), sizes, plan, request.progress)
+    arrays, noise, made = synthesising.synthesise(running.load(_work(request)), sizes, plan, request.progress)
     np.savez(Path(request.out) / "samples.npz", allow_pickle=False, **arrays)
     return {"count": plan.count, "noise_distance": noise, "distance": made}
 

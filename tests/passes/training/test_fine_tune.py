@@ -189,3 +189,16 @@ def test_regression(bench, tmp_path):
     _, out = bench.run(call, ir=ir, train=train)
     assert np.abs(bench.outputs(out, train)["y"].reshape(-1) - wanted).max() < 0.01
     assert json.loads((out / "contract.json").read_text())["inputs"][0]["shape"][0] == "N"
+
+
+def test_a_teacher_of_numbers_beside_labels(bench, tmp_path):
+    """Labels say which output is meant; that they are numbers must not make the teacher's answers classes."""
+    text = '<ir_version: 8, opset_import: ["" : 18]> g (float[N,3] x) => (float[N,1] y) { y = Gemm(x, w, b) }'
+    student, teacher = (bench.make_ir(bench.build(text, weights={"w": [3, 1], "b": [1]}, seed=seed)) for seed in (1, 2))
+    x = np.random.default_rng(0).normal(size=(500, 1, 3)).astype(np.float32)
+    train = write_samples(tmp_path / "numbers", {"x": x}, (x[:, 0] @ [1.0, -2.0, 0.5]).tolist())
+    call = pass_call("fine-tune", epochs=30, hard=0.0, soft=1.0, rate=0.05, weight_decay=0.0)
+    _, out = bench.run(call, ir=student, train=train, teacher=teacher)
+    wanted = bench.outputs(teacher, train)["y"]
+    assert np.abs(bench.outputs(student, train)["y"] - wanted).max() > 0.1
+    assert np.abs(bench.outputs(out, train)["y"] - wanted).max() < 0.02
