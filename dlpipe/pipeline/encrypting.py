@@ -12,7 +12,7 @@ from typing import Any
 from dlpipe.errors import BadModel, Unsupported, UserError
 from dlpipe.package import contents, sealed
 from dlpipe.package.contents import DOCUMENTS, ENCRYPTED
-from dlpipe.package.loaders import LOADERS, PROGRAM, loader, stays_plain
+from dlpipe.package.loaders import LOADERS, PROGRAM, REFUSED, Loader, kind_of
 from dlpipe.package.sealing import Sealer
 from dlpipe.pipeline.output import output_folder
 from dlpipe.pipeline.packages import describe, record
@@ -28,16 +28,16 @@ def encrypt(folder: Path, recipients: Iterable[str], out: Path) -> dict[str, Any
     backend's runtime reads models from files only: they would lie on the device's disk after all.
     """
     folder, recipients = folder.resolve(), list(recipients)
-    backend = _backend(folder)
+    loader = _loader(folder)
     found = contents.read(folder).without(DOCUMENTS)
     package = describe(folder, found.files)
-    names = [name for name in found.files if not stays_plain(backend, name)]
+    names = [name for name in found.files if not loader.stays_plain(name)]
     with output_folder(out) as made:
         for name in found.files:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             if name not in names:
                 shutil.copy(folder / name, made / name)
-        shutil.copyfile(loader(backend), made / PROGRAM)
+        shutil.copyfile(loader.program, made / PROGRAM)
         shutil.copyfile(sealed.__file__, made / _READER)
         about = _about(folder, made, names)
         (made / ENCRYPTED).write_bytes(about)
@@ -103,17 +103,18 @@ def _about(folder: Path, made: Path, names: list[str]) -> bytes:
     return json.dumps(said, indent=2).encode() + b"\n"
 
 
-def _backend(folder: Path) -> str:
+def _loader(folder: Path) -> Loader:
     if contents.before_encryption(folder) is not None:
         raise UserError(f"{folder} is encrypted already")
     try:
         how = json.loads((folder / RUN_FILE).read_bytes())
-        backend, command = str(how["backend"]), how.get("command")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        kind, target = kind_of(how), how.get("target")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{folder} is no artefact of dlpipe", hint="name one of them: OUT/selected/TARGET") from error
-    if backend not in LOADERS or (backend == "tvm" and not command):
+    if kind not in LOADERS:
+        why = f": {REFUSED[kind]}" if kind in REFUSED else ""
         raise Unsupported(
-            f"nothing loads an encrypted model of {backend} for {how.get('target')} from memory",
+            f"nothing loads an encrypted model of {kind} ({target}) from memory{why}",
             hint=f"these can: {', '.join(LOADERS)} (TVM: on processors)",
         )
-    return backend
+    return LOADERS[kind]

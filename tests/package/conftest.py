@@ -36,7 +36,8 @@ def converted(user: User, bench: Bench, toolchains: Toolchains) -> Path:
         toolchains.ensure(name)
     shutil.copyfile(bench.build(NET, weights={"w": [8, 4, 3, 3]}) / "model.onnx", user.folder / "net.onnx")
     asked = [option for name in BACKENDS for option in ("--backend", name)]
-    user.ok("convert", "net.onnx", "--target", "x86-64", *asked, "--precision", "fp32", "--out", "converted", "--yes")
+    asked += ["--target", "x86-64", "--target", "cuda-sm86", "--backend", "onnxruntime-cuda"]
+    user.ok("convert", "net.onnx", *asked, "--precision", "fp32", "--out", "converted", "--yes")
     return user.folder / "converted"
 
 

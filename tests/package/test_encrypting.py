@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -15,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlpipe.errors import DiskTrouble, UserError
+from dlpipe.errors import DiskTrouble, Unsupported, UserError
 from dlpipe.package import sealed
+from dlpipe.package.loaders import LOADERS, kind_of
 from dlpipe.package.sealing import new_identity
 from dlpipe.pipeline.encrypting import decrypt, encrypt
+from dlpipe.pipeline.runnable import artifact_digest
 from dlpipe.toolchains import Registry, Toolchains
 from tests.e2e.user import User
 
@@ -29,7 +32,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(os.uname().machine != "x86_64", reason="not run: the artefacts are for x86-64"),
 ]
-TOOLCHAINS = {"onnxruntime": "core", "openvino": "openvino", "ncnn": "ncnn", "tvm": "core"}
+TOOLCHAINS = {"onnxruntime": "core", "onnxruntime-cuda": "core", "openvino": "openvino", "ncnn": "ncnn", "tvm": "core"}
 
 
 @pytest.fixture(scope="session")
@@ -145,6 +148,53 @@ def test_it_computes_the_same_and_nothing_is_written(
         assert done.stdout == expected.stdout
 
 
+BESIDE = """
+import sys
+import onnx
+model = onnx.load(sys.argv[1])
+weight, bias = model.graph.initializer[0], onnx.helper.make_tensor("spare", 1, [4], [1, 2, 3, 4])
+bias.raw_data = onnx.numpy_helper.to_array(bias).tobytes()
+bias.ClearField("float_data")
+model.graph.initializer.append(bias)
+model.graph.node.append(onnx.helper.make_node("Add", ["spare", "spare"], ["unused"]))
+for tensor, place in ((weight, "model.onnx.data"), (bias, "model.onnx.standard")):
+    data, offset = tensor.raw_data, 4096 if tensor is weight else 0
+    open(f"{sys.argv[2]}/{place}", "wb").write(bytes(offset) + data)
+    onnx.external_data_helper.set_external_data(tensor, place, offset=offset, length=len(data))
+    tensor.ClearField("raw_data")
+open(f"{sys.argv[2]}/model.onnx", "wb").write(model.SerializeToString())
+"""
+
+
+@pytest.mark.parametrize(("target", "backend"), [("x86-64", "onnxruntime"), ("cuda-sm86", "onnxruntime-cuda")])
+def test_weights_that_lie_beside_the_model(
+    converted: Path, identity: Path, recipient: str, watched: Watched, samples: Path, toolchains: Toolchains,
+    target: str, backend: str,
+) -> None:  # fmt: skip
+    """As those of large models do; with a GPU's, everything but the GPU."""
+    package = Path(shutil.copytree(converted, samples / "package", symlinks=True))
+    path = f"artifacts/{target}/{backend}-fp32"
+    folder, python = package / path, toolchains.ensure("core").root / "bin" / "python"
+    subprocess.run([python, "-c", BESIDE, folder / "model.onnx", folder], check=True)
+    report = json.loads((package / "report.json").read_text())
+    for each in report["artifacts"]:
+        if each["path"] == path:
+            each["digest"] = artifact_digest(str(folder))
+    (package / "report.json").write_text(json.dumps(report))
+    done = encrypt(folder, [recipient], samples / "sealed")
+    assert {"model.onnx", "model.onnx.data", "model.onnx.standard"} <= set(done["encrypted"])
+    ran = watched.run(backend, samples / "sealed" / "load_encrypted.py", identity, samples / "x.npz")
+    assert watched.written() == set()
+    if backend == "onnxruntime-cuda":
+        assert (ran.returncode, "not on the GPU: ONNX Runtime has ['CPUExecutionProvider']" in ran.stderr) == (1, True)
+        return
+    expected = subprocess.run(
+        [python, folder / "run.py", samples / "x.npz"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == expected.stdout, ran.stderr
+    assert "[" in ran.stdout
+
+
 def test_a_loader_that_writes_is_caught(
     encrypted: Callable[[str], Path], identity: Path, watched: Watched, samples: Path
 ) -> None:
@@ -218,6 +268,25 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
         assert not out.exists()
     done = user.dlpipe("run", encrypted("ncnn"), "--input", tmp_path / "x.npz")
     assert (done.code, "is encrypted" in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize(
+    ("about", "why"),
+    [
+        ({"backend": "tvm", "kernels": "kernels.cl"}, "OpenCL driver compiles"),
+        ({"backend": "tvm", "kernels": "kernels.cubin"}, "takes a GPU to watch"),
+        ({"backend": "tensorrt-rtx"}, "takes a GPU to watch"),
+        ({"backend": "mnn"}, "nothing loads an encrypted model of mnn"),
+    ],
+)
+def test_what_cannot_stay_off_the_disk_is_refused(
+    recipient: str, tmp_path: Path, about: dict[str, str], why: str
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({**about, "target": "somewhere"}))
+    with pytest.raises(Unsupported, match=why):
+        encrypt(tmp_path, [recipient], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert kind_of({"backend": "tvm", "command": ["./runner"]}) in LOADERS
 
 
 def test_encrypted_then_signed(

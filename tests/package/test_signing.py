@@ -223,7 +223,7 @@ def test_documents_say_what_was_measured(signed: Path) -> None:
     assert files
     assert {name: entry["sha256"] for name, entry in files.items()}.items() <= subject.items()
     card = (signed / "MODEL_CARD.md").read_text()
-    assert all(f"### x86-64: {each['backend']}, fp32" in card for each in report["artifacts"])
+    assert all(f"### {each['target']}: {each['backend']}, fp32" in card for each in report["artifacts"])
     assert "accuracy is unknown" in card
 
 
