@@ -106,5 +106,5 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text
 Offline = Annotated[bool, typer.Option("--offline", envvar="DLPIPE_OFFLINE", help="Never download anything.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show notes and the tools' log lines.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="How many stages at once; default: the number of cores.")]
-Lang = Annotated[str, typer.Option(help="en or zh: of headings and labels in HTML and scorecard.")]
+Lang = Annotated[str, typer.Option(help="en or zh: of what dlpipe itself says, in HTML, scorecard and text.")]
 NoColor = Annotated[bool, typer.Option("--no-color", envvar="NO_COLOR", help="Plain text.")]

@@ -54,17 +54,17 @@ def report(
         _of_compression(compression, format_, out, color=not no_color)
         return
     found = find_report(run)
+    words = language(lang)
     if format_ == "text":
         from dlpipe.report.terminal import render_terminal
 
-        render_terminal(found, color=not no_color)
+        render_terminal(found, color=not no_color, t=words)
         return
     if format_ in TRACKERS:
         _track(found, format_, out or Path("dlpipe-log") / found.run, offline=offline)
         return
     if format_ not in RENDERERS:
         raise UserError(f"there is no format {format_!r}", hint=", ".join(("text", *RENDERERS, *TRACKERS)))
-    words = language(lang)
     text = render_html(found, words) if format_ == "html" else RENDERERS[format_](found)
     _give(text, out)
 

@@ -12,6 +12,7 @@ import typer
 from dlpipe.cli import options as opt
 
 if TYPE_CHECKING:
+    from dlpipe.report.languages import Language
     from dlpipe.report.ranking import Ranked, Ranking
 
 
@@ -58,7 +59,7 @@ def select(
         print_json([_data(each) for each in rankings])
         return
     for ranking in rankings:
-        _show(ranking, lang, several=len(reports) > 1)
+        _show(ranking, words, several=len(reports) > 1)
     if html is not None:
         typer.echo(f"wrote {html}")
 
@@ -90,7 +91,7 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise UserError(f"--weights {file} is no TOML: {error}") from None
 
 
-def _show(ranking: Ranking, lang: str, *, several: bool) -> None:
+def _show(ranking: Ranking, t: Language, *, several: bool) -> None:
     from dlpipe.cli.output import print_table
     from dlpipe.report import words
     from dlpipe.report.indicators import indicators
@@ -99,25 +100,26 @@ def _show(ranking: Ranking, lang: str, *, several: bool) -> None:
     typer.echo(f"{words.plain(ranking.target)}:")
     rows = []
     for place, each in enumerate(ranking.rows, start=1):
-        named = words.plain(f"{each.row.backend} {each.row.variant or ''}") + (f" of {each.run}" if several else "")
+        named = words.plain(f"{each.row.backend} {each.row.variant or ''}") + (f" ({each.run})" if several else "")
         if each.score is None:
-            rows.append(("-", named, "-", words.plain(each.reason or "")))
+            rows.append(("-", named, "-", words.plain(t.said(each.reason or ""))))
         else:
-            cells = ", ".join(f"{known[id_].short.of(lang)} {_cell(each, id_)}" for id_ in ranking.weights)
+            cells = ", ".join(f"{known[id_].short.of(t.code)} {_cell(each, id_, t)}" for id_ in ranking.weights)
             rows.append((str(place), named, f"{each.score:.3f}", cells))
-    print_table(("", "", "score", ""), rows)
-    counted = ", ".join(f"{known[id_].short.of(lang)} {weight:.0%}" for id_, weight in ranking.weights.items())
-    typer.echo(f"counted: {counted}")
+    print_table(("", "", t("Score"), ""), rows)
+    counted = ", ".join(f"{known[id_].short.of(t.code)} {weight:.0%}" for id_, weight in ranking.weights.items())
+    if counted:
+        typer.echo(f"{t('Counted:')} {counted}")
     if ranking.unknown:
-        names = ", ".join(known[id_].short.of(lang) for id_ in ranking.unknown)
-        typer.echo(f"does not count, since nobody has it: {names}")
+        names = ", ".join(known[id_].short.of(t.code) for id_ in ranking.unknown)
+        typer.echo(f"{t('Not counted, since nobody has it:')} {names}")
 
 
-def _cell(each: Ranked, id_: str) -> str:
+def _cell(each: Ranked, id_: str, t: Language) -> str:
     from dlpipe.report import words
 
     figure = each.row.indicators[id_]
-    mark = f" {figure.provenance}" if figure.provenance not in ("measured", "absent") else ""
+    mark = f" {t(figure.provenance)}" if figure.provenance not in ("measured", "absent") else ""
     return f"{words.value(figure)}{mark}"
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dlpipe.report import words
+from dlpipe.report.languages import ENGLISH, Language
 
 
 class Footnotes:
@@ -19,6 +20,6 @@ class Footnotes:
             self.reasons.append(reason)
         return Text.assemble(text, (f" [{self.reasons.index(reason) + 1}]", "dim"))
 
-    def print(self, out: Console) -> None:
+    def print(self, out: Console, t: Language = ENGLISH) -> None:
         for number, reason in enumerate(self.reasons, 1):
-            out.print(Text(f"[{number}] {words.plain(reason)}", style="dim"))
+            out.print(Text(f"[{number}] {words.plain(t.said(reason))}", style="dim"))

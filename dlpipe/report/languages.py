@@ -1,4 +1,4 @@
-"""Headings and labels in the reader's language. What tools say stays as they say it."""
+"""What dlpipe itself says, in the reader's language. What tools say stays as they say it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,53 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from dlpipe.errors import UserError
 
 LANGUAGES = ("en", "zh")
+
+
+_SPOKEN = ("why", "what")  # gaps that hold a text of dlpipe's; any other holds a figure or a name
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One with gaps. literals: what stands before, between and after them in English; target: the translation."""
+
+    literals: tuple[str, ...]
+    names: tuple[str, ...]
+    target: str
+
+    @classmethod
+    def of(cls, english: str, target: str) -> Sentence:
+        parts = list(Formatter().parse(english))
+        names = tuple(name for _, name, _, _ in parts if name)
+        literals = tuple(literal for literal, _, _, _ in parts)
+        return cls(literals if len(literals) > len(names) else (*literals, ""), names, target)
+
+    def vagueness(self) -> tuple[bool, int]:
+        """Those that begin with words of their own come first, and of them the longest."""
+        return not self.literals[0], -sum(map(len, self.literals))
+
+    def gaps(self, text: str) -> dict[str, str] | None:
+        """What fills them; None where it is another sentence. Each ends where what follows it begins first: no text
+        takes longer than its length."""
+        first, *others = self.literals
+        if not text.startswith(first):
+            return None
+        place, found = len(first), []
+        for literal in others[:-1]:
+            end = text.find(literal, place + 1)
+            if end < 0:
+                return None
+            found.append(text[place:end])
+            place = end + len(literal)
+        end = len(text) - len(others[-1])
+        if end <= place or not text.endswith(others[-1]):
+            return None
+        return dict(zip(self.names, [*found, text[place:end]], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +62,28 @@ class Language:
 
     code: str
     texts: Mapping[str, str] = field(default_factory=dict)
+    sentences: tuple[Sentence, ...] = ()
 
     def __call__(self, text: str, **values: Any) -> str:
         said = self.texts.get(text, text)
         return said.format(**values) if values else said
+
+    def said(self, text: str) -> str:
+        """The same for a sentence that was put together before, as a report holds it: verdicts and reasons. Of several
+        that a semicolon joins each by itself."""
+        parts = text.split("; ")
+        if len(parts) > 1:
+            said = [self.said(each) for each in parts]
+            return "；".join(said) if said != parts else text
+        if text in self.texts:
+            return self.texts[text]
+        for each in self.sentences:
+            gaps = each.gaps(text)
+            if gaps is not None:
+                return each.target.format(
+                    **{name: self.said(value) if name in _SPOKEN else value for name, value in gaps.items()}
+                )
+        return text
 
 
 ENGLISH = Language("en")
@@ -37,4 +97,5 @@ def language(code: str) -> Language:
     if code == "en":
         return ENGLISH
     texts = tomllib.loads((Path(__file__).with_name(f"{code}.toml")).read_text(encoding="utf-8"))
-    return Language(code, texts)
+    sentences = [Sentence.of(*pair) for pair in texts.pop("sentences").items()]
+    return Language(code, texts, tuple(sorted(sentences, key=Sentence.vagueness)))

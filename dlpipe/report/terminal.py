@@ -12,6 +12,7 @@ from dlpipe.contracts.figure import Figure
 from dlpipe.report import grouping, summary, words
 from dlpipe.report.console import PlainConsole
 from dlpipe.report.footnotes import Footnotes
+from dlpipe.report.languages import ENGLISH, Language
 from dlpipe.report.schema import Artifact, Measured, Report, Stage
 
 _STYLES = {
@@ -27,41 +28,44 @@ _STYLES = {
 }
 
 
-def render_terminal(report: Report, *, color: bool = True, console: Console | None = None) -> None:
+def render_terminal(
+    report: Report, *, color: bool = True, console: Console | None = None, t: Language = ENGLISH
+) -> None:
     """Print the report. `color`: False for none; NO_COLOR and an output that is no terminal mean the same."""
     out = console or PlainConsole(no_color=not color, highlight=False)
     notes = Footnotes()
     head = summary.headline(report)
     out.print()
-    out.print(Text(head.text, style=_STYLES[head.state]))
+    out.print(Text(f"{t(head.lead)} {head.what}".strip(), style=_STYLES[head.state]))
     source, samples = report.source, report.samples
     details = [summary.model(report), words.plain(source.format)]
-    details += [f"compared with {words.plain(source.reference.tool or source.reference.kind)}"]
+    details += [t("compared with {what}", what=words.plain(source.reference.tool or t(source.reference.kind)))]
     if samples:
-        details.append(f"on {samples.count} samples ({words.plain(samples.source)})")
+        details.append(t("on {count} samples ({source})", count=samples.count, source=words.plain(t(samples.source))))
     original = summary.original(report)
     if original:
-        details.append(f"the original's {words.plain(original.metric)}: {words.score(original)} of {original.n:,}")
+        values = {"metric": words.plain(original.metric), "score": words.score(original), "count": f"{original.n:,}"}
+        details.append(t("the original's {metric}: {score} of {count}", **values))
     out.print(Text(" · ".join(details), style="dim"))
     out.print()
     if report.stages:
-        out.print(_stages(report, notes))
+        out.print(_stages(report, notes, t))
     for target in dict.fromkeys(each.target for each in report.artifacts):
         out.print()
-        out.print(_artifacts(report, target, notes))
+        out.print(_artifacts(report, target, notes, t))
         for artifact in report.artifacts:
             if artifact.target == target and artifact.parts:
-                out.print(Text(f"  {summary.name(artifact)}: in parts: {summary.parts(artifact)}"))
+                out.print(Text(f"  {summary.name(artifact)}: {t('In parts: {parts}', parts=summary.parts(artifact))}"))
             if artifact.target == target and (estimates := summary.estimates(artifact)):
-                out.print(_estimates(artifact, estimates, notes))
-    notes.print(out)
+                out.print(_estimates(artifact, estimates, notes, t))
+    notes.print(out, t)
     if agreement := summary.agreement(report):
-        out.print(Text(agreement))
-    _chosen(report, out)
-    _gates(report, out)
+        out.print(Text(t.said(agreement)))
+    _chosen(report, out, t)
+    _gates(report, out, t)
     for note in report.notes:
-        said = words.plain(note.message)
-        out.print(Text(said if note.level == "info" else f"{note.level}: {said}", style=_STYLES[note.level]))
+        said = words.plain(t.said(note.message))
+        out.print(Text(said if note.level == "info" else f"{t(note.level)}: {said}", style=_STYLES[note.level]))
 
 
 def _table(title: str, *columns: str, left: int) -> Table:
@@ -72,40 +76,39 @@ def _table(title: str, *columns: str, left: int) -> Table:
     return table
 
 
-def _state(state: str) -> Text:
-    return Text(state, style=_STYLES[state])
+def _state(state: str, t: Language) -> Text:
+    return Text(t(state), style=_STYLES[state])
 
 
-def _stages(report: Report, notes: Footnotes) -> Table:
+def _stages(report: Report, notes: Footnotes, t: Language) -> Table:
     """What makes the models; neighbours that read the same share a row."""
-    table = _table(
-        "Stages", "stage", "status", "error", summary.loss(report, "acc. loss"), "latency", "speed-up", "size", left=2
-    )
-    rows = [(stage, _stage(stage, notes)) for stage in summary.listed(report)]
+    columns = ("stage", "status", "error", summary.loss(report, "acc. loss"), "latency", "speed-up", "size")
+    table = _table(t("Stages"), *map(t.said, columns), left=2)
+    rows = [(stage, _stage(stage, notes, t)) for stage in summary.listed(report)]
     for run in grouping.alike(rows, lambda row: tuple(cell.plain for cell in row[1])):
         stages, (status, *figures) = [stage for stage, _ in run], run[0][1]
         cached = {stage.cache == "hit" for stage in stages}
-        if True in cached and status.plain == "ok":
-            status = Text("cached" if cached == {True} else "ok, partly cached", style=_STYLES["ok"])
+        if True in cached and status.plain == t("ok"):
+            status = Text(t("cached") if cached == {True} else t("ok, partly cached"), style=_STYLES["ok"])
         table.add_row(Text(grouping.label([words.plain(each.title or each.id) for each in stages])), status, *figures)
     return table
 
 
-def _stage(stage: Stage, notes: Footnotes) -> tuple[Text, ...]:
-    status = Text.assemble(_state(stage.status), notes.mark("", stage.reason))
-    latency, size = _cost(stage, "latency_p50", notes), _cost(stage, "size", notes)
+def _stage(stage: Stage, notes: Footnotes, t: Language) -> tuple[Text, ...]:
+    status = Text.assemble(_state(stage.status, t), notes.mark("", stage.reason))
+    latency, size = _cost(stage, "latency_p50", notes, t), _cost(stage, "size", notes, t)
     error, accuracy, speed = _measured(stage, notes)
     return status, error, accuracy, latency, speed, size
 
 
-def _artifacts(report: Report, target: str, notes: Footnotes) -> Table:
+def _artifacts(report: Report, target: str, notes: Footnotes, t: Language) -> Table:
     columns = ("artefact", "verdict", "ran on", "error", summary.loss(report, "acc. loss"), "speed-up", "size")
-    table = _table(f"Artefacts for {words.plain(target)}", *columns, left=3)
+    table = _table(t("Artefacts for {target}", target=words.plain(target)), *map(t.said, columns), left=3)
     chosen = {each.path for each in report.selected.values()}
     for artifact in report.artifacts:
         if artifact.target != target:
             continue
-        verdict = Text.assemble(_state(summary.verdict(artifact)), notes.mark("", artifact.reason))
+        verdict = Text.assemble(_state(summary.verdict(artifact), t), notes.mark("", artifact.reason))
         table.add_row(
             Text(("* " if artifact.path in chosen else "  ") + summary.name(artifact)),
             verdict,
@@ -116,12 +119,12 @@ def _artifacts(report: Report, target: str, notes: Footnotes) -> Table:
     return table
 
 
-def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: Footnotes) -> Text:
+def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: Footnotes, t: Language) -> Text:
     """One line: what the backend's tool says of its artefact."""
     line = Text(f"  {summary.name(artifact)}:")
     for place, (name, figure) in enumerate(estimates.items()):
-        mark = f" {words.MARKS[figure.provenance]}" if figure.value is not None else ""
-        said = notes.mark(f" {words.plain(name)} {words.value(figure)}{mark}", figure.reason)
+        mark = f" {t(words.MARKS[figure.provenance])}" if figure.value is not None else ""
+        said = notes.mark(f" {words.plain(t(name))} {words.value(figure)}{mark}", figure.reason)
         line.append(Text.assemble("," if place else "", said))
     return line
 
@@ -149,25 +152,27 @@ def _no_drop(block: Measured) -> str | None:
     return block.accuracy.reason if block.accuracy.drop is None and not is_original else None
 
 
-def _cost(stage: Stage, key: str, notes: Footnotes) -> Text:
+def _cost(stage: Stage, key: str, notes: Footnotes, t: Language) -> Text:
     figure = stage.cost.get(key)
     text = notes.mark(words.value(figure), figure.reason if figure and figure.value is None else None)
-    mark = words.MARKS[figure.provenance] if figure and figure.value is not None else ""
+    mark = t(words.MARKS[figure.provenance]) if figure and figure.value is not None else ""
     return Text.assemble(text, f" {mark}") if mark else text
 
 
-def _chosen(report: Report, out: Console) -> None:
+def _chosen(report: Report, out: Console, t: Language) -> None:
     for target, each in report.selected.items():
         artifact = summary.selected(report, target)
         what = summary.name(artifact) if artifact else words.plain(each.path)
-        why = words.plain(each.reason) if each.reason else each.basis.replace("-", " ")
-        out.print(Text.assemble("\nSelected for ", (words.plain(target), "bold"), f": {what} ({why})"))
+        why = words.plain(t.said(each.reason or each.basis.replace("-", " ")))
+        out.print(
+            Text.assemble("\n", (t("Selected for {target}", target=words.plain(target)), "bold"), f": {what} ({why})")
+        )
         if others := summary.runners_up(each):
-            out.print(Text(f"  {words.plain(others)}"))
+            out.print(Text(f"  {words.plain(t.said(others))}"))
         out.print(Text(f"  {words.plain(each.path)}\n", style="dim"))
 
 
-def _gates(report: Report, out: Console) -> None:
+def _gates(report: Report, out: Console, t: Language) -> None:
     """Only the gates that did not pass are worth a line here."""
     for gate in report.gates:
         ruled_out = gate.name == "fidelity" and gate.passed is None and (gate.reason or "").startswith("ruled out")
@@ -175,7 +180,8 @@ def _gates(report: Report, out: Console) -> None:
             continue
         state = "failed" if gate.passed is False else "unverified"
         limit, value = words.limit(gate.limit, gate.unit), words.limit(gate.value, gate.unit)
-        text = f" {words.plain(gate.name)} of {words.plain(gate.subject)}: {value}, limit {limit}"
+        names = {"name": words.plain(gate.name), "subject": words.plain(gate.subject)}
+        text = " " + t("{name} of {subject}: {value}, limit {limit}", **names, value=t.said(value), limit=t.said(limit))
         if gate.reason:
-            text += f" ({words.plain(gate.reason)})"
-        out.print(Text.assemble(_state(state), text))
+            text += f" ({words.plain(t.said(gate.reason))})"
+        out.print(Text.assemble(_state(state, t), text))
