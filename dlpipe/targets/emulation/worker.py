@@ -62,7 +62,8 @@ def _command(request: Request, code: str) -> tuple[list[str], dict[str, str]]:
         loader = [own + "/ld-linux-x86-64.so.2", "--library-path", own]
         return [*loader, *guest], {**os.environ, **environment, "PYTHONHOME": str(root / "usr")}
     # NumPy's BLAS lies in a folder of its own, which Debian's maintainer scripts would link to.
-    environment["LD_LIBRARY_PATH"] = f"{libraries}:{libraries}/blas:{libraries}/lapack"
+    own = f"{resources[params['wheels']]}{libraries}"  # of packages that are Debian's too
+    environment["LD_LIBRARY_PATH"] = f"{libraries}:{libraries}/blas:{libraries}/lapack:{own}"
     emulator = [
         str(Path(resources["qemu-user"], "usr/bin", params["emulator"])),
         *("-cpu", params["cpu"], "-L", str(root)),
@@ -72,9 +73,11 @@ def _command(request: Request, code: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _site(wheels: Path) -> Path:
-    """Where the packages of a toolchain are: foreign wheels stand in a folder, others in a virtual environment."""
-    if (wheels / "site").is_dir():
-        return wheels / "site"
+    """Where the packages of a toolchain are: foreign wheels stand in a folder, Debian's where Debian has them, others
+    in a virtual environment."""
+    for folder in (wheels / "site", wheels / "usr/lib/python3/dist-packages"):
+        if folder.is_dir():
+            return folder
     return next((wheels / "lib").glob("python3*/site-packages"))
 
 

@@ -14,6 +14,7 @@ from dlpipe.targets import KIT
 from dlpipe.targets.emulation import emulated_run
 
 _HERE = Path(__file__).parent
+_PACKAGES = {"aarch64": "onnxruntime-aarch64", "riscv64": "onnxruntime-riscv64"}
 
 
 class OnnxRuntime:
@@ -61,9 +62,8 @@ class OnnxRuntime:
         del variant
         if target.runner == "native":
             return Call("core", _HERE / "worker.py", "run", {"machine": target.arch}, libraries=(KIT,))
-        if target.arch == "aarch64":
-            return emulated_run(target, _HERE / "guest.py", "onnxruntime-aarch64")
-        return None
+        packages = _PACKAGES.get(target.arch)
+        return None if packages is None else emulated_run(target, _HERE / "guest.py", packages)
 
     def timing_call(self, target: Target, variant: str) -> Call | None:
         del variant

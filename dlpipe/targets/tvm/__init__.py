@@ -24,7 +24,8 @@ _PLATFORMS = {
     "aarch64-linux-gnu": ("aarch64-linux-gnu.2.28", "tvm-aarch64"),
 }
 _NO_RUNTIME = (
-    "no package holds TVM's runtime for {}: apache-tvm and apache-tvm-ffi are built for x86-64 and arm64 Linux"
+    "no package holds TVM's runtime for {}: apache-tvm and apache-tvm-ffi are built for x86-64 and arm64 Linux, and "
+    "the sources in them lack headers (tvm/support/io.h, serializer.h)"
 )
 _EMULATOR = {"aarch64": "qemu-aarch64"}
 _GPU = _HERE / "gpu.py"
