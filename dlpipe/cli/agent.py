@@ -20,6 +20,10 @@ def agent(
     name: Annotated[str | None, typer.Option(help="What reports call this board; default: its host name.")] = None,
     token_file: Annotated[Path | None, typer.Option(help="Default: the environment's DLPIPE_AGENT_TOKEN.")] = None,
     site: Annotated[Path | None, typer.Option(help="A folder of Python packages that artefacts need.")] = None,
+    space: Annotated[
+        float | None,
+        typer.Option(help="GiB of artefacts and samples that are kept; default: half of what is free."),
+    ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write the agent as one Python file, for a board without dlpipe, and end.")
     ] = None,
@@ -58,5 +62,6 @@ def agent(
         typer.echo(f"{export}: start it there with `python3 {export.name}`, its token in DLPIPE_AGENT_TOKEN")
         return 0
     given = {"--host": host, "--port": port, "--name": name, "--token-file": token_file, "--site": site}
+    given["--space"] = space
     program.main([str(part) for key, value in given.items() if value is not None for part in (key, value)])
     return 0

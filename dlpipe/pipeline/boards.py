@@ -46,12 +46,16 @@ def execute(call: Call, inputs: Path, out: Path) -> dict[str, Any]:
     board is not what the target says."""
     assert call.board is not None
     answer, outputs = Agent(call.board).run(call, {name: inputs / name for name in ("artifact", "samples")})
-    board, machine = answer.pop("board"), answer["machine"]
-    if machine != call.params["machine"]:
-        wanted = call.params["machine"]
-        raise StageFailed(f"the board {board['name']} is {machine}, and the target says {wanted}", board=call.board)
+    board = answer.pop("board")
+    _check_machine(call, board["name"], answer["machine"])
     (out / OUTPUTS).write_bytes(outputs)
     return {**answer, "ran_on": f"device:{board['name']}", "system": board["system"]}
+
+
+def _check_machine(call: Call, name: str, machine: str) -> None:
+    if machine != call.params["machine"]:
+        wanted = call.params["machine"]
+        raise StageFailed(f"the board {name} is {machine}, and the target says {wanted}", board=call.board)
 
 
 Fill = Callable[[Path, Mapping[str, str]], None]
@@ -59,12 +63,15 @@ Timer = Callable[[int, int], Mapping[str, Any]]
 
 
 def timer(call: Call, inputs: Mapping[str, str], handle: str, fill: Fill) -> AbstractContextManager[Timer]:
-    """For as long as it is entered: (warmup, runs) -> what a `time` operation gives, of that board."""
+    """For as long as it is entered: (warmup, runs) -> what a `time` operation gives, of that board. Raises StageFailed
+    where the board is not what the target says."""
 
     @contextmanager
     def opened() -> Any:
         assert call.board is not None
         agent = Agent(call.board)
+        about = agent.about()
+        _check_machine(call, about["name"], about["machine"])
         with tempfile.TemporaryDirectory() as folder:
             fill(Path(folder), inputs)
             places = {name: Path(folder, name) for name in inputs}

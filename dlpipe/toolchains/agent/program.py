@@ -4,9 +4,11 @@ One file, standard library only, clean down to Python 3.7, so that it can be cop
 it runs needs NumPy and the artefact's runtime there.
 
 Whoever has the token may run programs as this user: every request is signed with it (HMAC-SHA256 over method, path,
-time, a number used once, and body), every answer too, and it never travels itself. Nothing is encrypted: on a network
-that others listen to, let it listen on 127.0.0.1 and reach it through ssh. The signature is checked
-before a body is read, so that nobody else can fill its memory.
+time, a number used once, body, and session), every answer too, and it never travels itself. The session is a number
+that the agent draws when it starts and tells with `about`: a request that somebody has listened to counts neither a
+second time, nor after a restart, when the used numbers are forgotten, nor on another board with the same token. Nothing
+is encrypted: on a network that others listen to, let it listen on 127.0.0.1 and reach it through ssh. The signature is
+checked before a body is read, so that nobody else can fill its memory.
 """
 
 import argparse
@@ -30,23 +32,26 @@ import tarfile
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, List, Optional, Tuple
 
-VERSION = 2
+VERSION = 3
 TOKEN = "DLPIPE_AGENT_TOKEN"  # the variable that holds it
 MAX_BODY = 4 << 30  # bytes of one upload, which goes to a file
 MAX_ASKED = 64 << 20  # of any other request
 MAX_CONNECTIONS = 64  # at a time
 MAX_SKEW = 300  # seconds that the clocks may be apart
 MAX_HELD = 8  # models that stay loaded between timings
+ABOUT = "/v1/about"  # which is asked for before the session is known
 HOUSE = "dlpipe_guest"  # the package that the sent code is made a part of
 _CHUNK = 1 << 20
 _LOOK = 1.0  # seconds between two looks whether the other side still waits
 
 
 def signature(token: str, *parts: str) -> str:
-    """Of a request: method, path, time, nonce, SHA-256 of the body; of an answer: "answer", status, nonce, SHA-256."""
+    """Of a request: method, path, time, nonce, SHA-256 of the body, and, of all but `about`, the session; of an answer:
+    "answer", status, nonce, SHA-256."""
     return hmac.new(token.encode(), "\n".join(parts).encode(), hashlib.sha256).hexdigest()
 
 
@@ -65,9 +70,10 @@ class Failed(Exception):
 class Guest:
     """A program that runs an artefact: it prints lines `dlpipe {json}`; all else it says is kept for an error."""
 
-    def __init__(self, command: List[str], code: Path, log: Path, site: Optional[str]) -> None:
+    def __init__(self, command: List[str], code: Path, log: Path, site: Optional[str], uses: List[str]) -> None:
+        """uses: digests of the folders that it reads."""
         path = os.pathsep.join([str(code)] + ([site] if site else []))
-        self._log, self.folder = log, code
+        self._log, self.folder, self.uses = log, code, uses
         self._errors = log.open("wb")
         self._process = subprocess.Popen(
             command,
@@ -130,11 +136,16 @@ class Guest:
 
 
 class Board:
-    """What the agent keeps: folders by digest, and programs that wait to be timed."""
+    """What the agent keeps: folders by digest, and programs that wait to be timed. Of the folders, those that were used
+    least lately go when they exceed `space` bytes together, but never one that a program reads."""
 
-    def __init__(self, folder: Path, name: str, python: List[str], site: Optional[str]) -> None:
+    def __init__(self, folder: Path, name: str, python: List[str], site: Optional[str], space: int) -> None:
         self.name, self._python, self._site = name, python, site
-        self._folder = folder
+        self.session = secrets.token_hex(16)
+        self._folder, self._space = folder, space
+        self._kept: "OrderedDict[str, int]" = OrderedDict()  # digest -> bytes, the one used last at the end
+        self._read: Dict[str, int] = {}  # digest -> by how many programs
+        self._guard = threading.RLock()  # of these two, and of the folders
         self._alone = threading.Lock()  # one run or timing at a time: others would disturb it
         self._held: Dict[str, Guest] = {}
         self._running: Optional[Guest] = None
@@ -142,6 +153,7 @@ class Board:
     def about(self) -> Dict[str, Any]:
         return {
             "agent": VERSION,
+            "session": self.session,
             "name": self.name,
             "machine": platform.machine(),
             "system": platform.platform(),
@@ -150,7 +162,14 @@ class Board:
         }
 
     def has(self, digest: str) -> bool:
-        return self._place(digest).is_dir()
+        _check_digest(digest)
+        with self._guard:
+            return self._touched(digest)
+
+    def _touched(self, digest: str) -> bool:
+        if digest in self._kept:
+            self._kept.move_to_end(digest)
+        return digest in self._kept
 
     def scratch(self) -> IO[bytes]:
         """A file for an upload."""
@@ -158,17 +177,42 @@ class Board:
 
     def put(self, digest: str, body: IO[bytes]) -> None:
         """A tar of plain files; `digest` is that of the tar."""
-        place = self._place(digest)
+        _check_digest(digest)
         with tempfile.TemporaryDirectory(dir=str(self._folder)) as making:
+            made, size = Path(making, "made"), 0
+            made.mkdir()
             with tarfile.open(fileobj=body, mode="r:") as tar:
                 for member in tar:
-                    _unpack(tar, member, Path(making, "made"))
-            Path(making, "made").mkdir(exist_ok=True)
-            try:
-                os.rename(str(Path(making, "made")), str(place))
-            except OSError:
-                if not place.is_dir():  # else another client was first
-                    raise
+                    size += member.size
+                    if size > self._space:
+                        raise Failed(
+                            "it is larger than the %d bytes that this board keeps: see --space" % self._space, 507
+                        )
+                    _unpack(tar, member, made)
+            with self._guard:
+                if not self._touched(digest):  # else another client was first
+                    self._make_room(size)
+                    os.rename(str(made), str(self._folder / digest))
+                    self._kept[digest] = size
+
+    def _make_room(self, size: int) -> None:
+        while sum(self._kept.values()) + size > self._space:
+            idle = next((each for each in self._kept if not self._read.get(each)), None)
+            if idle is not None:
+                shutil.rmtree(str(self._folder / idle))
+                del self._kept[idle]
+            elif not self._dropped():
+                raise Failed("what its programs read leaves no room for %d bytes more: see --space" % size, 507)
+
+    def _dropped(self) -> bool:
+        """Whether there was a program that waits to be timed, and nothing at work: the oldest one is ended."""
+        if not self._held or not self._alone.acquire(blocking=False):
+            return False
+        try:
+            self._drop(next(iter(self._held)))
+            return True
+        finally:
+            self._alone.release()
 
     def run(self, asked: Dict[str, Any], gone: Callable[[], bool]) -> Tuple[Dict[str, Any], bytes]:
         """Feed all samples to the artefact: (what the program said, outputs.npz)."""
@@ -181,7 +225,7 @@ class Board:
                     answer = guest.ask(None, until, gone)
                 finally:
                     self._running = None
-                    guest.end()
+                    self._end(guest)
                 return {**answer, "board": self.about()}, outputs.read_bytes()
         finally:
             self._alone.release()
@@ -196,7 +240,11 @@ class Board:
                 while len(self._held) >= MAX_HELD:
                     self._drop(next(iter(self._held)))
                 folder = Path(tempfile.mkdtemp(dir=str(self._folder)))
-                guest = self._held[handle] = self._start(asked, folder, ["--time"])
+                try:
+                    guest = self._held[handle] = self._start(asked, folder, ["--time"])
+                except BaseException:
+                    shutil.rmtree(str(folder), ignore_errors=True)
+                    raise
             try:
                 return guest.ask(what, until, gone)
             except BaseException:  # what it would answer next is to another question
@@ -223,7 +271,7 @@ class Board:
 
     def _drop(self, handle: str) -> None:
         guest = self._held.pop(handle)
-        guest.end()
+        self._end(guest)
         shutil.rmtree(str(guest.folder), ignore_errors=True)
 
     def _start(self, asked: Dict[str, Any], folder: Path, last: List[str]) -> Guest:
@@ -231,18 +279,41 @@ class Board:
             path = _inside(folder / HOUSE, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        artifact, samples = self._place(asked["artifact"]), self._place(asked["samples"])
+        uses = [asked["artifact"], asked["samples"]]
+        with self._guard:
+            for digest in uses:
+                _check_digest(digest)
+                if not self._touched(digest):
+                    raise Failed("it is not here any more: %s" % digest, 410)
+            for digest in uses:
+                self._read[digest] = self._read.get(digest, 0) + 1
+        artifact, samples = (self._folder / digest for digest in uses)
         command = ["-m", "%s.%s" % (HOUSE, asked["guest"]), str(artifact), str(samples / "samples.npz")]
-        return Guest(self._python + command + last, folder, folder / "log", self._site)
+        try:
+            return Guest(self._python + command + last, folder, folder / "log", self._site, uses)
+        except BaseException:
+            self._leave(uses)
+            raise
 
-    def _place(self, digest: str) -> Path:
-        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-            raise Failed("not a digest")
-        return self._folder / digest
+    def _end(self, guest: Guest) -> None:
+        guest.end()
+        self._leave(guest.uses)
+
+    def _leave(self, uses: List[str]) -> None:
+        with self._guard:
+            for digest in uses:
+                self._read[digest] -= 1
+                if not self._read[digest]:
+                    del self._read[digest]
 
 
 def _without_token() -> Dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != TOKEN}
+
+
+def _check_digest(digest: str) -> None:
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise Failed("not a digest")
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -299,9 +370,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _check(self, nonce: str) -> None:
         """Whether the head is of somebody who has the token. It says the digest of the body, which is not read yet."""
         moment, digest = self.headers.get("Dlpipe-Time", "0"), self.headers.get("Dlpipe-Body", "")
-        wanted = signature(self.token, self.command, self.path, moment, nonce, digest)
+        session = self.headers.get("Dlpipe-Session", "")
+        parts = [self.command, self.path, moment, nonce, digest] + ([session] if session else [])
+        wanted = signature(self.token, *parts)
         if not hmac.compare_digest(wanted.encode(), self.headers.get("Dlpipe-Signature", "").encode()):
             raise Failed("the signature is wrong: is the token the same on both sides?", 401)
+        if session != self.board.session and (session or self.path != ABOUT):
+            raise Failed("this is another agent than the request is for, or it was started anew", 409)
         now = time.time()
         with self.guard:
             for each in [each for each, when in self.used.items() if now - when > 2 * MAX_SKEW]:
@@ -346,7 +421,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self) -> bytes:
         method, parts = self.command, self.path.strip("/").split("/")
-        if (method, parts) == ("GET", ["v1", "about"]):
+        if (method, self.path) == ("GET", ABOUT):
             return json.dumps(self.board.about()).encode()
         if method == "GET" and parts[:2] == ["v1", "folders"] and len(parts) == 3:
             return json.dumps({"there": self.board.has(parts[2])}).encode()
@@ -412,6 +487,12 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--python", help="the command that starts Python for artefacts (default: this very one)")
     parser.add_argument("--site", help="a folder of Python packages that artefacts need")
     parser.add_argument("--folder", help="where artefacts are kept while it runs (default: the system's)")
+    parser.add_argument(
+        "--space",
+        type=float,
+        metavar="GIB",
+        help="how much of artefacts and samples is kept (default: half of what is free)",
+    )
     asked = parser.parse_args(arguments)
     token = asked.token_file.read_text().strip() if asked.token_file else os.environ.get(TOKEN, "")
     if len(token) < 16:
@@ -421,7 +502,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
         )
     python = shlex.split(asked.python) if asked.python else [sys.executable]
     with tempfile.TemporaryDirectory(prefix="dlpipe-agent-", dir=asked.folder) as folder:
-        serve(Board(Path(folder), asked.name, python, asked.site), asked.host, asked.port, token)
+        space = shutil.disk_usage(folder).free // 2 if asked.space is None else int(asked.space * (1 << 30))
+        serve(Board(Path(folder), asked.name, python, asked.site, space), asked.host, asked.port, token)
 
 
 if __name__ == "__main__":

@@ -110,10 +110,42 @@ def test_outputs_and_times_come_from_the_board(
         for name in wanted:
             (folder / name).symlink_to((inputs / name).resolve())
 
+    wrong = replace(call, params={**call.params, "machine": "riscv64"})
+    with pytest.raises(StageFailed, match="the target says riscv64"), boards.timer(wrong, given, "one", fill):
+        pass
     with boards.timer(call, given, "one", fill) as timed:
         first, second = timed(1, 3), timed(0, 5)
     assert (len(first["seconds"]), len(second["seconds"])) == (3, 5)
     assert first["load_seconds"] == second["load_seconds"]  # the program stayed
+
+
+@native
+def test_a_client_does_again_what_the_agent_has_forgotten(
+    start: Start, inputs: Path, toolchains: Toolchains, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was started anew; what was sent had to make room."""
+    first, second = start(python=core(toolchains)), start(python=core(toolchains))
+    agent, call = Agent(first), board_call(first)
+    given = {name: inputs / name for name in ("artifact", "samples")}
+    assert agent.run(call, given)[0]["samples"] == 3
+    agent._port = int(second.rpartition(":")[2])  # as if the other one had taken its place
+    sent, before = agent._sent, []
+
+    def gone(*asked: Any) -> dict[str, Any]:
+        before.append(1)
+        return sent(*asked) if len(before) > 1 else {**sent(*asked), "samples": "0" * 64}
+
+    monkeypatch.setattr(agent, "_sent", gone)
+    assert agent.run(call, given)[0]["samples"] == 3
+    assert len(before) == 2
+
+
+def test_an_agent_of_another_version_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = start()
+    monkeypatch.setattr("dlpipe.toolchains.agent.client.VERSION", program.VERSION + 1)
+    with pytest.raises(StageFailed, match=f"is of version {program.VERSION}, and this dlpipe speaks") as told:
+        Agent(url)._ask("GET", f"/v1/folders/{'0' * 64}", b"", 10)
+    assert "--export" in str(told.value.hint)
 
 
 @native
@@ -158,15 +190,8 @@ def test_somebody_else_s_answer_is_not_believed(monkeypatch: pytest.MonkeyPatch)
         thread.join()
 
 
-def ask(url: str, method: str, path: str, body: bytes = b"", *, moment: float | None = None, nonce: str = "n") -> Any:
-    at = f"{time.time() if moment is None else moment:.3f}"
-    signed = program.signature(SECRET, method, path, at, nonce, program.sha256(body))
-    headers = {
-        "Dlpipe-Body": program.sha256(body),
-        "Dlpipe-Time": at,
-        "Dlpipe-Nonce": nonce,
-        "Dlpipe-Signature": signed,
-    }
+def raw(url: str, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Any:
+    """(status, answer) of a request as it is."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     connection.request(method, path, body, headers)
     response = connection.getresponse()
@@ -175,11 +200,77 @@ def ask(url: str, method: str, path: str, body: bytes = b"", *, moment: float | 
     return response.status, answer
 
 
+def signed(
+    method: str, path: str, body: bytes, session: str = "", nonce: str = "n", moment: float | None = None
+) -> dict[str, str]:
+    """The headers of whoever has the token."""
+    at, digest = f"{time.time() if moment is None else moment:.3f}", program.sha256(body)
+    parts = (method, path, at, nonce, digest, *([session] if session else []))
+    return {
+        "Dlpipe-Body": digest,
+        "Dlpipe-Time": at,
+        "Dlpipe-Nonce": nonce,
+        "Dlpipe-Signature": program.signature(SECRET, *parts),
+        **({"Dlpipe-Session": session} if session else {}),
+    }
+
+
+def ask(url: str, method: str, path: str, body: bytes = b"", **more: Any) -> Any:
+    return raw(url, method, path, signed(method, path, body, Agent(url).about()["session"], **more), body)
+
+
 def test_a_request_counts_once_and_not_for_long(start: Start) -> None:
     url = start()
     assert ask(url, "GET", "/v1/about", nonce="once")[0] == 200
     assert ask(url, "GET", "/v1/about", nonce="once")[0] == 401
     assert ask(url, "GET", "/v1/about", nonce="old", moment=time.time() - 3600)[0] == 401
+
+
+def test_a_request_that_was_listened_to_is_worth_nothing_to_the_next_agent(start: Start) -> None:
+    """Started anew, or on another board with the same token: it does not know which numbers were used before."""
+    first, path = start(), f"/v1/folders/{'0' * 64}"
+    recorded = signed("GET", path, b"", Agent(first).about()["session"])
+    assert raw(first, "GET", path, recorded)[0] == 200
+    second = start()
+    assert raw(second, "GET", path, recorded)[0] == 409
+    assert raw(second, "GET", path, {**recorded, "Dlpipe-Session": Agent(second).about()["session"]})[0] == 401
+    without = signed("GET", path, b"")
+    assert raw(second, "GET", path, without)[0] == 409
+
+
+def test_what_was_used_least_lately_makes_room(start: Start) -> None:
+    url = start("--space", 2500 / (1 << 30))
+
+    def sent(content: bytes) -> str:
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode="w") as tar:
+            member = tarfile.TarInfo("file")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        digest = program.sha256(made.getvalue())
+        status, said = ask(url, "PUT", f"/v1/folders/{digest}", made.getvalue(), nonce=f"put {digest}")
+        assert status == 200, said
+        return digest
+
+    numbers = itertools.count()
+
+    def there(digest: str) -> bool:
+        return bool(ask(url, "GET", f"/v1/folders/{digest}", nonce=str(next(numbers)))[1]["there"])
+
+    first, second = sent(b"a" * 1000), sent(b"b" * 1000)
+    assert there(first)  # and is used by that
+    third = sent(b"c" * 1000)
+    assert [there(each) for each in (first, second, third)] == [True, False, True]
+    with pytest.raises(AssertionError, match="larger than the 2500 bytes"):
+        sent(b"d" * 3000)
+    status, said = ask(url, "POST", "/v1/run", question(second), nonce="run")
+    assert (status, "not here any more" in said["error"]) == (410, True)
+    # What waits to be timed keeps its folders, until there is no other way.
+    for digest in (first, third):
+        asked = question(digest, handle=digest, warmup=0, runs=1)
+        assert ask(url, "POST", "/v1/time", asked, nonce=f"time {digest}")[0] == 200
+    sent(b"e" * 1000)
+    assert [there(each) for each in (first, third)] == [False, True]
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a/../../evil"])
@@ -257,10 +348,8 @@ def test_nobody_s_body_is_read_before_the_signature_is_checked(start: Start) -> 
             connection.sendall(f"PUT /v1/folders/{'0' * 64} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
             assert connection.makefile("rb").readline().split()[1] == b"401"  # at once: no byte of a body was sent
     body = b"not what was signed"
-    at = f"{time.time():.3f}"
     digest = program.sha256(b"what was signed")
-    signed = program.signature(SECRET, "PUT", f"/v1/folders/{digest}", at, "n", digest)
-    headers = {"Dlpipe-Body": digest, "Dlpipe-Time": at, "Dlpipe-Nonce": "n", "Dlpipe-Signature": signed}
+    headers = signed("PUT", f"/v1/folders/{digest}", b"what was signed", Agent(url).about()["session"])
     other = http.client.HTTPConnection(host, int(port), timeout=30)
     other.request("PUT", f"/v1/folders/{digest}", body, headers)
     assert b"not what was signed" in other.getresponse().read()
@@ -275,10 +364,9 @@ print("dlpipe 7", flush=True)
 if sys.argv[3] == "--time":
     for line in sys.stdin:
         print("dlpipe", json.dumps({"result": dict(os.environ)}), flush=True)
-if os.path.exists(sys.argv[1]):
-    time.sleep(600)
-sys.exit("crashed")
+time.sleep(600)
 """
+CRASHING = "raise SystemExit('crashed')"
 
 
 def question(folder: str, **more: Any) -> bytes:
@@ -299,7 +387,7 @@ def test_a_program_sees_no_token_and_its_crash_is_said_at_once(start: Start) -> 
     folder, started = empty(url), time.monotonic()
     status, said = ask(url, "POST", "/v1/time", question(folder, handle="h", warmup=0, runs=1), nonce="1")
     assert (status, said.get("PYTHONUNBUFFERED"), TOKEN in said) == (200, "1", False)
-    status, said = ask(url, "POST", "/v1/run", question("0" * 64), nonce="2")
+    status, said = ask(url, "POST", "/v1/run", question(folder, code={"g.py": CRASHING}), nonce="2")
     assert (status, "crashed" in said["error"]) == (422, True)
     assert time.monotonic() - started < 30
 
@@ -308,17 +396,15 @@ def test_a_run_ends_with_its_time_and_with_who_asked_for_it(start: Start) -> Non
     url = start()
     folder = empty(url)
     assert ask(url, "POST", "/v1/run", question(folder, seconds=2), nonce="1")[0] == 504
-    body, at = question(folder), f"{time.time():.3f}"
-    digest = program.sha256(body)
-    signed = program.signature(SECRET, "POST", "/v1/run", at, "2", digest)
-    headers = {"Dlpipe-Body": digest, "Dlpipe-Time": at, "Dlpipe-Nonce": "2", "Dlpipe-Signature": signed}
+    body = question(folder)
+    headers = signed("POST", "/v1/run", body, Agent(url).about()["session"], "2")
     leaving = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     leaving.request("POST", "/v1/run", body, headers)
     time.sleep(2)
     assert "busy" in ask(url, "POST", "/v1/run", question(folder, seconds=1), nonce="3")[1]["error"]
     leaving.close()
     started = time.monotonic()
-    assert "crashed" in ask(url, "POST", "/v1/run", question("0" * 64), nonce="4")[1]["error"]
+    assert "crashed" in ask(url, "POST", "/v1/run", question(folder, code={"g.py": CRASHING}), nonce="4")[1]["error"]
     assert time.monotonic() - started < 30  # and not the 60 seconds of the one before
 
 
