@@ -26,13 +26,21 @@ be run here, or was ruled out before it was tried.
   before and behind the run (load average). Rows of one target and precision come from one run; compare no times of
   others.
 """
+MISSING = """## What no row shows
+
+- **TVM on armv7 and riscv64**: code for them is generated, and nothing can call it. apache-tvm and apache-tvm-ffi have
+  packages for x86-64 and arm64 Linux and no source distribution; the sources of the runtime that lie in their wheels
+  lack headers that they include (`tvm/support/io.h`, `tvm/support/serializer.h`).
+- **ONNX Runtime and LiteRT on armv7**: neither has a package for it. On riscv64 ONNX Runtime is Debian's.
+- **A GPU's own runs** (TensorRT, TensorRT for RTX, TVM and ONNX Runtime on CUDA) need one: neither machine has.
+"""
 _RANK = {"passed": 0, "failed": 1, "unverified": 2}
 
 
 def render(found: Mapping[str, Any], titles: Mapping[str, str], targets: Mapping[str, Target]) -> str:
     """found: "model/target/precision" -> {"artifacts"} or {"reason"}."""
     letters = _letters(found)
-    lines = [HEAD, *_machines(found, letters), "", *_summary(found), "", *_targets(targets), ""]
+    lines = [HEAD, *_machines(found, letters), "", *_summary(found), "", *_targets(targets), "", MISSING]
     for model, title in titles.items():
         mine = {key: each for key, each in found.items() if key.split("/")[0] == model}
         if not mine:
@@ -75,7 +83,7 @@ def _summary(found: Mapping[str, Any]) -> Iterator[str]:
         mine = sorted((row for row in _rows(found) if row["backend"] == name), key=lambda row: _RANK[row["verdict"]])
         passed = [row for row in mine if row["verdict"] == "passed"]
         places = ", ".join(sorted({row["ran_on"] for row in passed}))
-        why = "" if passed else _short(mine[0]["reason"]) if mine else "no target of this page has it"
+        why = "" if passed else _short(mine[0]["reason"]) if mine else "no run of this page is for it"
         yield f"| {name} | {_cell(tool.summary)} | {len(passed)} of {len(mine)} | {places} | {_cell(why)} |"
 
 
