@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -14,9 +14,9 @@ _SECONDS = 20
 _LOCK = 4_842_661_507  # made up once: those who make tables at the same time wait for each other
 
 
-def open_engine(address: str) -> tuple[Engine, str]:
-    """Of `postgresql://user:password@host/database`, and the address without the password. Raises UserError,
-    ToolMissing."""
+def open_engine(address: str, *, pooled: bool = False) -> tuple[Engine, str]:
+    """Of `postgresql://user:password@host/database`, and the address without the password. `pooled`: for a process that
+    stays; connections are kept, and looked at before each use. Raises UserError, ToolMissing."""
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
@@ -29,7 +29,10 @@ def open_engine(address: str) -> tuple[Engine, str]:
     if find_spec("psycopg") is None:
         raise ToolMissing("PostgreSQL's driver is not installed", hint="pip install 'dlpipe[postgresql]'")
     engine = create_engine(
-        url.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args={"connect_timeout": _SECONDS}
+        url.set(drivername="postgresql+psycopg"),
+        poolclass=QueuePool if pooled else NullPool,
+        pool_pre_ping=pooled,
+        connect_args={"connect_timeout": _SECONDS},
     )
     return engine, url.render_as_string(hide_password=True)
 

@@ -14,7 +14,7 @@ from dlpipe.pipeline.store import Store
 from dlpipe.pipeline.usercode import find_code
 from dlpipe.pipeline.zoo import find_zoo_model
 
-_INSIDE = ("saved_model.pb", "graph.nnef")  # the folder is the model: what it needs lies beside these
+INSIDE = ("saved_model.pb", "graph.nnef")  # the folder is the model: what it needs lies beside these
 MANY_FILES = 10_000  # more than any model's folder holds
 
 
@@ -32,7 +32,7 @@ class Source:
 def take(store: Store, spec: str, frameworks: tuple[str, ...], factory: str | None = None) -> Source:
     """factory: see `find_code`; the code is taken along. Raises UserError for what is not there or cannot be read."""
     path, framework = locate(spec, frameworks)
-    if path.name in _INSIDE:
+    if path.name in INSIDE:
         path = path.resolve().parent
     factory, code = find_code(factory, path) if factory else (None, {})
     if path.is_dir():

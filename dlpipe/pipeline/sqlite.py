@@ -6,15 +6,20 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, MetaData, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, NullPool, QueuePool, create_engine, event
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 _BUSY_SECONDS = 20
 
 
-def open_engine(path: Path) -> Engine:
-    """Waits for other processes' writes; a crash of any of them, or of the machine, leaves the file whole."""
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
+def open_engine(path: Path, *, pooled: bool = False) -> Engine:
+    """Waits for other processes' writes; a crash of any of them, or of the machine, leaves the file whole. `pooled`:
+    for a process that stays and has many threads."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool if pooled else NullPool,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": not pooled},
+    )
     event.listen(engine, "connect", _configure)
     return engine
 

@@ -1,0 +1,64 @@
+"""`dlpipe serve` and `dlpipe worker`: the compile service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Lease = Annotated[
+    float, typer.Option("--lease", min=1, help="Seconds until a worker that is not heard of counts as dead.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("serve")(serve)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 7070,
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes to start; 0: they run elsewhere.")] = 1,
+    max_upload: Annotated[str, typer.Option(help="The largest file that is taken.")] = "4GB",
+    lease: Lease = 30.0,
+    allow_unjailed: Annotated[
+        bool, typer.Option("--allow-unjailed", help="Start where the jail keeps nothing from network and files.")
+    ] = False,
+) -> int:
+    """Take models from teams, convert and measure them, and keep what comes out.
+
+    \b
+    Examples:
+      DLPIPE_TOKEN=$(openssl rand -hex 32) dlpipe serve
+      dlpipe serve --host 0.0.0.0 --port 7070 --workers 4
+    \b
+    Its data lie in DLPIPE_DATA_DIR; DLPIPE_DATABASE names a PostgreSQL database
+    in place of the SQLite file there. DLPIPE_TOKEN becomes the first
+    administrator's token on the first start.
+    """
+    import importlib.util
+    import os
+
+    from dlpipe.errors import ToolMissing
+    from dlpipe.pipeline.limits import UserLimits
+
+    if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
+        raise ToolMissing("what the service is made of is not installed", hint="pip install 'dlpipe[service]'")
+    from dlpipe.cli.service import log_to_stderr
+    from dlpipe.service.places import Places
+    from dlpipe.service.server import serve as run
+
+    largest = UserLimits.parse(max_size=max_upload).max_size
+    assert largest is not None
+    log_to_stderr()
+    run(
+        Places.of_environment(),
+        host=host,
+        port=port,
+        token=os.environ.get("DLPIPE_TOKEN"),
+        workers=workers,
+        max_upload=int(largest),
+        lease_seconds=lease,
+        unjailed=allow_unjailed,
+    )
+    return 0

@@ -1,0 +1,124 @@
+"""Teams and tokens; for administrators, but for what a token says of itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+
+from dlpipe.service import accounts
+from dlpipe.service.accounts import Scope
+from dlpipe.service.api.access import Administrator, Reader
+from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.state import Service
+from dlpipe.service.api.views import utc
+from dlpipe.service.tables import Team, Token
+
+router = APIRouter(tags=["administration"])
+
+
+class NewTeam(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(max_length=64)
+
+
+class NewToken(BaseModel):
+    """`days` until it expires; None: never."""
+
+    model_config = ConfigDict(extra="forbid")
+    team: str = Field(max_length=64)
+    name: str = Field(max_length=64)
+    scopes: list[Scope] = Field(min_length=1, max_length=3)
+    days: float | None = Field(default=90, gt=0, le=3660, allow_inf_nan=False)
+
+
+class TeamView(BaseModel):
+    name: str
+    created: datetime
+
+
+class TokenView(BaseModel):
+    id: int
+    team: str
+    name: str
+    scopes: list[str]
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+
+
+class MadeToken(TokenView):
+    """`secret` is told this once."""
+
+    secret: str
+
+
+class Myself(BaseModel):
+    team: str
+    name: str
+    scopes: list[str]
+    expires: datetime | None
+
+
+@router.get("/whoami")
+def whoami(caller: Reader) -> Myself:
+    expires = utc(caller.expires) if caller.expires is not None else None
+    return Myself(team=caller.team_name, name=caller.name, scopes=sorted(caller.scopes), expires=expires)
+
+
+@router.get("/teams")
+def teams(caller: Administrator, service: Service) -> list[TeamView]:
+    del caller
+    with service.database.read() as session:
+        return [TeamView(name=t.name, created=utc(t.created)) for t in session.scalars(select(Team).order_by(Team.id))]
+
+
+@router.post("/teams", status_code=201)
+def make_team(new: NewTeam, caller: Administrator, service: Service) -> TeamView:
+    del caller
+    with service.database.write() as session:
+        team = accounts.make_team(session, new.name, service.database.now(session))
+        return TeamView(name=team.name, created=utc(team.created))
+
+
+@router.get("/tokens")
+def tokens(caller: Administrator, service: Service) -> list[TokenView]:
+    del caller
+    with service.database.read() as session:
+        return [_view(each) for each in session.scalars(select(Token).order_by(Token.id)).all()]
+
+
+@router.post("/tokens", status_code=201)
+def make_token(new: NewToken, caller: Administrator, service: Service) -> MadeToken:
+    del caller
+    with service.database.write() as session:
+        now = service.database.now(session)
+        row, secret = accounts.make_token(session, new.team, new.name, new.scopes, now, new.days)
+        return MadeToken(**_view(row).model_dump(), secret=secret)
+
+
+@router.delete("/tokens/{id}", status_code=204)
+def revoke_token(id: Annotated[int, Path(ge=1, le=(1 << 31) - 1)], caller: Administrator, service: Service) -> None:  # noqa: A002
+    """It is refused from now on."""
+    if id == caller.token:
+        raise Problem(409, "this is the token that asks; another administrator may revoke it")
+    with service.database.write() as session:
+        row = session.get(Token, id)
+        if row is None:
+            raise Problem(404, "there is no such token")
+        row.revoked = row.revoked or service.database.now(session)
+
+
+def _view(row: Token) -> TokenView:
+    return TokenView(
+        id=row.id,
+        team=row.team.name,
+        name=row.name,
+        scopes=row.scopes.split(),
+        created=utc(row.created),
+        expires=utc(row.expires) if row.expires is not None else None,
+        revoked=utc(row.revoked) if row.revoked is not None else None,
+    )

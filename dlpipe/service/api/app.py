@@ -1,0 +1,31 @@
+"""The application: every route, and what holds for all of them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from dlpipe import __version__
+from dlpipe.service.api import admin, catalogue, events, health, jobs, problems, results, uploads
+from dlpipe.service.api.state import State
+
+PREFIX = "/api/v1"
+
+
+def make_app(state: State) -> FastAPI:
+    """No pages of documentation: those of FastAPI fetch scripts from elsewhere. The OpenAPI document is there."""
+    app = FastAPI(
+        title="dlpipe",
+        version=__version__,
+        description="Convert, optimise and compile trained models, and measure every step.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{PREFIX}/openapi.json",
+    )
+    app.state.service = state
+    api = APIRouter(prefix=PREFIX)
+    for room in (uploads, jobs, results, events, catalogue, admin):
+        api.include_router(room.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    problems.install(app)
+    return app

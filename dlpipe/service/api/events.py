@@ -1,0 +1,65 @@
+"""A job's events while they happen, as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+from sqlalchemy import select
+
+from dlpipe.service.api.access import Reader
+from dlpipe.service.api.jobs import JobId, find_now
+from dlpipe.service.api.state import Service, State
+from dlpipe.service.api.views import utc
+from dlpipe.service.queue import FINAL
+from dlpipe.service.tables import Job, JobEvent
+
+router = APIRouter(prefix="/jobs/{id}", tags=["jobs"])
+POLL_SECONDS = 0.5
+_SILENCE_SECONDS = 15.0  # what a proxy lets pass
+_AT_ONCE = 500
+
+
+@router.get("/events", response_class=StreamingResponse)
+async def events(
+    id: JobId,  # noqa: A002
+    caller: Reader,
+    service: Service,
+    after: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0, le=1 << 31)] = None,
+) -> StreamingResponse:
+    """Those so far, and those to come, until the job has ended; `Last-Event-ID` (or `after`) leaves out what was
+    seen. Each is an event `message` whose data is JSON: `event`, `time`, `attempt`, and the event's fields."""
+    job = await run_sync(find_now, service, caller, id)
+    stream = _stream(service, job.id, last_event_id if last_event_id is not None else after)
+    return StreamingResponse(stream, media_type="text/event-stream")
+
+
+async def _stream(service: State, job: int, last: int) -> AsyncIterator[str]:
+    silent = 0.0
+    while True:
+        found, ended = await run_sync(_after, service, job, last)
+        for each in found:
+            data = {"event": each.kind, "time": utc(each.time).isoformat(), "attempt": each.attempt, **each.data}
+            yield f"id: {each.id}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+            last = each.id
+        if ended and not found:
+            return
+        silent = 0.0 if found else silent + POLL_SECONDS
+        if silent >= _SILENCE_SECONDS:
+            silent = 0.0
+            yield ": still here\n\n"
+        if len(found) < _AT_ONCE and not ended:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _after(service: State, job: int, last: int) -> tuple[list[JobEvent], bool]:
+    wanted = select(JobEvent).where(JobEvent.job_id == job, JobEvent.id > last).order_by(JobEvent.id).limit(_AT_ONCE)
+    with service.database.read() as session:
+        ended = session.scalars(select(Job.state).where(Job.id == job)).one() in FINAL
+        return list(session.scalars(wanted).all()), ended

@@ -1,0 +1,130 @@
+"""Jobs: submit, list, look at, cancel, retry. A job of another team's answers as one that does not exist."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from dlpipe.service.accounts import Caller
+from dlpipe.service.api.access import Reader, Submitter
+from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.state import Service, State
+from dlpipe.service.api.views import JobPage, JobView, job_view
+from dlpipe.service.asked import Asked
+from dlpipe.service.jobs import new_job
+from dlpipe.service.queue import FINAL
+from dlpipe.service.queue import State as JobState
+from dlpipe.service.tables import Job
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+JobId = Annotated[str, Path(pattern=r"^job-[0-9a-f]{16}$")]
+MAX_WAITING = 10_000  # of one team's
+
+
+@router.post("", status_code=201)
+def submit(
+    asked: Asked,
+    caller: Submitter,
+    service: Service,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(max_length=128, min_length=1)] = None,
+) -> JobView:
+    """Ask for a conversion. With an `Idempotency-Key` that was used before for the same, the job that there is comes
+    back, with 200 instead of 201; for something else, it is refused with 409."""
+    asked.request()  # unknown targets and the like end here
+    missing = service.uploads(caller.team).missing(
+        {digest for files in asked.uploads().values() for digest in files.files.values()}
+    )
+    if missing:
+        raise Problem(422, f"{len(missing)} files have not been uploaded", missing=missing[:1000])
+    try:
+        with service.database.write() as session:
+            waiting = select(func.count()).where(Job.team_id == caller.team, Job.state == "queued")
+            if (known := _by_key(session, caller, idempotency_key)) is None:
+                if session.scalars(waiting).one() >= MAX_WAITING:
+                    raise Problem(429, f"{MAX_WAITING} jobs of this team are waiting", headers={"Retry-After": "60"})
+                return job_view(new_job(service.database, session, caller, asked, idempotency_key))
+    except IntegrityError:  # another request with this key was faster
+        with service.database.read() as session:
+            known = _by_key(session, caller, idempotency_key)
+        if known is None:
+            raise
+    if known.asked != asked.model_dump(mode="json"):
+        raise Problem(409, "this Idempotency-Key was used for something else")
+    response.status_code = 200
+    return job_view(known)
+
+
+@router.get("")
+def jobs(
+    caller: Reader,
+    service: Service,
+    state: JobState | None = None,
+    q: Annotated[str | None, Query(max_length=200, description="in model, label, targets, backends")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[int | None, Query(ge=0, le=1 << 31)] = None,
+) -> JobPage:
+    """The team's jobs, the newest first."""
+    wanted = select(Job).where(Job.team_id == caller.team).order_by(Job.id.desc()).limit(limit + 1)
+    if state is not None:
+        wanted = wanted.where(Job.state == state)
+    if q:
+        wanted = wanted.where(func.lower(Job.words).contains(q.lower(), autoescape=True))
+    if after is not None:
+        wanted = wanted.where(Job.id < after)
+    with service.database.read() as session:
+        found = session.scalars(wanted).all()
+    page = found[:limit]
+    return JobPage(jobs=[job_view(each) for each in page], next=page[-1].id if len(found) > limit else None)
+
+
+@router.get("/{id}")
+def job(id: JobId, caller: Reader, service: Service) -> JobView:  # noqa: A002 - the name of the path's part
+    with service.database.read() as session:
+        return job_view(find(session, caller, id))
+
+
+@router.post("/{id}/cancel", status_code=202)
+def cancel(id: JobId, caller: Submitter, service: Service) -> JobView:  # noqa: A002
+    """A job that waits is cancelled at once; one that runs, as soon as its processes are gone. One that has ended stays
+    as it is."""
+    with service.database.write() as session:
+        found = find(session, caller, id, change=True)
+        service.queue.cancel(session, found)
+        return job_view(found)
+
+
+@router.post("/{id}/retry", status_code=202)
+def retry(id: JobId, caller: Submitter, service: Service) -> JobView:  # noqa: A002
+    """A job that failed or was cancelled waits again. What its attempts had finished is not computed again."""
+    with service.database.write() as session:
+        found = find(session, caller, id, change=True)
+        if found.state not in FINAL or found.state == "succeeded":
+            raise Problem(409, f"the job is {found.state}: only one that failed or was cancelled is tried again")
+        service.queue.retry(session, found)
+        return job_view(found)
+
+
+def find(session: Session, caller: Caller, name: str, *, change: bool = False) -> Job:
+    """Raises Problem. `change`: nobody else changes it until the transaction ends."""
+    wanted = select(Job).where(Job.name == name, Job.team_id == caller.team)
+    found = session.scalars(wanted.with_for_update() if change else wanted).first()
+    if found is None:
+        raise Problem(404, "there is no such job")
+    return found
+
+
+def find_now(service: State, caller: Caller, name: str) -> Job:
+    """In a transaction of its own. Raises Problem."""
+    with service.database.read() as session:
+        return find(session, caller, name)
+
+
+def _by_key(session: Session, caller: Caller, key: str | None) -> Job | None:
+    if key is None:
+        return None
+    return session.scalars(select(Job).where(Job.team_id == caller.team, Job.idempotency_key == key)).first()

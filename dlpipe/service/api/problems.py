@@ -1,0 +1,84 @@
+"""Errors as RFC 9457 problem details: `application/problem+json` with type, title, status, detail."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from dlpipe.errors import UserError
+from dlpipe.service.uploads import UploadRefused
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """`more`: further members of the answer."""
+
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+        self.more = more
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    return JSONResponse(body, status, dict(headers or {}), MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(UserError, _users)
+    app.add_exception_handler(UploadRefused, _upload)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)
+    return problem(error.status, error.detail, error.headers, **error.more)
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """Names the fields, and repeats nothing of what was sent."""
+    assert isinstance(error, RequestValidationError)
+    faults = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+    return problem(422, "; ".join(f"{each['field']}: {each['message']}" for each in faults[:5]), errors=faults[:50])
+
+
+async def _users(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, UserError)
+    return problem(422, error.message, hint=error.hint)
+
+
+async def _upload(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, UploadRefused)
+    headers = {"Upload-Offset": str(error.offset)} if error.offset is not None else None
+    return problem(error.status, error.message, headers)
+
+
+async def _database(_: Request, error: Exception) -> JSONResponse:
+    _log.error("the database does not answer: %s", error)
+    return problem(503, "the service's database does not answer", {"Retry-After": "5"})
+
+
+async def _bug(_: Request, error: Exception) -> JSONResponse:
+    _log.error("a bug of dlpipe", exc_info=error)
+    return problem(500, "this is a bug of dlpipe; the server's log has the trace")

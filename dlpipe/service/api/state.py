@@ -1,0 +1,34 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from dlpipe.service.api.metrics import Metrics
+from dlpipe.service.database import Database
+from dlpipe.service.places import Places
+from dlpipe.service.queue import Queue
+from dlpipe.service.uploads import MAX_BYTES, Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    places: Places
+    database: Database
+    queue: Queue
+    max_upload: int = MAX_BYTES
+    metrics: Metrics = field(default_factory=Metrics)
+
+    def uploads(self, team: int) -> Uploads:
+        return Uploads(self.places.uploads(team), self.max_upload)
+
+
+def _state(request: Request) -> State:
+    found: State = request.app.state.service
+    return found
+
+
+Service = Annotated[State, Depends(_state)]

@@ -1,0 +1,63 @@
+"""Files, by their SHA-256. A file that the team has sent before is not sent again."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from starlette.requests import ClientDisconnect
+
+from dlpipe.service.api.access import Submitter
+from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.state import Service
+from dlpipe.service.uploads import Received
+
+router = APIRouter(prefix="/uploads", tags=["uploads"])
+Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
+
+
+@router.head("/{digest}", status_code=204)
+def uploaded(digest: Digest, caller: Submitter, service: Service) -> Response:
+    """How much of a file is here: `Upload-Offset`, and `Upload-Complete`: ?1 or ?0. 404 where nothing is."""
+    received = service.uploads(caller.team).received(digest)
+    if received is None:
+        raise Problem(404, "nothing of this file has been uploaded")
+    return _told(received, 204)
+
+
+@router.put("/{digest}", status_code=201)
+async def upload(
+    digest: Digest,
+    caller: Submitter,
+    service: Service,
+    request: Request,
+    content_range: Annotated[str | None, Header()] = None,
+    content_length: Annotated[int | None, Header(ge=0)] = None,
+) -> Response:
+    """Send a file, or with `Content-Range: bytes FIRST-LAST/TOTAL` the rest of one whose connection broke.
+
+    201 once it is complete and its digest is right, 202 while something is missing, 409 with `Upload-Offset` where it
+    stands elsewhere, 422 where the content is another.
+    """
+    if content_range is not None:
+        match = _RANGE.fullmatch(content_range)
+        if match is None or not int(match[1]) <= int(match[2]) < int(match[3]):
+            raise Problem(400, "Content-Range is to be: bytes FIRST-LAST/TOTAL")
+        start, total = int(match[1]), int(match[3])
+    elif content_length is not None:
+        start, total = 0, content_length
+    else:
+        raise Problem(411, "Content-Length or Content-Range is wanted")
+    uploads = service.uploads(caller.team)
+    try:
+        received = await uploads.take(digest, start, total, request.stream())
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody reads it; what has come is kept
+    return _told(received, 201 if received.complete else 202)
+
+
+def _told(received: Received, status: int) -> Response:
+    headers = {"Upload-Offset": str(received.size), "Upload-Complete": "?1" if received.complete else "?0"}
+    return Response(status_code=status, headers=headers)

@@ -1,0 +1,64 @@
+"""The answers' shapes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from dlpipe.service.asked import Asked
+from dlpipe.service.tables import Job
+
+
+class JobView(BaseModel):
+    """Times are UTC. `exit_code` as of `dlpipe convert`, once the job has ended. `has_result`: there is an output
+    folder, which a job that broke a gate has too."""
+
+    id: str
+    state: str
+    title: str
+    label: str
+    targets: list[str]
+    backends: list[str]
+    priority: int
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    attempt: int
+    exit_code: int | None
+    error: dict[str, Any] | None
+    has_result: bool
+    cancel_requested: bool
+
+
+class JobPage(BaseModel):
+    """`next`: hand it in as `after` for what follows; None at the end."""
+
+    jobs: list[JobView]
+    next: int | None
+
+
+def job_view(job: Job) -> JobView:
+    asked = Asked.model_validate(job.asked)
+    return JobView(
+        id=job.name,
+        state=job.state,
+        title=asked.title(),
+        label=asked.label,
+        targets=list(asked.targets),
+        backends=list(asked.backends),
+        priority=job.priority,
+        created=utc(job.created),
+        started=utc(job.started) if job.started is not None else None,
+        finished=utc(job.finished) if job.finished is not None else None,
+        attempt=job.attempt,
+        exit_code=job.exit_code,
+        error=job.error,
+        has_result=job.result is not None,
+        cancel_requested=job.cancel_requested,
+    )
+
+
+def utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,198 @@
+"""What may be asked of a job: an allow-list of `convert`'s options.
+
+Nothing in it names a file of the server, code of the user's, or a format that executes code when it is read: files come
+by the digest of what was uploaded, everything else is a name or a number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from dlpipe.errors import UserError
+
+MAX_FILES = 20_000
+_NAME_BYTES = 255
+_DAY = 24 * 3600
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$", max_length=64)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Metric = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9@-]+(?:,[a-z_-]+=[A-Za-z0-9._-]+)*$", max_length=200)
+]  # no colon: that would be a function of the user's
+
+
+def check_name(name: str) -> str:
+    """A file's place in a folder: parts joined by `/`, none of which leads elsewhere or means something to an option.
+    Raises ValueError."""
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"{name!r} leads out of its folder, or nowhere")
+    if any(ord(character) < 32 or character in ":\\\x7f" or 0xD800 <= ord(character) <= 0xDFFF for character in name):
+        raise ValueError(f"{name!r} holds a character that no name may")
+    if any(len(part.encode()) > _NAME_BYTES for part in parts) or len(parts) > 32:
+        raise ValueError(f"{name[:80]!r}... is too long")
+    return name
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Files(_Strict):
+    """Uploaded files (name -> digest), and which of them is meant: "." is the folder that they make together."""
+
+    files: dict[str, Digest] = Field(min_length=1, max_length=MAX_FILES)
+    entry: str
+
+    @model_validator(mode="after")
+    def _names_are_places(self) -> Files:
+        for name in self.files:
+            check_name(name)
+        folders = {"/".join(parts[:length]) for parts in map(_split, self.files) for length in range(1, len(parts))}
+        if clash := folders & self.files.keys():
+            raise ValueError(f"{min(clash)!r} is both a file and a folder")
+        if self.entry not in {".", *self.files}:
+            raise ValueError(f'the entry {self.entry!r} is none of the files, nor "."')
+        return self
+
+
+def _split(name: str) -> list[str]:
+    return name.split("/")
+
+
+class Asked(_Strict):
+    """One job. The texts are those of the command line (`dlpipe convert --help`); `time_limit` in seconds."""
+
+    model: Files | None = None
+    zoo: Word | None = None
+    framework: Word | None = None
+    targets: list[Word] = Field(min_length=1, max_length=16)
+    backends: list[Word] = Field(default_factory=list, max_length=32)
+    precision: Word = "auto"
+    recipes: list[Word] = Field(default_factory=list, max_length=16)
+    allow_fallback: Word | None = None
+    data: Files | None = None
+    train_data: Files | None = None
+    labels: Files | None = None
+    reference: Files | None = None
+    metric: Metric | None = None
+    inputs: list[Text] = Field(default_factory=list, max_length=64)
+    outputs: list[Text] = Field(default_factory=list, max_length=64)
+    shapes: list[Text] = Field(default_factory=list, max_length=64)
+    preprocess: Text | None = None
+    route: Word | None = None
+    max_accuracy_drop: Text | None = None
+    max_latency: Text | None = None
+    max_size: Text | None = None
+    max_memory: Text | None = None
+    min_speedup: Text | None = None
+    gate_confidence: Text | None = None
+    require_verified: bool = False
+    tune: Text | None = None
+    label: Annotated[str, StringConstraints(max_length=200)] = ""
+    priority: int = Field(default=0, ge=-100, le=100)
+    time_limit: float = Field(default=3600, gt=0, le=_DAY, allow_inf_nan=False)
+
+    @field_validator("preprocess")
+    @classmethod
+    def _is_no_file(cls, text: str | None) -> str | None:
+        if text is not None and text.strip().endswith(".json"):
+            raise ValueError("a file goes beside the model, under its own name")
+        return text
+
+    @model_validator(mode="after")
+    def _has_a_model(self) -> Asked:
+        if (self.model is None) == (self.zoo is None):
+            raise ValueError("either model or zoo is wanted")
+        for name in ("labels", "reference"):
+            one: Files | None = getattr(self, name)
+            if one is not None and one.entry == ".":
+                raise ValueError(f"{name} is a file, not a folder")
+        return self
+
+    def uploads(self) -> dict[str, Files]:
+        """Name of the folder that they are put into -> the files."""
+        named = {name: getattr(self, name) for name in ("model", "data", "train_data", "labels", "reference")}
+        return {name: files for name, files in named.items() if files is not None}
+
+    def title(self) -> str:
+        """What the job is called in a list: hostile text, like all names."""
+        if self.zoo is not None:
+            return f"zoo:{self.zoo}"
+        assert self.model is not None
+        return self.model.entry if self.model.entry != "." else min(self.model.files).partition("/")[0]
+
+    def words(self) -> str:
+        """What a search looks through."""
+        return " ".join([self.title(), self.label, *self.targets, *self.backends])[:1000]
+
+    def request(self) -> Any:
+        """The `ConvertRequest`, for a process that works in the folder into which the uploads were put.
+
+        Raises UserError for an unknown target or backend, a precision that is none, a limit without its unit.
+        """
+        from dlpipe.frontends.registry import frontends
+        from dlpipe.measure import parse_metric
+        from dlpipe.pipeline.limits import UserLimits, parse_duration
+        from dlpipe.pipeline.request import (
+            ConvertRequest,
+            find_recipes,
+            import_options,
+            parse_confidence,
+            parse_precision,
+        )
+        from dlpipe.pipeline.zoo import find_zoo_model
+        from dlpipe.targets.registry import backend, target
+
+        for name in self.targets:
+            target(name)
+        for name in [*self.backends, *([self.allow_fallback] if self.allow_fallback else [])]:
+            if name != "all":
+                backend(name)
+        if self.framework is not None and self.framework not in frontends():
+            raise UserError(f"no frontend is called {self.framework!r}", hint=f"there are: {', '.join(frontends())}")
+        if self.zoo is not None:
+            find_zoo_model(self.zoo)
+        model = f"zoo:{self.zoo}" if self.zoo is not None else self._place("model")
+        return ConvertRequest(
+            model=f"{self.framework}:{model}" if self.framework is not None else str(model),
+            targets=tuple(dict.fromkeys(self.targets)),
+            backends=tuple(dict.fromkeys(self.backends)),
+            precision=parse_precision(self.precision),
+            allow_fallback=self.allow_fallback,
+            recipes=find_recipes(self.recipes, self.precision),
+            data=self._place("data"),
+            train_data=self._place("train_data"),
+            labels=_path(self._place("labels")),
+            reference=_path(self._place("reference")),
+            metric=parse_metric(self.metric) if self.metric is not None else None,
+            options=import_options(
+                self.inputs, self.outputs, self.shapes, route=self.route, preprocess=self.preprocess
+            ),
+            limits=UserLimits.parse(
+                max_accuracy_drop=self.max_accuracy_drop,
+                max_latency=self.max_latency,
+                max_size=self.max_size,
+                max_memory=self.max_memory,
+                min_speedup=self.min_speedup,
+            ),
+            gate_confidence=parse_confidence(self.gate_confidence),
+            require_verified=self.require_verified,
+            tune=parse_duration(self.tune, "tune"),
+            out=Path("out"),
+            command=None,
+        )
+
+    def _place(self, name: str) -> str | None:
+        files: Files | None = getattr(self, name)
+        if files is None:
+            return None
+        return name if files.entry == "." else f"{name}/{files.entry}"
+
+
+def _path(place: str | None) -> Path | None:
+    return Path(place) if place is not None else None

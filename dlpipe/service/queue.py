@@ -1,0 +1,222 @@
+"""The durable queue: who runs which job, under a lease. docs/service.md says why it is our own.
+
+A worker *leases* a job and *renews* the lease while it works. A lease that runs out is a worker that died: the job is
+queued again, and the next worker goes on where it stood, since the pipeline's store keeps each finished stage. Every
+lease has a secret of its own, and a statement that ends an attempt names it: of two workers that hold a job for
+theirs, only the later one is heard, so a job has exactly one result.
+
+Which job is next: the team with the fewest running jobs, of these the one that has waited longest since its last
+lease; within a team the highest priority, then the oldest. So no team can push another back, by numbers or by
+priorities.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from dlpipe.service.database import Database
+from dlpipe.service.tables import Job, JobEvent, Team, WorkerRow
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+FINAL: tuple[State, ...] = ("succeeded", "failed", "cancelled")
+
+LEASE_SECONDS = 30.0
+MAX_FAULTS = 3  # of the machinery, until the job is given up
+BACK_OFF_SECONDS = (5.0, 30.0)  # before the second and third attempt
+LOST = {"error": "WorkerLost", "message": "every worker that took this job died while it ran", "exit_code": 4}
+
+
+class LeaseLost(Exception):
+    """Another worker has the job by now, or it has ended: whatever this one does is not heard any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`folder`: of the job, below the service's data; `asked` is what `asked.Asked` reads."""
+
+    job: int
+    name: str
+    team: int
+    attempt: int
+    secret: str
+    time_limit: float
+    asked: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended by itself. `exit_code` as of `dlpipe convert`; `written`: there is an output folder."""
+
+    exit_code: int
+    error: Mapping[str, Any] | None = None
+    written: bool = False
+
+
+class Queue:
+    """clock: seconds since 1970, for tests; by default the database's."""
+
+    def __init__(
+        self, database: Database, *, lease_seconds: float = LEASE_SECONDS, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._database = database
+        self.lease_seconds = lease_seconds
+        self._clock = clock
+
+    def lease(self, worker: str) -> Lease | None:
+        """The next job, or None where nothing waits."""
+        with self._database.write() as session:
+            self._database.one_at_a_time(session)
+            now = self._now(session)
+            self._take_back(session, now)
+            team = session.scalars(_next_team(now)).first()
+            job = session.scalars(_waiting(now).where(Job.team_id == team).limit(1)).first()
+            if job is None:  # or just being cancelled
+                return None
+            job.state, job.lease, job.worker = "running", secrets.token_hex(16), worker
+            job.lease_until = now + self.lease_seconds
+            job.attempt += 1
+            job.started = job.started or now
+            served = session.scalars(select(func.max(Team.served))).one()
+            session.execute(update(Team).where(Team.id == team).values(served=served + 1))
+            _record(session, job.id, job.attempt, now, "JobState", {"state": "running"})
+            return Lease(job.id, job.name, job.team_id, job.attempt, job.lease, job.time_limit, job.asked)
+
+    def renew(self, lease: Lease) -> bool:
+        """Whether to go on; False: the user has cancelled the job. Raises LeaseLost."""
+        with self._database.write() as session:
+            values = {"lease_until": self._now(session) + self.lease_seconds}
+            self._held(session, lease, values)
+            return not session.scalars(select(Job.cancel_requested).where(Job.id == lease.job)).one()
+
+    def finish(self, lease: Lease, outcome: Outcome) -> None:
+        """Raises LeaseLost."""
+        state: State = "succeeded" if outcome.exit_code == 0 else "failed"
+        self._end(lease, state, outcome)
+
+    def finish_cancelled(self, lease: Lease) -> None:
+        """Once the job's processes are gone. Raises LeaseLost."""
+        self._end(lease, "cancelled", Outcome(130))
+
+    def give_back(self, lease: Lease) -> None:
+        """The worker is asked to stop: another one goes on at once, and nobody is to blame. Raises LeaseLost."""
+        with self._database.write() as session:
+            self._held(session, lease, {"lease": None, "lease_until": None, "worker": None})
+            self._queue_again(session, lease.job, self._now(session), faults=0, reason="its worker was stopped")
+
+    def fault(self, lease: Lease, reason: str) -> None:
+        """The machinery failed, not the job: it is tried again, later each time, and at last given up.
+        Raises LeaseLost."""
+        with self._database.write() as session:
+            self._held(session, lease, {"lease": None, "lease_until": None, "worker": None})
+            self._queue_again(session, lease.job, self._now(session), faults=1, reason=reason)
+
+    def record(self, lease: Lease, events: Iterable[tuple[float, str, Mapping[str, Any]]]) -> None:
+        """(time, kind, data) each; in the order of their ids as everybody sees them."""
+        with self._database.write() as session:
+            session.execute(select(Job.id).where(Job.id == lease.job).with_for_update())
+            session.add_all(_event(lease.job, lease.attempt, *each) for each in events)
+
+    def cancel(self, session: Session, job: Job) -> None:
+        """A waiting job ends here; of a running one, its worker is told at its next renewal. A job that has ended stays
+        as it is. Within the caller's transaction, so `job` is as the database has it."""
+        now = self._now(session)
+        if job.state == "queued":
+            job.state, job.finished, job.exit_code = "cancelled", now, 130
+            _record(session, job.id, job.attempt, now, "JobState", {"state": "cancelled"})
+        elif job.state == "running":
+            job.cancel_requested = True
+
+    def retry(self, session: Session, job: Job) -> None:
+        """A job that failed or was cancelled waits again, as new. Within the caller's transaction."""
+        now = self._now(session)
+        job.state, job.faults, job.cancel_requested, job.not_before = "queued", 0, False, 0.0
+        job.finished = job.exit_code = job.error = job.result = None
+        _record(session, job.id, job.attempt, now, "JobState", {"state": "queued", "reason": "asked for again"})
+
+    def seen(self, worker: str) -> None:
+        """The worker lives."""
+        with self._database.write() as session:
+            now = self._now(session)
+            row = session.get(WorkerRow, worker)
+            if row is None:
+                session.add(WorkerRow(name=worker, started=now, seen=now))
+            else:
+                row.seen = now
+
+    def gone(self, worker: str) -> None:
+        with self._database.write() as session:
+            if row := session.get(WorkerRow, worker):
+                session.delete(row)
+
+    def _now(self, session: Session) -> float:
+        return self._clock() if self._clock is not None else self._database.now(session)
+
+    def _held(self, session: Session, lease: Lease, values: Mapping[str, Any]) -> None:
+        """Change the job if the lease is still the job's. Raises LeaseLost."""
+        mine = update(Job).where(Job.id == lease.job, Job.lease == lease.secret, Job.state == "running")
+        changed: CursorResult[Any] = session.execute(mine.values(**values))  # type: ignore[assignment]  # of a DML statement
+        if changed.rowcount != 1:
+            raise LeaseLost(lease.name)
+
+    def _end(self, lease: Lease, state: State, outcome: Outcome) -> None:
+        with self._database.write() as session:
+            now = self._now(session)
+            values = {
+                "state": state,
+                "finished": now,
+                "exit_code": outcome.exit_code,
+                "error": outcome.error,
+                "result": lease.attempt if outcome.written else None,
+                "lease": None,
+                "lease_until": None,
+            }
+            self._held(session, lease, values)
+            _record(session, lease.job, lease.attempt, now, "JobState", {"state": state})
+
+    def _take_back(self, session: Session, now: float) -> None:
+        """What dead workers held."""
+        dead = select(Job.id).where(Job.state == "running", Job.lease_until < now).with_for_update(skip_locked=True)
+        for job in session.scalars(dead).all():
+            self._queue_again(session, job, now, faults=1, reason="its worker died")
+
+    def _queue_again(self, session: Session, job_id: int, now: float, *, faults: int, reason: str) -> None:
+        job = session.get_one(Job, job_id, populate_existing=True)
+        job.lease = job.lease_until = job.worker = None
+        job.faults += faults
+        if job.cancel_requested:
+            job.state, job.finished, job.exit_code = "cancelled", now, 130
+        elif job.faults >= MAX_FAULTS:
+            job.state, job.finished, job.exit_code = "failed", now, 4
+            job.error = {**LOST, "message": f"given up after {job.faults} attempts; of the last one: {reason}"}
+        else:
+            job.state = "queued"
+            job.not_before = now + BACK_OFF_SECONDS[job.faults - 1] if faults else now
+        _record(session, job.id, job.attempt, now, "JobState", {"state": job.state, "reason": reason})
+
+
+def _waiting(now: float) -> Any:
+    """Those that no other transaction is just changing."""
+    waiting = select(Job).where(Job.state == "queued", Job.not_before <= now)
+    return waiting.order_by(Job.priority.desc(), Job.id).with_for_update(skip_locked=True, of=Job)
+
+
+def _next_team(now: float) -> Any:
+    running = select(func.count()).where(Job.team_id == Team.id, Job.state == "running").scalar_subquery()
+    waits = select(Job.id).where(Job.team_id == Team.id, Job.state == "queued", Job.not_before <= now).exists()
+    return select(Team.id).where(waits).order_by(running, Team.served, Team.id).limit(1)
+
+
+def _record(session: Session, job: int, attempt: int, now: float, kind: str, data: Mapping[str, Any]) -> None:
+    session.flush()  # the job's row first: who holds it decides the order of the job's events
+    session.add(_event(job, attempt, now, kind, data))
+
+
+def _event(job: int, attempt: int, time: float, kind: str, data: Mapping[str, Any]) -> JobEvent:
+    return JobEvent(job_id=job, attempt=attempt, time=time, kind=kind, data=dict(data))

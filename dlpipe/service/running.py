@@ -1,0 +1,156 @@
+"""One attempt at a job, as a process in a group of its own, watched until it ends or has to be ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from dlpipe.service import child
+from dlpipe.service.asked import Asked
+from dlpipe.service.places import DATABASE, Places
+from dlpipe.service.queue import Lease, Outcome
+from dlpipe.service.redact import redact
+from dlpipe.service.uploads import Uploads
+
+Order = Literal["go on", "stop", "cancel"]
+Events = list[tuple[float, str, Mapping[str, Any]]]
+
+TICK_SECONDS = 0.2
+GRACE_SECONDS = 15.0  # to unwind after SIGTERM: workers end, temporary files go
+_SECRETS = ("DLPIPE_TOKEN", "DLPIPE_SERVER", DATABASE)
+_INFRASTRUCTURE = ("DiskTrouble",)  # errors that say nothing of the job
+
+
+class Fault(Exception):
+    """The machinery failed, not the job."""
+
+
+class TimeLimit(Exception):
+    pass
+
+
+def attempt(
+    places: Places, lease: Lease, *, order: Callable[[], Order], on_events: Callable[[Events], None]
+) -> Outcome | Order:
+    """How it ended by itself, or what it was ended by. `order` is asked at every tick and may raise, which ends the
+    process too. Raises Fault."""
+    folder = places.attempt(lease.name, lease.attempt)
+    asked = Asked.model_validate(lease.asked)
+    try:
+        _furnish(folder, asked, Uploads(places.uploads(lease.team)))
+        cache = places.cache(lease.team)
+    except OSError as error:
+        raise Fault(f"the job's folder cannot be made: {error.strerror}") from error
+    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    with (folder / child.LOG).open("wb") as log, (folder / child.CHATTER).open("wb") as chatter:
+        process = subprocess.Popen(
+            [sys.executable, "-m", child.__name__, str(os.getpid())],
+            cwd=folder,
+            env={**environment, "DLPIPE_CACHE_DIR": str(cache)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=chatter,
+            start_new_session=True,
+        )
+    try:
+        told = _watch(process, lease.time_limit, _Tail(folder / child.EVENTS, places.root), order, on_events)
+    finally:
+        _end(process)
+        for name in asked.uploads():
+            shutil.rmtree(folder / name, ignore_errors=True)
+    return told if told is not None else _outcome(folder, process.returncode)
+
+
+def _furnish(folder: Path, asked: Asked, uploads: Uploads) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / child.ASKED).write_text(asked.model_dump_json(), encoding="utf-8")
+    for name, files in asked.uploads().items():
+        for place, digest in files.files.items():
+            path = folder / name / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.hardlink_to(uploads.path(digest))
+            except OSError:  # too many links, or a file system without them
+                shutil.copyfile(uploads.path(digest), path)
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    time_limit: float,
+    tail: _Tail,
+    order: Callable[[], Order],
+    on_events: Callable[[Events], None],
+) -> Outcome | Order | None:
+    """None once the process has ended by itself."""
+    deadline = time.monotonic() + time_limit
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TICK_SECONDS)
+        if events := list(tail):
+            on_events(events)
+        if process.returncode is not None:
+            return None
+        if (told := order()) != "go on":
+            return told
+        if time.monotonic() > deadline:
+            message = f"the job took longer than its time limit of {time_limit:g} s"
+            hint = "ask for it again with a larger time_limit: what is finished is kept"
+            return Outcome(4, {"error": "TimeLimit", "exit_code": 4, "message": message, "hint": hint, "where": {}})
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Its workers are in jails that end with it."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _outcome(folder: Path, status: int) -> Outcome:
+    try:
+        result = json.loads((folder / child.RESULT).read_bytes())
+    except FileNotFoundError:
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        raise Fault(f"the job's process ended with {how}, without a result") from None
+    if result["error"] is not None and result["error"]["error"] in _INFRASTRUCTURE:
+        raise Fault(result["error"]["message"])
+    return Outcome(result["exit_code"], result["error"], result["written"])
+
+
+class _Tail:
+    """Lines as they are appended to a file of events. Of a stage's progress only the latest counts."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._path = path
+        self._root = root
+        self._read = 0
+
+    def __iter__(self) -> Iterator[tuple[float, str, Mapping[str, Any]]]:
+        with suppress(FileNotFoundError), self._path.open("rb") as file:
+            file.seek(self._read)
+            found = [json.loads(redact(line, self._root)) for line in self._lines(file.read())]
+            for index, each in enumerate(found):
+                stage, kind = each.get("stage"), each.pop("event")
+                later = (other for other in found[index + 1 :] if other.get("stage") == stage)
+                if kind != "StageProgress" or not any(other["event"] == kind for other in later):
+                    yield datetime.fromisoformat(each.pop("time")).timestamp(), kind, each
+
+    def _lines(self, text: bytes) -> list[str]:
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return whole.decode().split("\n")[:-1]

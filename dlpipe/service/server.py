@@ -1,0 +1,141 @@
+"""`dlpipe serve`: the API in this process, workers beside it."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import uvicorn
+
+from dlpipe.errors import ToolMissing, UserError
+from dlpipe.service import accounts
+from dlpipe.service.api.app import PREFIX, make_app
+from dlpipe.service.api.middleware import Guard
+from dlpipe.service.api.state import State
+from dlpipe.service.database import open_database
+from dlpipe.service.places import Places
+from dlpipe.service.queue import Queue
+from dlpipe.toolchains.jail import describe
+
+DRAIN_SECONDS = 10
+_AGAIN_SECONDS = 2.0  # between a worker's end and its successor's start
+_log = logging.getLogger(__name__)
+
+
+def serve(
+    places: Places,
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    workers: int,
+    max_upload: int,
+    lease_seconds: float,
+    unjailed: bool,
+) -> None:
+    """Until SIGTERM or SIGINT: requests that run are answered, jobs that run go back into the queue.
+
+    token: see `accounts.first_administrator`. unjailed: start even where model files cannot be kept from the network
+    and the machine's files. Raises UserError, ToolMissing.
+    """
+    if not unjailed:
+        check_jail()
+    places.make()
+    database = open_database(places.database)
+    database.migrate()
+    with database.write() as session:
+        accounts.first_administrator(session, token, database.now(session))
+    state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
+    guarded = Guard(make_app(state), state.metrics, f"{PREFIX}/uploads/")
+    config = uvicorn.Config(
+        guarded,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,  # addresses may hold what a search looked for
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        lifespan="off",
+    )
+    listening = _bind(config)
+    where = f"{'https' if config.is_ssl else 'http'}://{host if ':' not in host else f'[{host}]'}"
+    sys.stderr.write(f"dlpipe: serving on {where}:{listening.getsockname()[1]}, data in {places.root}\n")
+    if not _is_loopback(host):
+        sys.stderr.write("dlpipe: tokens travel unencrypted: put a proxy that speaks TLS before it\n")
+    sys.stderr.flush()
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn hands on what it was stopped by, and we are not done then
+        signal.signal(number, lambda *_: None)
+    with _Workers(workers, lease_seconds):
+        uvicorn.Server(config).run([listening])
+    database.close()
+
+
+def check_jail() -> None:
+    """Raises ToolMissing where strangers' model files would not be kept from the network and from files."""
+    found = describe()
+    if not found["isolated"]:
+        missing = " and ".join(f"{each}" for each in found["missing"])  # type: ignore[attr-defined]  # a list of words
+        raise ToolMissing(
+            f"the jail for strangers' model files has no {missing} on this machine, so the service does not start",
+            hint=f"{found['remedy']}; or --allow-unjailed, where you trust every model that will come",
+        )
+
+
+def _bind(config: uvicorn.Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    made = socket.socket(family)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((config.host, config.port))
+        made.listen(config.backlog)
+    except OSError as error:
+        made.close()
+        raise UserError(
+            f"cannot listen on {config.host}:{config.port}: {error.strerror}", hint="--port chooses another"
+        ) from error
+    return made
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Workers:
+    """Worker processes; one that dies is followed by another. They end with this process, even if it is killed."""
+
+    def __init__(self, count: int, lease_seconds: float) -> None:
+        self._stop = threading.Event()
+        lease = f"{lease_seconds:g}"
+        command = [sys.executable, "-m", "dlpipe", "worker", "--lease", lease, "--parent", str(os.getpid())]
+        self._threads = [threading.Thread(target=self._keep, args=(command,)) for _ in range(count)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep(self, command: list[str]) -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "DLPIPE_TOKEN"}
+        while not self._stop.is_set():
+            with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as worker:
+                while worker.poll() is None and not self._stop.wait(0.2):
+                    pass
+                if worker.poll() is None:
+                    worker.send_signal(signal.SIGTERM)
+            if not self._stop.is_set():
+                _log.warning("a worker ended with status %s; another one is started", worker.returncode)
+                self._stop.wait(_AGAIN_SECONDS)

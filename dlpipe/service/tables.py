@@ -1,0 +1,109 @@
+"""What the service keeps. Times are seconds since 1970, UTC; digests SHA-256 in hex.
+
+A change of these tables comes with a file in `migrations/versions/`; a test holds the two to each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Double, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Team(Base):
+    """`served`: the count of leases, of all teams, when this one last got one: who waits longest is next."""
+
+    __tablename__ = "teams"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    created: Mapped[float] = mapped_column(Double)
+    served: Mapped[int] = mapped_column(default=0)
+
+
+class Token(Base):
+    """`hash`: of the secret, which is kept nowhere. `scopes`: words, separated by spaces."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[str] = mapped_column(String(64))
+    created: Mapped[float] = mapped_column(Double)
+    expires: Mapped[float | None] = mapped_column(Double)
+    revoked: Mapped[float | None] = mapped_column(Double)
+
+    team: Mapped[Team] = relationship(lazy="joined")
+
+
+class Job(Base):
+    """`lease` names the one worker process that may end this attempt: whoever holds an older one is not heard.
+
+    `attempt` counts how often it was leased, `faults` how often the machinery failed it since it was last asked for.
+    """
+
+    __tablename__ = "jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
+    token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id"))
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    words: Mapped[str] = mapped_column(String(1000))  # what a search looks through
+    idempotency_key: Mapped[str | None] = mapped_column(String(128))
+    priority: Mapped[int] = mapped_column(default=0)
+    time_limit: Mapped[float] = mapped_column(Double)  # seconds, of one attempt
+    created: Mapped[float] = mapped_column(Double)
+
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    not_before: Mapped[float] = mapped_column(Double, default=0.0)
+    attempt: Mapped[int] = mapped_column(default=0)
+    faults: Mapped[int] = mapped_column(default=0)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    lease: Mapped[str | None] = mapped_column(String(32))
+    lease_until: Mapped[float | None] = mapped_column(Double)
+    worker: Mapped[str | None] = mapped_column(String(128))
+
+    started: Mapped[float | None] = mapped_column(Double)
+    finished: Mapped[float | None] = mapped_column(Double)
+    exit_code: Mapped[int | None]
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    result: Mapped[int | None]  # the attempt whose output folder is the job's
+
+    __table_args__ = (
+        UniqueConstraint("team_id", "idempotency_key", name="one_job_per_key"),
+        Index("jobs_waiting", "team_id", "state", "priority", "id"),
+        Index("jobs_leased", "state", "lease_until"),
+    )
+
+
+class JobEvent(Base):
+    """One of the pipeline's events (pipeline/events.py), or `JobState`: {"state": ...}."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
+    attempt: Mapped[int]
+    time: Mapped[float] = mapped_column(Double)
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+    __table_args__ = (Index("events_of_job", "job_id", "id"),)
+
+
+class WorkerRow(Base):
+    """A worker process, and when it was last heard of."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    started: Mapped[float] = mapped_column(Double)
+    seen: Mapped[float] = mapped_column(Double)

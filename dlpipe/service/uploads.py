@@ -1,0 +1,112 @@
+"""Uploaded files, each under its SHA-256, in a folder of its team.
+
+A team's folder holds what that team has sent, nothing else: no answer, and no answer's speed, tells whether another
+team has a file. `<digest>.part` is an upload that is not complete, and its size is where it goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BYTES = 4 << 30
+_BLOCK = 1 << 20
+
+
+class UploadRefused(Exception):
+    """`status` as of HTTP. `offset`: where the upload would go on."""
+
+    def __init__(self, status: int, message: str, offset: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    size: int
+    complete: bool
+
+
+class Uploads:
+    """Of one team."""
+
+    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
+        self._folder = folder
+        self._max = max_bytes
+
+    def path(self, digest: str) -> Path:
+        """Where the complete file is, or would be."""
+        return self._folder / digest[:2] / digest
+
+    def missing(self, digests: set[str]) -> list[str]:
+        """Those that are not there in full, sorted."""
+        return sorted(digest for digest in digests if not self.path(digest).is_file())
+
+    def received(self, digest: str) -> Received | None:
+        """None where nothing has come yet."""
+        for path, complete in ((self.path(digest), True), (self._part(digest), False)):
+            with suppress(FileNotFoundError):
+                return Received(path.stat().st_size, complete)
+        return None
+
+    async def take(self, digest: str, start: int, total: int, chunks: AsyncIterator[bytes]) -> Received:
+        """Append what comes, from `start` on; once `total` bytes are there, their digest is checked.
+
+        What has come before a connection breaks is kept. Raises UploadRefused: too large, not where the upload stands,
+        sent by two at once, or another content than promised, which is thrown away.
+        """
+        if total > self._max:
+            raise UploadRefused(413, f"an upload may have {self._max} bytes, and this one has {total}")
+        if self.path(digest).is_file():
+            return Received(self.path(digest).stat().st_size, True)
+        part = self._part(digest)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UploadRefused(409, "this file is being uploaded already") from None
+            size = os.fstat(file.fileno()).st_size
+            if start == 0 and size:  # from the beginning again
+                file.truncate(0)
+                size = 0
+            if start != size:
+                raise UploadRefused(409, f"the upload stands at byte {size}, not {start}", size)
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > total:
+                    file.truncate(0)
+                    raise UploadRefused(400, f"more came than the {total} bytes that were announced", 0)
+                file.write(chunk)
+            file.flush()
+            if size < total:
+                return Received(size, False)
+            return await self._complete(digest, part, file.fileno())
+
+    async def _complete(self, digest: str, part: Path, descriptor: int) -> Received:
+        from anyio.to_thread import run_sync
+
+        if await run_sync(_hash, part) != digest:
+            part.unlink()
+            raise UploadRefused(422, "the content has another SHA-256 than its name says", 0)
+        await run_sync(os.fsync, descriptor)
+        part.chmod(0o444)
+        size = part.stat().st_size
+        part.rename(self.path(digest))
+        return Received(size, True)
+
+    def _part(self, digest: str) -> Path:
+        path = self.path(digest)
+        return path.with_name(path.name + ".part")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,121 @@
+"""`dlpipe worker`: leases one job after another and runs each in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+
+from sqlalchemy.exc import OperationalError
+
+from dlpipe.service.child import end_with
+from dlpipe.service.database import open_database
+from dlpipe.service.places import Places
+from dlpipe.service.queue import Lease, LeaseLost, Outcome, Queue
+from dlpipe.service.running import Events, Fault, Order, attempt
+
+IDLE_SECONDS = 0.5
+SEEN_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One job at a time: what runs beside each other in a job, its process decides."""
+
+    def __init__(self, places: Places, queue: Queue) -> None:
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._places = places
+        self._queue = queue
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """As soon as can be; a job that runs goes back into the queue. Safe in a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Until `stop`. The database may go away and come back."""
+        try:
+            told = -SEEN_SECONDS
+            while not self._stop.is_set():
+                try:
+                    if time.monotonic() - told >= SEEN_SECONDS:
+                        self._queue.seen(self.name)
+                        told = time.monotonic()
+                    lease = self._queue.lease(self.name)
+                    if lease is not None:
+                        self._work(lease)
+                        continue
+                except OperationalError as error:
+                    _log.warning("the database does not answer: %s", error.orig)
+                self._stop.wait(IDLE_SECONDS)
+        finally:
+            self._queue.gone(self.name)
+
+    def _work(self, lease: Lease) -> None:
+        _log.info("job %s: attempt %d", lease.name, lease.attempt)
+        watch = _Watch(self._queue, self.name, lease, self._stop)
+        try:
+            ended = attempt(self._places, lease, order=watch.order, on_events=watch.record)
+            match ended:
+                case Outcome():
+                    self._queue.finish(lease, ended)
+                case "cancel":
+                    self._queue.finish_cancelled(lease)
+                case _:
+                    self._queue.give_back(lease)
+            _log.info("job %s: %s", lease.name, ended)
+        except Fault as fault:
+            _log.warning("job %s: %s", lease.name, fault)
+            self._queue.fault(lease, str(fault))
+        except LeaseLost:
+            _log.warning("job %s: the lease is lost, another worker has it", lease.name)
+
+
+class _Watch:
+    """Keeps the lease while the job's process runs, and hands on what the user wants of it."""
+
+    def __init__(self, queue: Queue, worker: str, lease: Lease, stop: threading.Event) -> None:
+        self._queue, self._worker, self._lease, self._stop = queue, worker, lease, stop
+        self._every = min(1.0, queue.lease_seconds / 5)  # a cancelled job is to stop soon
+        self._renewed = time.monotonic()
+
+    def order(self) -> Order:
+        if self._stop.is_set():
+            return "stop"
+        now = time.monotonic()
+        if now - self._renewed < self._every:
+            return "go on"
+        try:
+            going = self._queue.renew(self._lease)
+            self._queue.seen(self._worker)
+        except OperationalError:
+            if now - self._renewed > self._queue.lease_seconds:
+                raise LeaseLost(self._lease.name) from None
+            return "go on"
+        self._renewed = now
+        return "go on" if going else "cancel"
+
+    def record(self, events: Events) -> None:
+        try:
+            self._queue.record(self._lease, events)
+        except OperationalError as error:
+            _log.warning("events are lost: %s", error.orig)
+
+
+def run_worker(places: Places, *, lease_seconds: float, parent: int | None = None) -> None:
+    """Until SIGTERM or SIGINT, or until the process `parent`, which started this one, ends.
+    Raises UserError, ToolMissing."""
+    places.make()
+    database = open_database(places.database)
+    database.migrate()
+    worker = Worker(places, Queue(database, lease_seconds=lease_seconds))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    if parent is not None:
+        end_with(parent, signal.SIGTERM)
+    worker.run()
+    database.close()

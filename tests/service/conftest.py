@@ -1,0 +1,35 @@
+"""Servers of tests. Those without a worker answer and queue; nothing is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dlpipe.errors import ToolMissing
+from dlpipe.toolchains import Registry, Toolchains
+from tests.e2e.user import make_user
+from tests.pipeline.postgresql_server import Server, running
+
+from .running import Service, serving
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory, toolchains: Toolchains) -> Iterator[Service]:
+    """A server without a worker, which the tests of a file share: do not assert that nothing else is in it."""
+    del toolchains
+    folder = tmp_path_factory.mktemp("idle")
+    with serving(make_user(folder), folder / "data", "--workers", 0, "--max-upload", "1MB") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def postgresql(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    definitions = repo_root / "tests" / "toolchains" / "definitions"
+    try:
+        root = Toolchains(registry=Registry([definitions])).ensure("test-postgresql").root
+    except ToolMissing as error:
+        pytest.skip(f"not run: {error.message}")
+    with running(root, tmp_path_factory.mktemp("postgresql")) as started:
+        yield started

@@ -1,0 +1,184 @@
+"""What can be asked of a job, and how jobs are looked at."""
+
+from __future__ import annotations
+
+import http.client
+from typing import Any
+
+import pytest
+
+from .running import ADMINISTRATOR, Service
+
+FILE = "0" * 64
+
+
+def files(*names: str, entry: str | None = None) -> dict[str, Any]:
+    return {"files": dict.fromkeys(names, FILE), "entry": entry or names[0]}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": files("../model.onnx")},
+        {"model": files("/etc/passwd")},
+        {"model": files("a/../../b")},
+        {"model": files("a//b")},
+        {"model": files(".")},
+        {"model": files("")},
+        {"model": files("a\\b")},
+        {"model": files("a:b")},
+        {"model": files("a\nb")},
+        {"model": files("a\0b")},
+        {"model": files("x" * 300)},
+        {"model": files("a", "a/b")},
+        {"model": files("a", entry="b")},
+        {"model": files("a", entry="..")},
+        {"model": {"files": {}, "entry": "."}},
+        {"model": {"files": {"a": "../../etc/passwd"}, "entry": "a"}},
+        {"model": "/etc/passwd"},
+        {},
+        {"model": files("a"), "zoo": "b"},
+        {"zoo": "../../etc"},
+        {"zoo": "there-is-no-such-model"},
+        {"model": files("a"), "unsafe_load": True},
+        {"model": files("a"), "factory": "os:system"},
+        {"model": files("a"), "requirements": "x"},
+        {"model": files("a"), "out": "/tmp/x"},
+        {"model": files("a"), "metric": "mine.py:score"},
+        {"model": files("a"), "metric": "os:system"},
+        {"model": files("a"), "metric": "no-such-metric"},
+        {"model": files("a"), "recipes": ["/etc/mine.toml"]},
+        {"model": files("a"), "recipes": ["mine.toml"]},
+        {"model": files("a"), "preprocess": "/etc/x.json"},
+        {"model": files("a"), "data": "/etc"},
+        {"model": files("a"), "data": "zoo:x"},
+        {"model": files("a"), "labels": "/etc/passwd"},
+        {"model": files("a"), "reference": files("a", entry=".")},
+        {"model": files("a"), "targets": []},
+        {"model": files("a"), "targets": ["no-such-target"]},
+        {"model": files("a"), "targets": ["../x"]},
+        {"model": files("a"), "backends": ["no-such-backend"]},
+        {"model": files("a"), "framework": "no-such-frontend"},
+        {"model": files("a"), "precision": "fp7"},
+        {"model": files("a"), "max_size": "much"},
+        {"model": files("a"), "shapes": ["x"]},
+        {"model": files("a"), "time_limit": 1e9},
+        {"model": files("a"), "time_limit": -1},
+        {"model": files("a"), "priority": 101},
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_asked(idle: Service, asked: dict[str, Any]) -> None:
+    answer = idle.ask("POST", "/jobs", {"targets": ["x86-64"], **asked})
+    assert answer.status == 422, answer.body
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "missing" not in answer.json, "it is refused for what it is, not for files that are not there"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"targets": NaN}', b"\xff", b"[" * 100_000])
+def test_what_is_no_request(idle: Service, body: bytes) -> None:
+    answer = idle.ask("POST", "/jobs", body, headers={"Content-Type": "application/json"})
+    assert answer.status in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_that_is_too_large(idle: Service) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", idle.port)
+    headers = {"Authorization": f"Bearer {ADMINISTRATOR}", "Content-Type": "application/json"}
+    try:
+        connection.request("POST", "/api/v1/jobs", b" " * (9 << 20), headers)
+        assert connection.getresponse().status == 413
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it has hung up, which is as good
+    finally:
+        connection.close()
+    assert idle.ask("GET", "//healthz").status == 200
+
+
+def test_one_key_is_one_job(idle: Service) -> None:
+    key = {"Idempotency-Key": "of-this-test"}
+    first, again = idle.submit(headers=key), idle.submit(headers=key)
+    assert (first.status, again.status) == (201, 200)
+    assert first.json["id"] == again.json["id"]
+    assert idle.submit(headers=key, label="something else").status == 409
+    stranger = idle.token("with the same key", "read", "submit")
+    theirs = idle.submit(headers=key, token=stranger)
+    assert (theirs.status, theirs.json["id"] != first.json["id"]) == (201, True)
+
+
+def test_pages_and_searches(idle: Service) -> None:
+    token = idle.token("many jobs", "read", "submit")
+    made = [idle.submit(token=token, label=f"number {n}%").json["id"] for n in range(5)]
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = idle.ask("GET", f"/jobs?limit=2{after}", token=token).json
+        seen += [each["id"] for each in page["jobs"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+    assert seen == made[::-1]
+    for text, count in {"NUMBER%203%25": 1, "3%25": 1, "%25": 5, "_": 0, "x86-64": 5, "model.onnx": 5}.items():
+        assert len(idle.ask("GET", f"/jobs?q={text}", token=token).json["jobs"]) == count, text
+    assert idle.ask("POST", f"/jobs/{made[0]}/cancel", token=token).json["state"] == "cancelled"
+    (cancelled,) = idle.ask("GET", "/jobs?state=cancelled", token=token).json["jobs"]
+    assert cancelled["exit_code"] == 130
+    assert idle.ask("GET", "/jobs?state=odd", token=token).status == 422
+
+
+def test_a_cancelled_job_may_be_tried_again_and_a_waiting_one_may_not(idle: Service) -> None:
+    job = idle.submit().json["id"]
+    assert idle.ask("POST", f"/jobs/{job}/retry").status == 409
+    assert idle.ask("POST", f"/jobs/{job}/cancel").json["state"] == "cancelled"
+    assert idle.ask("POST", f"/jobs/{job}/cancel").json["state"] == "cancelled", "twice is as good as once"
+    assert idle.ask("POST", f"/jobs/{job}/retry").json["state"] == "queued"
+    assert idle.ask("POST", f"/jobs/{job}/cancel").status == 202
+
+
+def test_events_go_on_behind_the_last_that_was_seen(idle: Service) -> None:
+    job = idle.submit().json["id"]
+    idle.ask("POST", f"/jobs/{job}/cancel")
+    whole = idle.ask("GET", f"/jobs/{job}/events")
+    assert whole.headers["content-type"].startswith("text/event-stream")
+    ids = [line.removeprefix("id: ") for line in whole.body.decode().splitlines() if line.startswith("id: ")]
+    assert [each["state"] for each in idle.events(job)] == ["queued", "cancelled"]
+    rest = idle.ask("GET", f"/jobs/{job}/events", headers={"Last-Event-ID": ids[0]}).body.decode()
+    assert f"id: {ids[1]}" in rest
+    assert f"id: {ids[0]}\n" not in rest
+
+
+def test_what_it_converts_for_and_with(idle: Service) -> None:
+    targets = {each["name"]: each for each in idle.ask("GET", "/targets").json}
+    assert "onnxruntime" in targets["x86-64"]["backends"]
+    backends = {each["name"]: each for each in idle.ask("GET", "/backends").json}
+    assert "x86-64" in backends["onnxruntime"]["targets"]
+
+
+def test_figures_for_prometheus(idle: Service) -> None:
+    idle.submit()
+    lines = dict(
+        line.rsplit(" ", 1) for line in idle.ask("GET", "//metrics").body.decode().splitlines() if line[0] != "#"
+    )
+    assert int(lines['dlpipe_jobs{state="queued"}']) >= 1
+    assert lines["dlpipe_workers"] == "0"
+    assert lines['dlpipe_request_seconds_bucket{le="+Inf"}'] == lines["dlpipe_request_seconds_count"]
+
+
+def test_the_commands_say_what_is_wrong(idle: Service) -> None:
+    stranger = idle.dlpipe("status", token="dlp_of-nobody-that-the-service-knows")
+    assert (stranger.code, "DLPIPE_TOKEN" in stranger.err) == (2, True)
+    assert idle.dlpipe("status", token="").code == 2
+    assert idle.dlpipe("logs", "job-of-nobody").code == 2
+    nowhere = idle.dlpipe("status", "--server", "http://127.0.0.1:9")
+    assert (nowhere.code, "does not answer" in nowhere.err) == (2, True)
+    assert idle.dlpipe("status", "--server", "file:///etc/passwd").code == 2
+
+
+def test_a_hostile_name_does_not_move_the_terminals_cursor(idle: Service) -> None:
+    token = idle.token("hostile", "read", "submit")
+    name = "\u202e\u009b31mred.onnx"
+    model = {"files": {name: idle.upload(b"x", token=token)}, "entry": name}
+    assert idle.submit(token=token, model=model).status == 201
+    shown = idle.ok("status", token=token).out
+    assert "red.onnx" in shown
+    assert not {"\u202e", "\u009b"} & set(shown)

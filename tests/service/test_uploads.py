@@ -1,0 +1,129 @@
+"""Files by digest: resumed, wrong, too large, and nobody else's."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import itertools
+
+import pytest
+
+from dlpipe.service.client import Client
+
+from .running import ADMINISTRATOR, Service, eventually
+
+_numbers = itertools.count()
+
+
+def content(size: int = 100_000) -> tuple[bytes, str]:
+    """Another one each time, and its digest."""
+    made = f"{next(_numbers)} ".encode().ljust(size, b"x")
+    return made, hashlib.sha256(made).hexdigest()
+
+
+def test_what_is_here_is_not_sent_again(idle: Service) -> None:
+    whole, digest = content()
+    assert idle.ask("HEAD", f"/uploads/{digest}").status == 404
+    assert idle.ask("PUT", f"/uploads/{digest}", whole).status == 201
+    told = idle.ask("HEAD", f"/uploads/{digest}")
+    assert (told.status, told.headers["upload-offset"], told.headers["upload-complete"]) == (204, "100000", "?1")
+    assert idle.ask("PUT", f"/uploads/{digest}", whole).status == 201, "twice is as good as once"
+
+
+def test_an_empty_file(idle: Service) -> None:
+    digest = hashlib.sha256(b"").hexdigest()
+    assert idle.ask("PUT", f"/uploads/{digest}", b"").status == 201
+
+
+def test_a_broken_connection_is_gone_on_from(idle: Service) -> None:
+    """Cut off in the middle by the sender, not by a tidy request for a part."""
+    whole, digest = content()
+    connection = http.client.HTTPConnection("127.0.0.1", idle.port)
+    connection.putrequest("PUT", f"/api/v1/uploads/{digest}")
+    connection.putheader("Authorization", f"Bearer {ADMINISTRATOR}")
+    connection.putheader("Content-Length", str(len(whole)))
+    connection.endheaders(whole[:60_000])
+    eventually(lambda: idle.ask("HEAD", f"/uploads/{digest}").status == 204)
+    connection.close()
+
+    def stands() -> int:
+        told = idle.ask("HEAD", f"/uploads/{digest}").headers
+        assert told["upload-complete"] == "?0"
+        return int(told["upload-offset"])
+
+    offset = eventually(stands)
+    assert 0 < offset <= 60_000
+
+    def rest() -> bool:
+        """The server may still hold what was cut off."""
+        first = stands()
+        headers = {"Content-Range": f"bytes {first}-{len(whole) - 1}/{len(whole)}"}
+        return idle.ask("PUT", f"/uploads/{digest}", whole[first:], headers=headers).status == 201
+
+    eventually(rest)
+    assert idle.ask("HEAD", f"/uploads/{digest}").headers["upload-complete"] == "?1"
+
+
+def test_the_client_goes_on_by_itself(idle: Service, tmp_path) -> None:
+    whole, digest = content()
+    part = {"Content-Range": f"bytes 0-49999/{len(whole)}"}
+    assert idle.ask("PUT", f"/uploads/{digest}", whole[:50_000], headers=part).status == 202
+    (tmp_path / "model.onnx").write_bytes(whole)
+    client = Client(f"http://127.0.0.1:{idle.port}", ADMINISTRATOR)
+    job = client.submit(tmp_path / "model.onnx", target="x86-64")
+    assert job["state"] == "queued"
+    assert idle.ask("HEAD", f"/uploads/{digest}").headers["upload-complete"] == "?1"
+
+
+def test_a_part_that_does_not_fit_is_told_where_to_go_on(idle: Service) -> None:
+    whole, digest = content()
+    assert (
+        idle.ask("PUT", f"/uploads/{digest}", whole[:10], headers={"Content-Range": "bytes 0-9/100000"}).status == 202
+    )
+    gap = idle.ask("PUT", f"/uploads/{digest}", whole[20:], headers={"Content-Range": "bytes 20-99999/100000"})
+    assert (gap.status, gap.headers["upload-offset"]) == (409, "10")
+
+
+def test_another_content_than_promised_is_thrown_away(idle: Service) -> None:
+    whole, digest = content()
+    wrong = idle.ask("PUT", f"/uploads/{digest}", b"y" + whole[1:])
+    assert wrong.status == 422
+    assert idle.ask("HEAD", f"/uploads/{digest}").status == 404
+    assert idle.ask("PUT", f"/uploads/{digest}", whole).status == 201
+
+
+def test_too_large(idle: Service) -> None:
+    """The server of these tests takes 1 MB."""
+    whole, digest = content(1_000_001)
+    assert idle.ask("PUT", f"/uploads/{digest}", whole).status == 413
+    announced = {"Content-Range": "bytes 0-9/10000000000"}
+    assert idle.ask("PUT", f"/uploads/{digest}", whole[:10], headers=announced).status == 413
+    more = idle.ask("PUT", f"/uploads/{digest}", whole[:500], headers={"Content-Range": "bytes 0-9/10"})
+    assert more.status == 400
+    assert (
+        not list(idle.data.rglob(f"{digest}*"))
+        or idle.ask("HEAD", f"/uploads/{digest}").headers["upload-offset"] == "0"
+    )
+
+
+@pytest.mark.parametrize("given", ["bytes 5-4/10", "bytes 0-10/10", "bytes */10", "items 0-9/10", "bytes 0-9/*", "x"])
+def test_ranges_that_are_none(idle: Service, given: str) -> None:
+    _, digest = content()
+    assert idle.ask("PUT", f"/uploads/{digest}", b"x", headers={"Content-Range": given}).status == 400
+
+
+@pytest.mark.parametrize("name", ["x", "A" * 64, "0" * 63, "../../etc/passwd", "..%2f..%2fetc%2fpasswd"])
+def test_names_that_are_no_digest(idle: Service, name: str) -> None:
+    assert idle.ask("PUT", f"/uploads/{name}", b"x").status in (404, 422)
+
+
+def test_another_teams_file_is_not_there(idle: Service) -> None:
+    whole, digest = content()
+    mine, theirs = (idle.token(team, "read", "submit") for team in ("mine", "theirs"))
+    idle.upload(whole, token=mine)
+    assert idle.ask("HEAD", f"/uploads/{digest}", token=theirs).status == 404
+    asked = {"model": {"files": {"m.onnx": digest}, "entry": "m.onnx"}, "targets": ["x86-64"]}
+    refused = idle.ask("POST", "/jobs", asked, token=theirs)
+    assert (refused.status, refused.json["missing"]) == (422, [digest])
+    assert idle.ask("PUT", f"/uploads/{digest}", whole[:-1], token=theirs).status == 422, "all of it has to be sent"
+    assert idle.ask("POST", "/jobs", asked, token=mine).status == 201
