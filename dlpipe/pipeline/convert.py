@@ -24,6 +24,7 @@ from dlpipe.pipeline.artifacts import Built, Candidate, build, calls, candidates
 from dlpipe.pipeline.assemble import OWN_REFERENCE, Assembler
 from dlpipe.pipeline.bisect.in_artifacts import of_artifacts
 from dlpipe.pipeline.bisect.in_stages import of_stages
+from dlpipe.pipeline.encryptable import why_not_encrypted
 from dlpipe.pipeline.imported import Imported, sniff
 from dlpipe.pipeline.optimise import Optimised, optimise, pass_chain
 from dlpipe.pipeline.output import check_free, export_artifacts, link_selected, output_folder, write_manifest
@@ -234,7 +235,9 @@ def _report(
     packages = {
         digest: len(session.toolchains.locked_versions(name)) for name, digest in environment.toolchains.items()
     }
-    return report.model_copy(update={"scorecard": scorecard(report), "framework": framework(report, packages)})
+    unencrypted = {each.path: why_not_encrypted(each) for each in report.artifacts if each.digest}
+    rows = scorecard(report, unencrypted)
+    return report.model_copy(update={"scorecard": rows, "framework": framework(report, packages)})
 
 
 def _source(session: Session, proven: Proven) -> SourceBlock:

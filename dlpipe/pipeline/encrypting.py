@@ -12,7 +12,7 @@ from typing import Any
 from dlpipe.errors import BadModel, Unsupported, UserError
 from dlpipe.package import contents, sealed
 from dlpipe.package.contents import DOCUMENTS, ENCRYPTED
-from dlpipe.package.loaders import LOADERS, PROGRAM, REFUSED, Loader, kind_of
+from dlpipe.package.loaders import LOADERS, PROGRAM, Loader, kind_of, why_not
 from dlpipe.package.sealing import Sealer
 from dlpipe.pipeline.output import output_folder
 from dlpipe.pipeline.packages import describe, record
@@ -112,9 +112,8 @@ def _loader(folder: Path) -> Loader:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{folder} is no artefact of dlpipe", hint="name one of them: OUT/selected/TARGET") from error
     if kind not in LOADERS:
-        why = f": {REFUSED[kind]}" if kind in REFUSED else ""
         raise Unsupported(
-            f"nothing loads an encrypted model of {kind} ({target}) from memory{why}",
+            f"{folder} ({kind}, {target}) cannot be encrypted: {why_not(kind)}",
             hint=f"these can: {', '.join(LOADERS)} (TVM: on processors)",
         )
     return LOADERS[kind]

@@ -80,6 +80,23 @@ def _operators(report: Report) -> Figure | None:
     return _measured(1.0, "fraction", "every operator of this model was imported") if _stage(report, "import") else None
 
 
+def _custom(report: Report) -> Figure | None:
+    """Operators of the imported model that are none of ONNX's own. None where the report has not all of its nodes."""
+    imported = report.views[0] if report.views else None
+    if imported is None or len(imported.nodes) < imported.node_count or not imported.nodes:
+        return None
+    found = sorted({each.op for each in imported.nodes if "::" in each.op})
+    said = "these of the imported model are no operators of ONNX's own" if found else "all became operators of ONNX"
+    return _measured(", ".join(found) or "none needed", reason=said)
+
+
+def _hardware(report: Report) -> Figure | None:
+    stage, environment = _stage(report, "reference"), report.environment
+    if stage is None or environment is None or not environment.machine.get("cpu"):
+        return None
+    return _measured(str(environment.machine["cpu"]), reason="the original ran on the processor only, as the reference")
+
+
 def _accuracy(report: Report) -> Figure | None:
     stage = _stage(report, "reference")
     if stage is None or stage.accuracy is None:
@@ -93,7 +110,9 @@ _RULES: dict[str, Callable[[Report], Figure | None]] = {
     "ease-of-use.reuse.error": _error,
     "ease-of-use.reuse.loss": _loss,
     "ease-of-use.reuse.routes": _routes,
+    "ease-of-use.extension": _custom,
     "ease-of-use.cross-platform": _targets,
     "ease-of-use.model-library": _operators,
     "performance.own-applications": _accuracy,
+    "performance.hardware": _hardware,
 }

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from dlpipe.contracts.figure import Figure
 from dlpipe.report.indicators import Indicator, indicators
 from dlpipe.report.schema import Artifact, Report, ScorecardRow
 
+_ENCRYPTION = "`dlpipe package encrypt` takes it, and its loader decrypts into memory; it was not done in this run"
+
 Rule = Callable[[Report, Artifact], Figure | None]
 
 
-def scorecard(report: Report) -> tuple[ScorecardRow, ...]:
+def scorecard(report: Report, unencrypted: Mapping[str, str | None] | None = None) -> tuple[ScorecardRow, ...]:
     """One row per target and backend, in the order of the artefacts. Each speaks of that backend's best artefact: the
-    selected one, else the first that passed, else the first."""
+    selected one, else the first that passed, else the first.
+
+    unencrypted: path of an artefact -> why it cannot be shipped encrypted, None where it can.
+    """
     groups: dict[tuple[str, str], list[Artifact]] = {}
     for artifact in report.artifacts:
         groups.setdefault((artifact.target, artifact.backend), []).append(artifact)
-    return tuple(_row(report, best(report, group)) for group in groups.values())
+    rows = (_row(report, best(report, group)) for group in groups.values())
+    return tuple(_with_encryption(row, unencrypted or {}) for row in rows)
+
+
+def _with_encryption(row: ScorecardRow, unencrypted: Mapping[str, str | None]) -> ScorecardRow:
+    if row.artifact is None or row.artifact not in unencrypted:
+        return row
+    why_not = unencrypted[row.artifact]
+    can = Figure(value="AES-256-GCM", provenance="measured", reason=_ENCRYPTION)
+    figure = can if why_not is None else Figure.absent(why_not)
+    return row.model_copy(update={"indicators": {**row.indicators, "security.encryption": figure}})
 
 
 def best(report: Report, group: Iterable[Artifact]) -> Artifact:
@@ -48,9 +63,14 @@ def _figure(indicator: Indicator, report: Report, artifact: Artifact) -> Figure:
     reason = indicator.absent
     if indicator.cost and artifact.provenance == "emulated" and indicator.unit in ("ms", "1/s"):
         reason = "emulated: no speed is claimed from an emulator"
-    elif artifact.size_bytes is None and artifact.reason:
+    elif artifact.reason and (artifact.size_bytes is None or _needs_a_run(indicator, artifact)):
         reason = artifact.reason
     return Figure.absent(reason, indicator.unit)
+
+
+def _needs_a_run(indicator: Indicator, artifact: Artifact) -> bool:
+    """Whether nothing is known because it could not be executed here."""
+    return artifact.ran_on == "none" and (indicator.id.startswith("performance.") or indicator.id in _SEEN_RUNNING)
 
 
 def _loading(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
@@ -111,12 +131,21 @@ def _storage(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG0
     return Figure(value=artifact.size_bytes, unit="bytes", provenance="measured")
 
 
+def _toolset(report: Report, artifact: Artifact) -> Figure | None:
+    compiled = next((stage for stage in report.stages if stage.id in artifact.after and stage.kind == "compile"), None)
+    if compiled is None or artifact.size_bytes is None:
+        return None
+    reason = "what compiled it; the kernel libraries inside were not read"
+    return Figure(value=f"{compiled.tool} {compiled.tool_version or ''}".strip(), provenance="measured", reason=reason)
+
+
 def _device(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
     if artifact.ran_on == "none":
         return None
     return Figure(value=artifact.ran_on, provenance=artifact.provenance)
 
 
+_SEEN_RUNNING = ("ease-of-use.cross-platform.platforms", "low-level.hardware.device")
 _RULES: dict[str, Rule] = {
     "ease-of-use.model-optimisation.loading": _loading,
     "ease-of-use.model-optimisation.data-format": _data_format,
@@ -127,6 +156,7 @@ _RULES: dict[str, Rule] = {
     "performance.inference-speed.accuracy": _accuracy,
     "performance.resources.storage": _storage,
     "low-level.hardware.device": _device,
+    "low-level.instruction-sets.toolset": _toolset,
 }
 
 

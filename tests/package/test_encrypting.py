@@ -276,7 +276,7 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
         ({"backend": "tvm", "kernels": "kernels.cl"}, "OpenCL driver compiles"),
         ({"backend": "tvm", "kernels": "kernels.cubin"}, "takes a GPU to watch"),
         ({"backend": "tensorrt-rtx"}, "takes a GPU to watch"),
-        ({"backend": "mnn"}, "nothing loads an encrypted model of mnn"),
+        ({"backend": "mnn"}, "cannot be encrypted: nothing loads an encrypted model of mnn"),
     ],
 )
 def test_what_cannot_stay_off_the_disk_is_refused(

@@ -4,7 +4,7 @@ from dlpipe.contracts.figure import Figure
 from dlpipe.report.indicators import indicators
 from dlpipe.report.scorecard import ancestors, scorecard
 
-from .factory import cost, sample_report, speedup
+from .factory import cost, sample_report, speedup, stage
 
 
 def test_every_row_has_every_indicator_with_value_or_reason() -> None:
@@ -72,3 +72,34 @@ def test_labels_come_in_both_languages_and_ids_are_unique() -> None:
         for label in (each.level1, each.level2, each.level3):
             assert label.en
             assert any("\u4e00" <= char <= "\u9fff" for char in label.zh)
+
+
+def test_whether_it_can_be_encrypted_is_known_without_trying() -> None:
+    report = sample_report()
+    first, other = report.scorecard[0].artifact, report.scorecard[1].artifact
+    rows = scorecard(report, {first: None, other: "its runtime reads files"})
+    can, cannot, unknown = (row.indicators["security.encryption"] for row in rows[:3])
+    assert (can.value, can.provenance) == ("AES-256-GCM", "measured")
+    assert "it was not done in this run" in (can.reason or "")
+    assert (cannot.value, cannot.reason) == (None, "its runtime reads files")
+    assert (unknown.value, "not looked at" in (unknown.reason or "")) == (None, True)
+
+
+def test_what_compiled_it_is_its_toolset() -> None:
+    report = sample_report()
+    compiled = stage("compile:x", "compile", ("fuse",), tool="onnxruntime", tool_version="1.31.1")
+    artifact = report.artifacts[0].model_copy(update={"after": (compiled.id,)})
+    changed = report.model_copy(update={"stages": (*report.stages, compiled), "artifacts": (artifact,)})
+    figure = scorecard(changed)[0].indicators["low-level.instruction-sets.toolset"]
+    assert (figure.value, figure.provenance) == ("onnxruntime 1.31.1", "measured")
+    assert "were not read" in (figure.reason or "")
+
+
+def test_what_could_not_be_executed_says_why_where_a_run_is_missing() -> None:
+    report = sample_report()
+    unrun = {"ran_on": "none", "verdict": "unverified", "provenance": "absent", "reason": "it needs a GPU"}
+    unrun |= {"cost": {}, "accuracy": None, "accuracy_reason": "not measured"}
+    (row,) = scorecard(report.model_copy(update={"artifacts": (report.artifacts[0].model_copy(update=unrun),)}))
+    for name in ("performance.start-up.cold", "performance.inference-speed.ratio", "low-level.hardware.device"):
+        assert row.indicators[name].reason == "it needs a GPU"
+    assert row.indicators["performance.resources.storage"].value == 30_204

@@ -46,6 +46,11 @@ REFUSED = {
 }
 
 
+def why_not(kind: str) -> str | None:
+    """Why nothing loads an encrypted artefact of that kind from memory; None where something does."""
+    return None if kind in LOADERS else REFUSED.get(kind, f"nothing loads an encrypted model of {kind} from memory")
+
+
 def kind_of(how: Mapping[str, Any]) -> str:
     """The key in LOADERS or REFUSED that an artefact with this run.json has."""
     kernels = str(how.get("kernels", ""))
