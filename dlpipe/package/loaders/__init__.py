@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = "load_encrypted.py"  # what it is called in the artefact
-PLAIN = ("run.json", "contract.json", "preprocess.py", "preprocess.h", "postprocess.py", "LICENSES/")
+PLAIN = ("run.json", "contract.json", "preprocess.py", "preprocess.h", "postprocess.py", "README.md", "LICENSES/")
 _NEVER_WATCHED = (
     "what its runtime and driver write to a disk while they load it takes a GPU to watch, and none was there"
 )
