@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path, PurePath
 
 from dlpipe.contracts.json import digest
 from dlpipe.errors import UserError
 from dlpipe.pipeline.runs import find_report
-from dlpipe.pipeline.store.disk import writing
+from dlpipe.pipeline.store.disk import replace_durably, writing
 from dlpipe.report.schema import Report
 from dlpipe.toolchains.manager import default_cache_dir
 
@@ -44,10 +43,5 @@ def accept(report: Report, baseline: str | None) -> Path:
         Report.read(file)
     with writing(file, "the accepted run"):
         file.parent.mkdir(parents=True, exist_ok=True)
-        making = file.with_name(f".{file.name}-{secrets.token_hex(4)}")
-        try:
-            making.write_text(report.to_json(), encoding="utf-8")
-            making.replace(file)
-        finally:
-            making.unlink(missing_ok=True)
+        replace_durably(file, report.to_json().encode())
     return file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from dlpipe.package.described import Described
 from dlpipe.pipeline.lineage import PublicationEntry, users_lineage
 from dlpipe.pipeline.output import MANIFEST
 from dlpipe.pipeline.runnable import RUN_FILE, artifact_digest
-from dlpipe.pipeline.store.disk import writing
+from dlpipe.pipeline.store.disk import replace_durably, writing
 from dlpipe.report.schema import Report
 from dlpipe.report.scorecard import ancestors
 from dlpipe.toolchains.manager import default_cache_dir
@@ -154,15 +153,7 @@ def _clear(folder: Path) -> None:
 
 def _put(folder: Path, name: str, data: bytes) -> str:
     """A whole file or none. Returns its SHA-256."""
-    part = _part(folder, name)
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / name)
-    finally:
-        part.unlink(missing_ok=True)
+    replace_durably(folder / name, data, _part(folder, name))
     return hashlib.sha256(data).hexdigest()
 
 

@@ -75,6 +75,18 @@ def write_durably(path: Path, data: bytes, mode: int = 0o444) -> None:
         os.close(descriptor)
 
 
+def replace_durably(path: Path, data: bytes, part: Path | None = None) -> None:
+    """Put a file in the place of whatever stands there: the whole of it, on the disk, or none. part: the name beside it
+    that it has until then, and that a process which is killed meanwhile leaves; None: one that nobody else has."""
+    part = part or path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    part.unlink(missing_ok=True)
+    try:
+        write_durably(part, data, 0o644)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def copy_durably(source: int, path: Path) -> tuple[str, int]:
     """Copy an open file into a new, read-only one, on the disk when this returns.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.json import digest
+from dlpipe.pipeline.store.disk import replace_durably
 
 Entry = dict[str, Any]
 _KEPT = 8  # traces of each operator
@@ -78,12 +79,8 @@ class Records:
             *({"workload": key, **merged[key]} for key in sorted(merged)),
             *({"finished": plan} for plan in plans),
         ]
-        new = self.path.with_suffix(".new")
-        with new.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(line, sort_keys=True) + "\n" for line in kept)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
+        text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in kept)
+        replace_durably(self.path, text.encode(), self.path.with_suffix(".new"))
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         try:
