@@ -31,7 +31,8 @@ MISSING = """## What no row shows
 - **TVM on armv7 and riscv64**: code for them is generated, and nothing can call it. apache-tvm and apache-tvm-ffi have
   packages for x86-64 and arm64 Linux and no source distribution; the sources of the runtime that lie in their wheels
   lack headers that they include (`tvm/support/io.h`, `tvm/support/serializer.h`).
-- **ONNX Runtime and LiteRT on armv7**: neither has a package for it. On riscv64 ONNX Runtime is Debian's.
+- **ONNX Runtime on armv7, LiteRT on riscv64**: there is no package. On riscv64 ONNX Runtime is Debian's, on armv7
+  LiteRT is TensorFlow Lite 2.14.
 - **A GPU's own runs** (TensorRT, TensorRT for RTX, TVM and ONNX Runtime on CUDA) need one: neither machine has.
 """
 _RANK = {"passed": 0, "failed": 1, "unverified": 2}

@@ -13,6 +13,7 @@ from dlpipe.targets.emulation import emulated_run
 from dlpipe.targets.tflite import accepting
 
 _HERE = Path(__file__).parent
+_PACKAGES = {"aarch64": "litert-aarch64", "armv7l": "litert-armv7l"}
 
 
 class LiteRt:
@@ -46,9 +47,8 @@ class LiteRt:
         del variant
         if target.runner == "native":
             return Call("tflite", _HERE / "worker.py", "run", {"machine": target.arch}, libraries=(KIT, TFLITE))
-        if target.arch == "aarch64":
-            return emulated_run(target, _HERE / "guest.py", "litert-aarch64")
-        return None
+        packages = _PACKAGES.get(target.arch)
+        return None if packages is None else emulated_run(target, _HERE / "guest.py", packages)
 
     def timing_call(self, target: Target, variant: str) -> Call | None:
         del variant

@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import interpreter
 
 from ..kit import executing
 from ..kit.executing import Array, Arrays
+
+try:
+    from ai_edge_litert import interpreter
+
+    _TOOL = f"litert {version('ai-edge-litert')}"
+except ModuleNotFoundError:  # on 32-bit Arm there is only what LiteRT was before
+    from tflite_runtime import interpreter
+
+    _TOOL = f"tflite-runtime {version('tflite-runtime')}"
 
 
 class Model(executing.Model):
     """Fed by the contract's names, which the file's signature has."""
 
-    tool = f"litert {version('ai-edge-litert')}"
+    tool = _TOOL
 
     def __init__(self, artifact: str, threads: int = 1) -> None:
         description = executing.described(artifact)

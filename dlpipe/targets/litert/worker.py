@@ -12,7 +12,7 @@ from ..tflite import flatbuffer, lowering
 from . import guest
 
 _ENTRY = "model.tflite"
-_WHEELS = ("x86_64", "aarch64")  # processors that LiteRT's packages are built for
+_WHEELS = ("x86_64", "aarch64", "armv7l")  # processors that LiteRT's packages are built for
 
 
 @operation

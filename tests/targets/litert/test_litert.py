@@ -49,6 +49,14 @@ def test_arm64_under_emulation(work, models, tflite_models, name, allowed):
     assert value["machine"] == "aarch64"
 
 
+@pytest.mark.slow
+def test_armv7_under_emulation(work, models):
+    """By the last package that there was for it, which is older than the one that wrote the artefact."""
+    outputs, value = work.ran(LITERT, target("armv7"), models("branches"))
+    assert models("branches").worst(outputs) <= 1e-5
+    assert (value["machine"], value["tool"]) == ("armv7l", "tflite-runtime 2.14.0")
+
+
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
 def test_the_quantised_model_is_the_one_that_was_measured(work, tflite_models, kind):
     """Layers in the very levels of the ONNX model: nothing is calibrated again, and nothing but what has no level
