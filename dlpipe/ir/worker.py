@@ -55,7 +55,8 @@ def describe(request: Request) -> object:
     """ir -> {inputs, outputs: [{name, dtype, shape}], opset, opsets: {domain: version}, ir_version, producer,
     operators: {"Conv" or "domain::Op": count, nested graphs included}, node_count, nodes: [{name, op, inputs,
     outputs, attributes; of one with graphs inside also bodies: {operators, reads: values from around it}}] (the first
-    2000), parameters, size_bytes, macs (None with macs_reason), risks: [str], bounded: [names of outputs that are an
+    2000), parameters, size_bytes, macs (None with macs_reason), bytes_moved and integer_macs (of a run, see
+    `traffic.py`; None where they are not known), risks: [str], bounded: [names of outputs that are an
     activation's between -1 and 1]}."""
     return describing.describe(Path(request.inputs["ir"]))
 

@@ -9,15 +9,19 @@ from typing import Any
 from dlpipe.contracts.figure import Figure
 from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import UserError
+from dlpipe.ir.calls import describe_call
 from dlpipe.pipeline import chained
 from dlpipe.pipeline.compare import feed
+from dlpipe.pipeline.roofline import against_limits, machine_limits
 from dlpipe.pipeline.runnable import Runnable, load
 from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.stage import Stage
 from dlpipe.pipeline.starting import measure_starts
 from dlpipe.pipeline.throughput import check, measure_throughput
 from dlpipe.pipeline.timing import ORIGINAL, Timed, TimedInParts, measure_timing
 
 _NO_PROGRAM = "only an artefact has a program that could be started by itself"
+_NO_GRAPH = "an artefact does not hold the graph whose work is counted: the report of the run that made it has it"
 _IN_PARTS = "the start of an artefact in parts is not measured"
 
 
@@ -54,9 +58,12 @@ def bench(
     found = measure_timing(session, timed).value
     costs = _costs(session, models, samples)
     by_spec = {spec: found["timed"][ORIGINAL if spec == specs[0] else spec] for spec in specs}
+    limits = _limits(session, models, by_spec)
     value = {
         "date": found["date"],
-        "timed": {spec: {**each, "cost": {**each["cost"], **costs[spec]}} for spec, each in by_spec.items()},
+        "timed": {
+            spec: {**each, "cost": {**each["cost"], **costs[spec], **limits[spec]}} for spec, each in by_spec.items()
+        },
     }
     return {**value, "throughput": measure_throughput(session, models, clients, batches)} if clients else value
 
@@ -71,6 +78,22 @@ def _timed(session: Session, model: Runnable, name: str, id_: str, samples: str)
         return None
     inputs = {input_: tree.removeprefix("tree:") for input_, tree in model.inputs.items()}
     return Timed(name, model.time, {**inputs, "samples": samples})
+
+
+def _limits(session: Session, models: Mapping[str, Runnable], timed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How near each comes to what this machine could do, as far as its graph is known."""
+    limits = machine_limits(session)
+    found = {}
+    for index, (spec, model) in enumerate(models.items()):
+        cost = {key: Figure.model_validate(figure) for key, figure in timed[spec]["cost"].items()}
+        if model.sniffed is None:
+            more = {"roofline": Figure.absent(_NO_GRAPH, "fraction")}
+        else:
+            stage = Stage(f"describe:m{index}", "measure", describe_call(), {"ir": model.feeds}, required=False)
+            described = session.executor.run([stage])[stage.id]
+            more = against_limits(cost, described.value if described.status == "ok" else None, limits)
+        found[spec] = {key: figure.model_dump() for key, figure in more.items()}
+    return found
 
 
 def _costs(session: Session, models: Mapping[str, Runnable], samples: str) -> dict[str, dict[str, Any]]:

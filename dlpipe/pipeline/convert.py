@@ -30,6 +30,7 @@ from dlpipe.pipeline.optimise import Optimised, optimise, pass_chain
 from dlpipe.pipeline.output import check_free, export_artifacts, link_selected, output_folder, write_manifest
 from dlpipe.pipeline.proven import Proven, prove_import
 from dlpipe.pipeline.request import SEED, ConvertRequest
+from dlpipe.pipeline.roofline import artifact_against, machine_limits, stage_against
 from dlpipe.pipeline.samples import Samples
 from dlpipe.pipeline.select import broken_paths, select
 from dlpipe.pipeline.session import Session
@@ -188,8 +189,9 @@ def _report(
     seconds: float,
 ) -> Report:
     samples = proven.samples
-    stages = assembler.stages()
-    artifacts = [assembler.artifact(each.candidate) for each in tried]
+    limits = machine_limits(session)
+    stages = [stage_against(session, each, proven.imported.ir, limits) for each in assembler.stages()]
+    artifacts = [artifact_against(session, assembler.artifact(each.candidate), each, limits) for each in tried]
     by_id = {stage.id: stage for stage in stages}
     compiled_from = {each.candidate.path: by_id[each.ir] for each in tried if each.ir in by_id}
     gates = gating.evaluate(request.limits, artifacts, compiled_from, confidence=request.gate_confidence)
@@ -227,6 +229,7 @@ def _report(
                 each.stage.call.toolchain: session.toolchains.digest(each.stage.call.toolchain)
                 for each in session.executor.outcomes.values()
             },
+            limits={} if isinstance(limits, str) else limits.figures(),
         ),
         seconds=round(seconds, 3),
     )

@@ -22,6 +22,7 @@ _COSTS = {
     "peak_memory": "memory",
     "size": "size",
     "energy": "energy",
+    "roofline": "of limit",
 }  # key of a cost block -> column
 _CLIENTS = "Each of those at once is a process of its own, kept to a core, with one thread and one request under way."
 
@@ -70,7 +71,7 @@ def _latency(timed: Mapping[str, Any], letters: Mapping[str, str], notes: Footno
         table.add_row(
             letters[name],
             notes.mark(words.value(median), median.reason),
-            _interval(median),
+            words.interval_of(median),
             *(_value(cost.get(key), notes) for key in ("latency_p95", "latency_p99")),
             _variation(cost.get("latency_cv")),
             _speedup(each, notes),
@@ -100,7 +101,9 @@ def _costs(timed: Mapping[str, Any], letters: Mapping[str, str], notes: Footnote
     found = {name: _figures(each["cost"]) for name, each in timed.items()}
     table = _table("Start, memory, size", *_COSTS.values())
     for name, cost in found.items():
-        table.add_row(letters[name], *(_value(cost.get(key), notes) for key in _COSTS))
+        row = [_value(cost.get(key), notes) for key in _COSTS if key != "roofline"]
+        limit = cost.get("roofline")
+        table.add_row(letters[name], *row, notes.mark(words.value(limit), limit.reason if limit else None))
     return table
 
 
@@ -123,13 +126,6 @@ def _throughput(found: Mapping[str, Any], letters: Mapping[str, str], notes: Foo
 
 def _rate(value: Any) -> str:
     return words.NOTHING if value is None else words.significant(value)
-
-
-def _interval(figure: Figure) -> str:
-    if figure.ci95 is None:
-        return ""
-    low, high = (words.value(figure.model_copy(update={"value": end})) for end in figure.ci95)
-    return f"{low}–{high}" if low.split()[1:] != high.split()[1:] else f"{low.split()[0]}–{high}"
 
 
 def _value(figure: Figure | None, notes: Footnotes) -> Text:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from dlpipe.report import grouping, summary, words
-from dlpipe.report.schema import Report, Stage
+from dlpipe.report.schema import Artifact, Report, Stage
 
 
 def render_markdown(report: Report) -> str:
@@ -37,6 +37,8 @@ def render_markdown(report: Report) -> str:
         ]  # fmt: skip
         columns = ("target", "artefact", "verdict", "ran on", "error", summary.loss(report), "size", "why")
         lines += ["", "## Artefacts", "", *table(columns, rows)]
+    if timed := summary.timed(report.artifacts):
+        lines += ["", "## Latency, memory and limit", "", *table(_SPEED, [_speed(each) for each in timed])]
     estimates = [
         [text(each.target), text(summary.name(each)), text(name), words.value(figure), figure.provenance,
          text(figure.reason or "")]
@@ -68,6 +70,25 @@ def render_markdown(report: Report) -> str:
     if report.command:
         lines += ["", "## Reproduce", "", f"    {words.plain(report.command)}"]
     return "\n".join(lines) + "\n"
+
+
+_SPEED = (
+    "target", "artefact", "median", "95 % interval", "p95", "p99", "cv", "cold start", "warm start", "memory",
+    "energy", "of this machine's limit", "why",
+)  # fmt: skip
+
+
+def _speed(artifact: Artifact) -> list[str]:
+    """What was measured of one where it runs for real, and what held it: the limit, or noise."""
+    cost = artifact.cost
+    keys = (
+        "latency_p95", "latency_p99", "latency_cv", "cold_start", "warm_start", "peak_memory", "energy", "roofline",
+    )  # fmt: skip
+    reasons = [each.reason for each in (cost["latency_p50"], cost.get("roofline")) if each is not None and each.reason]
+    return [
+        text(artifact.target), text(summary.name(artifact)), words.value(cost["latency_p50"]),
+        words.interval_of(cost["latency_p50"]), *(words.value(cost.get(key)) for key in keys), text("; ".join(reasons)),
+    ]  # fmt: skip
 
 
 def stage_rows(report: Report) -> list[list[str]]:

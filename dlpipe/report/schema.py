@@ -205,6 +205,7 @@ class Environment(Value):
     python: str | None = None
     toolchains: dict[str, str] = Field(default_factory=dict)  # name -> lock digest
     tools: dict[str, str] = Field(default_factory=dict)  # name -> version
+    limits: dict[str, Figure] = Field(default_factory=dict)  # of one core: peak_f32, peak_int8, bandwidth
 
 
 class Layer(Value):

@@ -15,7 +15,8 @@ from dlpipe.report.schema import Artifact, Gate, Measured, Report, Selected, Sta
 # what the pipeline measures of artefacts (cli.md); any other figure of their cost comes from the backend's tool
 _MEASURED = (
     "size", "latency_p50", "latency_p95", "latency_p99", "latency_cv", "throughput", "cold_start", "warm_start",
-    "peak_memory", "load", "warm_load", "first_inference", "macs", "parameters", "energy",
+    "peak_memory", "load", "warm_load", "first_inference", "macs", "parameters", "energy", "intensity",
+    "roofline",
 )  # fmt: skip
 _SHOWN = 3  # nodes that a part is told by
 _NAMES = {"isa": "instruction sets"}
@@ -161,6 +162,12 @@ def main_speedup(speedups: Iterable[Speedup]) -> Speedup | None:
 def estimates(artifact: Artifact) -> dict[str, Figure]:
     """What the backend's tool says of the artefact beside what is measured of every one, by name for people."""
     return {_NAMES.get(key, key.replace("_", " ")): each for key, each in artifact.cost.items() if key not in _MEASURED}
+
+
+def timed(artifacts: Iterable[Artifact]) -> list[Artifact]:
+    """Those whose latency was measured."""
+    known = ((each, each.cost.get("latency_p50")) for each in artifacts)
+    return [each for each, latency in known if latency is not None and latency.value is not None]
 
 
 def gate(found: Gate) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,7 @@ from dlpipe.report.footnotes import Footnotes
 from dlpipe.report.languages import ENGLISH, Language
 from dlpipe.report.schema import Artifact, Measured, Report, Stage
 
+_NOISY = "~ too noisy to say: the middle half of its runs spreads over more than a quarter of the median"
 _STYLES = {
     "passed": "green",
     "ok": "green",
@@ -58,6 +59,11 @@ def render_terminal(
                 out.print(Text(f"  {summary.name(artifact)}: {t('In parts: {parts}', parts=summary.parts(artifact))}"))
             if artifact.target == target and (estimates := summary.estimates(artifact)):
                 out.print(_estimates(artifact, estimates, notes, t))
+        if timed := summary.timed(each for each in report.artifacts if each.target == target):
+            out.print()
+            out.print(_speed(timed, notes, t))
+            if any(words.about(each.cost["latency_p50"]).startswith("~") for each in timed):
+                out.print(Text(t(_NOISY), style="dim"))
     notes.print(out, t)
     if agreement := summary.agreement(report):
         out.print(Text(t.said(agreement)))
@@ -127,6 +133,25 @@ def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: Footn
         said = notes.mark(f" {words.plain(t(name))} {words.value(figure)}{mark}", figure.reason)
         line.append(Text.assemble("," if place else "", said))
     return line
+
+
+def _speed(timed: Sequence[Artifact], notes: Footnotes, t: Language) -> Table:
+    """What was measured of artefacts where they run for real. `of limit`: of what that machine could do at most."""
+    columns = ("artefact", "median", "95 % interval", "p95", "warm start", "memory", "of limit")
+    table = _table(t("Latency and memory"), *map(t, columns), left=1)
+    for artifact in timed:
+        cost = artifact.cost
+        median = cost["latency_p50"]
+        table.add_row(
+            Text(f"  {summary.name(artifact)}"),
+            Text(words.about(median)),
+            words.interval_of(median),
+            *(
+                notes.mark(words.value(each), each.reason if each is not None and each.value is None else None)
+                for each in map(cost.get, ("latency_p95", "warm_start", "peak_memory", "roofline"))
+            ),
+        )
+    return table
 
 
 def _measured(block: Stage | Artifact, notes: Footnotes) -> tuple[Text, Text, Text]:

@@ -85,6 +85,20 @@ def value(figure: Figure | None) -> str:
             return f"{significant(number)} {plain(unit)}"
 
 
+def about(figure: Figure) -> str:
+    """As `value`, with a "~" where its runs were too noisy to say it."""
+    return ("~" if "too noisy to say" in (figure.reason or "") else "") + value(figure)
+
+
+def interval_of(figure: Figure) -> str:
+    """The 95 % interval of a number, "0.41–0.44 ms"; nothing where there is none."""
+    if figure.ci95 is None:
+        return ""
+    low, high = (value(figure.model_copy(update={"value": end, "ci95": None})) for end in figure.ci95)
+    number, _, unit = low.partition(" ")
+    return f"{number}–{high}" if high.endswith(f" {unit}") else f"{low}–{high}"
+
+
 def limit(number: float | str | None, unit: str | None) -> str:
     """A gate's limit or value, which carry their unit beside them."""
     if number is None:

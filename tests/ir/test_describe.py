@@ -34,6 +34,36 @@ def test_counts_by_hand(bench):
     assert found["nodes"][0]["attributes"] == {"pads": [1, 1, 1, 1]}
 
 
+def test_bytes_moved_by_hand(bench):
+    found = describe(bench, NET, w=[6, 3, 3, 3], v=[6, 5], b=[5])
+    weights = 6 * 27 + 6 * 5 + 5
+    convolution, product = 3 * 64 + 6 * 64, 6 + 5  # what they read and write; what lies between is elementwise
+    assert found["bytes_moved"] == 4 * (weights + convolution + product)
+    assert found["integer_macs"] == 0
+
+
+QUANTISED = """<ir_version: 8, opset_import: ["" : 18]>
+g (float[1,2] x) => (float[1,3] y)
+<float s = {0.1}, uint8 z = {128}, float t = {0.2}, int8[3,2] w = {1, 2, 3, 4, 5, 6}, int8 n = {0}>
+{
+    q = QuantizeLinear(x, s, z)
+    a = DequantizeLinear(q, s, z)
+    b = DequantizeLinear(w, t, n)
+    c = Transpose(b)
+    y = MatMul(a, c)
+}"""
+
+
+def test_a_quantised_tensor_is_the_integers_that_it_stands_for(bench):
+    found = describe(bench, QUANTISED)
+    assert (found["macs"], found["integer_macs"]) == (6, 6)
+    scales = 4 + 1 + 4 + 1
+    assert found["bytes_moved"] == 6 + scales + 2 + 3
+    only_weights = describe(bench, QUANTISED.replace("MatMul(a, c)", "MatMul(x, c)"))
+    assert only_weights["integer_macs"] == 0  # computed in floats: the other operand is one
+    assert only_weights["bytes_moved"] == 6 + scales + 4 * (2 + 3)
+
+
 def test_recurrent_macs(bench):
     found = describe(bench, RECURRENT, w=[1, 24, 4], r=[1, 24, 6])
     assert found["macs"] == 7 * 24 * (4 + 6)

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 from dlpipe_worker import Refused
 
-from . import checking, files, macs, walk
+from . import checking, files, macs, traffic, walk
 
 MAX_NODES = 2000  # that are listed one by one
 _DEEP_RISKS = {"com.microsoft": "operators that only ONNX Runtime knows"}
@@ -42,9 +42,13 @@ def _macs(model: Any) -> dict[str, Any]:
     try:
         if macs.of_one_sample(model):
             model = checking.infer(model, strict=False)
-        return {"macs": macs.count(model), "macs_reason": None}
+        counted = {"macs": macs.count(model), "macs_reason": None}
     except (macs.Unknown, Refused) as reason:
-        return {"macs": None, "macs_reason": str(reason)}
+        return {"macs": None, "macs_reason": str(reason), "bytes_moved": None, "integer_macs": None}
+    try:
+        return {**counted, **traffic.count(model)}
+    except macs.Unknown:
+        return {**counted, "bytes_moved": None, "integer_macs": None}
 
 
 def _bounded(graph: Any) -> list[str]:

@@ -47,23 +47,24 @@ def shapes_of(graph: Any, outer: Shapes) -> dict[str, list[int | str | None] | N
 
 def _of_graph(graph: Any, outer: Shapes) -> int:
     shapes = shapes_of(graph, outer)
-    return sum(_of_node(node, shapes) for node in graph.node)
+    return sum(of_node(node, shapes) for node in graph.node)
 
 
-def _of_node(node: Any, shapes: Shapes) -> int:
+def of_node(node: Any, shapes: Shapes) -> int:
+    """Of one node. Raises Unknown with the reason."""
     attributes = {each.name: each for each in node.attribute}
     op = node.op_type if node.domain in ("", "ai.onnx") else ""
     if op == "Conv":
-        weight = _size(node, shapes, node.input[1])
-        return walk.elements(_size(node, shapes, node.output[0])) * walk.elements(weight[1:])
+        weight = size(node, shapes, node.input[1])
+        return walk.elements(size(node, shapes, node.output[0])) * walk.elements(weight[1:])
     if op == "ConvTranspose":
-        weight = _size(node, shapes, node.input[1])
-        return walk.elements(_size(node, shapes, node.input[0])) * walk.elements(weight[1:])
+        weight = size(node, shapes, node.input[1])
+        return walk.elements(size(node, shapes, node.input[0])) * walk.elements(weight[1:])
     if op == "MatMul":
-        return walk.elements(_size(node, shapes, node.output[0])) * _size(node, shapes, node.input[0])[-1]
+        return walk.elements(size(node, shapes, node.output[0])) * size(node, shapes, node.input[0])[-1]
     if op == "Gemm":
         flip = "transA" in attributes and attributes["transA"].i
-        return walk.elements(_size(node, shapes, node.output[0])) * _size(node, shapes, node.input[0])[0 if flip else 1]
+        return walk.elements(size(node, shapes, node.output[0])) * size(node, shapes, node.input[0])[0 if flip else 1]
     if op in ("LSTM", "GRU", "RNN"):
         return _recurrent(node, shapes, attributes)
     if op in ("Loop", "Scan", "If"):
@@ -75,7 +76,7 @@ def _of_node(node: Any, shapes: Shapes) -> int:
 
 def _recurrent(node: Any, shapes: Shapes, attributes: Mapping[str, Any]) -> int:
     """Per step and direction: gates x (input + hidden) x hidden."""
-    x, weight, recurrence = (_size(node, shapes, name) for name in node.input[:3])
+    x, weight, recurrence = (size(node, shapes, name) for name in node.input[:3])
     batch_first = "layout" in attributes and attributes["layout"].i
     steps, batch = (x[1], x[0]) if batch_first else (x[0], x[1])
     return steps * batch * (walk.elements(weight) + walk.elements(recurrence))
@@ -95,10 +96,11 @@ def _control_flow(node: Any, shapes: Shapes, attributes: Mapping[str, Any]) -> i
         raise Unknown(f"how often the loop {node.name!r} turns is known only when it runs")
     scanned = attributes["num_scan_inputs"].i
     axis = attributes["scan_input_axes"].ints[0] if "scan_input_axes" in attributes else 0
-    return cost * _size(node, shapes, node.input[len(node.input) - scanned])[axis]
+    return cost * size(node, shapes, node.input[len(node.input) - scanned])[axis]
 
 
-def _size(node: Any, shapes: Shapes, name: str) -> list[int]:
+def size(node: Any, shapes: Shapes, name: str) -> list[int]:
+    """Dims of a value at a node. Raises Unknown where they are not fixed."""
     shape = shapes.get(name)
     known = [size for size in shape or [] if isinstance(size, int)]
     if shape is None or len(known) < len(shape):
