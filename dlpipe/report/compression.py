@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, AwareDatetime, Field, FiniteFloat
 
 from dlpipe.contracts.figure import Figure
+from dlpipe.contracts.json import laid_out
 from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup, Value
 from dlpipe.report.schema import DepartsAt
 
@@ -113,4 +114,4 @@ class Compression(Value):
             return None
 
     def to_json(self) -> str:
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return laid_out(self.model_dump(mode="json")) + "\n"

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, AwareDatetime, Field, FiniteFloat, Validation
 
 from dlpipe.contracts.call import StageClass
 from dlpipe.contracts.figure import Figure, Provenance
+from dlpipe.contracts.json import laid_out
 from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup, Value
 from dlpipe.errors import UserError
 from dlpipe.ir.contract import Port
@@ -277,7 +278,7 @@ class Report(Value):
 
     def to_json(self) -> str:
         """The text of `report.json`. The same report gives the same bytes."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return laid_out(self.model_dump(mode="json")) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Report:

@@ -10,12 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from dlpipe.contracts.figure import Figure
+from dlpipe.contracts.json import laid_out
 from dlpipe.contracts.measurement import Accuracy, Fidelity, Speedup
 from dlpipe.errors import UserError
 from dlpipe.report import Artifact, Gate, Report
 from dlpipe.report.schema import SCHEMA_FILE
 
-from .factory import sample_report
+from .factory import sample_report, views
 
 
 def test_the_published_schema_is_the_generated_one() -> None:
@@ -88,3 +89,14 @@ def test_an_accuracy_of_before_there_were_other_metrics_is_read() -> None:
     old = {"metric": "top-1", "value": 0.75, "ci95": [0.7, 0.8], "n": 400, "drop": 0.5, "drop_ci95": [-1.0, 2.0]}
     found = Accuracy.model_validate(old)
     assert (found.unit, found.better, found.original) == ("fraction", "higher", 0.755)
+
+
+def test_plain_values_share_a_line_and_nothing_else_changes() -> None:
+    report = sample_report(views=views())
+    text, data = report.to_json(), report.model_dump(mode="json")
+    assert json.loads(text) == data
+    assert list(json.loads(text)) == list(data)
+    assert len(text) < 0.85 * len(json.dumps(data, indent=2, ensure_ascii=False))
+    assert any('"counts": [' in line and line.rstrip(",").endswith("]") for line in text.splitlines())
+    with pytest.raises(ValueError, match="JSON compliant"):
+        laid_out({"figures": [float("nan")]})
