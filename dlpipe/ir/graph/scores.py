@@ -33,7 +33,7 @@ def told(model: Path, contract: Mapping[str, Any], labels: Sequence[str]) -> dic
     """
     graph = onnx.load(str(model), load_external_data=False).graph
     producers = {name: node for node in graph.node for name in node.output}
-    for names in (labels, contract["labels"], ()):
+    for names in (*filter(None, (labels, contract["labels"])), ()):
         found = {}
         for port in contract["outputs"]:
             count, kind = _classes(port), _KINDS.get(_end(producers, port["name"]), "logits")

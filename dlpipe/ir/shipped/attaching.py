@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,29 @@ def attach(folder: Path, contract: Mapping[str, Any]) -> None:
     parts = contract["preprocessing"]
     how = next((each for each in parts if each["kind"] == "picture"), None)
     description = _described(folder)
-    feeding = [_cut_off(each) for each in parts if each["kind"] != "picture"]
+    feeding = [_cut_off(folder, each) for each in parts if each["kind"] != "picture"]
     if how is not None:
         feeding += _feeding(folder, Picture.of_contract(contract, how["input"], how["steps"]), how["summary"])
     reading = _reading(folder, contract)
-    if how is not None and ((folder / "run.py").is_file() or "command" in description):
+    if (folder / "preprocess.py").is_file() and ((folder / "run.py").is_file() or "command" in description):
         _ship(folder, "example.py")
-        reading.append("`python example.py photo.jpg` does all of it, from the picture to the answer.")
+        reading.append("`python example.py FILE` does all of it, from the file to the answer.")
     text = _README.format(
         title=f"{description.get('backend', 'a backend')}, {description.get('variant', '')}".rstrip(", "),
         target=description.get("target", "its target"),
         runtime=" ".join(description.get("runtime", {}).values()) or "see run.json",
-        calling=_calling(folder),
+        calling=_calling(folder, description.get("command", ())),
         feeding="\n\n".join(feeding or [_UNKNOWN_FEEDING]),
         reading="\n\n".join(reading),
     )
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text("\n".join(map(_wrapped, text.splitlines())) + "\n", encoding="utf-8")
+
+
+def _wrapped(line: str) -> str:
+    if line.startswith("#"):
+        return line
+    later = "  " if line.startswith("- ") else ""
+    return textwrap.fill(line, 80, subsequent_indent=later, break_long_words=False, break_on_hyphens=False)
 
 
 _README = """# A model for {target}, by {title}
@@ -56,11 +64,11 @@ Runtime: {runtime}. Its licences are in `LICENSES/`. `run.json` and `contract.js
 """
 
 _UNKNOWN_FEEDING = (
-    "Nothing is known of how its inputs are prepared: neither the model nor its files say it, so there is no code for\n"
+    "Nothing is known of how its inputs are prepared: neither the model nor its files say it, so there is no code for "
     "it here. For pictures, `--preprocess` of dlpipe says it."
 )
 _UNKNOWN_READING = (
-    "Nothing is known of what its numbers mean (there are no labels, and no softmax at the end), so there is no code\n"
+    "Nothing is known of what its numbers mean (there are no labels, and no softmax at the end), so there is no code "
     "for it here. The names of classes are given to dlpipe with `--labels FILE`."
 )
 _SCORES = {
@@ -76,25 +84,29 @@ def _described(folder: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _calling(folder: Path) -> str:
+def _calling(folder: Path, command: Sequence[str]) -> str:
+    if command:
+        return f"`{' '.join(command)}` reads and writes folders of .npy files, whose names are in `run.json`."
     found = (path.name for path in folder.iterdir() if path.stem in ("run", "example") and path.suffix != ".json")
     programs = sorted(name for name in found if name != "example.py")  # that one begins with the picture
     if not programs:
         return "See `run.json`."
-    names = ", ".join(f"`{name}`" for name in programs)
-    return f"Begin with {names}: each says at its top what it needs and how it is started."
+    said = "says at its top what it needs" if len(programs) == 1 else "say at their tops what they need"
+    return f"{' and '.join(f'`{name}`' for name in programs)} {said}."
 
 
-def _cut_off(part: Mapping[str, Any]) -> str:
-    return (
-        f"The original begins with {part['accepts']} data, and what it does first is not a part of this model but in\n"
-        f"`{part['file']}`, for {part['frontend']}: {part['summary']} ({', '.join(part['operators'])})."
-    )
+def _cut_off(folder: Path, part: Mapping[str, Any]) -> str:
+    told = f"The original begins with {part['accepts']} data; {part['summary']} (`{part['file']}`)."
+    program = _HERE / f"preprocess_{part['frontend']}.py"
+    if not program.is_file():  # of a frontend that another package brings
+        return f"{told} There is no program for it here."
+    shutil.copyfile(program, folder / "preprocess.py")
+    return f"{told} `python preprocess.py FILE inputs.npz` executes that."
 
 
 def _feeding(folder: Path, how: Picture, summary: str) -> list[str]:
     _ship(folder, "preprocess.py")
-    told = [f"Input {how.port['name']}: {summary}. `python preprocess.py photo.jpg inputs.npz` does it, for `run.py`."]
+    told = [f"Input {how.port['name']}: {summary}. `python preprocess.py photo.jpg inputs.npz` does it."]
     try:
         text = header(how)
     except Unfit as error:

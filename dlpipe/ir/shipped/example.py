@@ -1,4 +1,7 @@
-"""A picture through this model: python example.py photo.jpg. Needs what preprocess.py needs, and run.json's runtime."""
+"""From a file to this model's answer: python example.py photo.jpg (or clip.wav, as preprocess.py takes it).
+
+Needs what preprocess.py needs, and the runtime that run.json names.
+"""
 
 import json
 import subprocess
@@ -7,33 +10,33 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import preprocess
 
 here = Path(__file__).resolve().parent
 ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
 if len(sys.argv) != 2:
     sys.exit("usage: python example.py photo.jpg")
-try:
-    inputs = preprocess.Picture.of_artifact(here).prepared(sys.argv[1])
-except (OSError, ValueError) as error:
-    sys.exit(f"{sys.argv[1]}: {error}")
+
+
+def call(*program: object, folder: Path = Path()) -> None:
+    """What it prints is not of interest here, and where it fails it has said why."""
+    if subprocess.run([*map(str, program)], cwd=folder, stdout=subprocess.DEVNULL).returncode:
+        sys.exit(1)
+
 
 with tempfile.TemporaryDirectory() as name:
-    folder = Path(name)
-    outputs = folder / "outputs.npz"
-    if "command" in ports:  # a program of its own, which reads and writes folders of samples
-        places: dict[str, Path] = {"INPUTS": folder / "inputs", "OUTPUTS": folder / "outputs"}
+    inputs, outputs = Path(name, "inputs.npz"), Path(name, "outputs.npz")
+    call(sys.executable, here / "preprocess.py", sys.argv[1], inputs)
+    if "command" in ports:  # a program of the artefact's own, which reads and writes folders of samples
+        places = {"INPUTS": Path(name, "inputs"), "OUTPUTS": Path(name, "outputs")}
         for place in places.values():
             place.mkdir()
-        for port in ports["inputs"]:
-            np.save(places["INPUTS"] / port["file"], inputs[port["name"]][None])
-        program = [str(places.get(each, each)) for each in ports["command"]]
-        subprocess.run(program, check=True, cwd=here)
+        with np.load(inputs) as arrays:
+            for port in ports["inputs"]:
+                np.save(places["INPUTS"] / port["file"], arrays[port["name"]][None])
+        call(*(places.get(each, each) for each in ports["command"]), folder=here)
         np.savez(outputs, *(np.load(places["OUTPUTS"] / port["file"])[0] for port in ports["outputs"]))
     else:
-        preprocess.save(folder / "inputs.npz", inputs)
-        program = [sys.executable, str(here / "run.py"), str(folder / "inputs.npz"), str(outputs)]
-        subprocess.run(program, check=True, stdout=subprocess.DEVNULL)
+        call(sys.executable, here / "run.py", inputs, outputs)
     if (here / "postprocess.py").is_file():
         import postprocess
 

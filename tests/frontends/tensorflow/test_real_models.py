@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import ImportOptions
+from dlpipe.ir.calls import attach_call
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
 
@@ -51,6 +54,23 @@ def test_keyword_nets(shared: Path, imported: Import, data: Data, net: str) -> N
     assert worst(found, original) <= TOLERANCE
     labels = [model.contract.labels[index] for index in found["labels_softmax"].argmax(-1).ravel()]
     assert labels[:2] == ["yes", "no"]
+
+
+def test_what_was_cut_off_is_handed_on_as_a_program(
+    shared: Path, imported: Import, data: Data, toolchains: Toolchains, work: Any, tmp_path: Path
+) -> None:
+    model = imported(shared / "models/arm_ml_kws/DS_CNN_S.pb", shared / "models/arm_ml_kws/labels.txt")
+    clip = shared / "models/tflite_micro/yes_1000ms.wav"
+    (tmp_path / "run.json").write_text("{}")
+    artifact, _ = work(attach_call(()), {"artifact": tmp_path, "ir": model.ir})
+    python = toolchains.ensure("tensorflow").python
+    command = [python, Path(artifact, "preprocess.py"), clip, tmp_path / "inputs.npz"]
+    subprocess.run([str(each) for each in command], check=True, timeout=120)
+    with np.load(tmp_path / "inputs.npz") as found, np.load(model.preprocessed(data(clip)) / "samples.npz") as wanted:
+        assert found.files == ["Mfcc"]
+        assert found["Mfcc"].tobytes() == wanted["Mfcc"][0].tobytes()
+    assert "DecodeWav, AudioSpectrogram, Mfcc" in " ".join(Path(artifact, "README.md").read_text().split())
+    assert "yes" in json.loads(Path(artifact, "contract.json").read_text())["labels"]
 
 
 @pytest.mark.parametrize(("model", "reference"), WITH_REFERENCE.items())

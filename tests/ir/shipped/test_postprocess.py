@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,13 +23,17 @@ LOG = HEAD + "g (float[1, 3] x) => (float[3] y) { s = LogSoftmax<axis = 1>(x) y 
 NAMES = ["cat", "dog", "newt"]
 
 
-def attached(bench: Bench, text: str, labels: list[str], **more: Any) -> Path:
-    """An artefact that a backend left, with what goes beside it."""
+def attached(bench: Bench, text: str, labels: list[str], own: list[str] | None = None, **more: Any) -> Path:
+    """An artefact that a backend left, with what goes beside it. own: the labels that the model carries."""
     compiled = bench.folder()
     compiled.mkdir()
     (compiled / "run.json").write_text(json.dumps({"backend": "tool", "target": "t", "variant": "fp32"}))
     (compiled / "run.py").write_text("")
-    ir = bench.make_ir(bench.build(text, **more))
+    imported = bench.make_ir(bench.build(text, **more))
+    ir = shutil.copytree(imported, bench.folder())
+    contract = json.loads((ir / "contract.json").read_text())
+    (ir / "contract.json").unlink()
+    (ir / "contract.json").write_text(json.dumps({**contract, "labels": own or []}))
     return bench.run(attach_call(labels), artifact=compiled, ir=ir)[1]
 
 
@@ -53,9 +58,16 @@ def test_what_the_numbers_are_is_read_from_the_graph(bench: Bench, text: str, la
     assert contract["metadata"].get("scores") == ({"y": kind} if kind else None)
     assert contract["labels"] == (labels if labels == NAMES else [])
     assert (folder / "postprocess.py").is_file() == bool(kind)
-    said = (folder / "README.md").read_text()
+    said = " ".join((folder / "README.md").read_text().split())
     assert ("Nothing is known of what its numbers mean" in said) == (kind is None)
     assert "Nothing is known of how its inputs are prepared" in said
+
+
+@pytest.mark.parametrize(("given", "kept"), [([], NAMES), (["a", "b", "c"], ["a", "b", "c"]), (["a", "b"], NAMES)])
+def test_the_model_s_own_names_are_known_too(bench: Bench, given: list[str], kept: list[str]) -> None:
+    folder = attached(bench, SOFTMAX, given, own=NAMES)
+    assert json.loads((folder / "contract.json").read_text())["labels"] == kept
+    assert "3 classes with names" in (folder / "README.md").read_text()
 
 
 def test_the_best_classes_are_printed(bench: Bench, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dlpipe.contracts.call import Call
 from dlpipe.data import picture_call, read_call
+from dlpipe.ir import SHIPPED
 from dlpipe.ir.calls import attach_call
 from dlpipe.ir.picture import parse_steps
 from dlpipe.toolchains import Toolchains
@@ -168,4 +169,31 @@ def test_where_c_cannot_it_is_said_why(bench: Bench, tmp_path: Path) -> None:
     ):
         folder = made(bench, tmp_path / str(number), "rgb", shape, dtype)
         assert {path.name for path in folder.iterdir()} == {"README.md", "contract.json", "preprocess.py", "run.json"}
-        assert why in (folder / "README.md").read_text()
+        assert why in " ".join((folder / "README.md").read_text().split())
+
+
+RUNNER = """#!{python}
+import sys, numpy
+assert sys.argv[1] == "model.so"
+numpy.save(sys.argv[3] + "/0.npy", numpy.load(sys.argv[2] + "/0.npy") * 2)
+"""
+
+
+def test_the_example_calls_a_program_of_the_artefact_s_own(
+    bench: Bench, toolchains: Toolchains, photos: Path, tmp_path: Path
+) -> None:
+    """As TVM's: it reads and writes folders of samples, and is started in the artefact's folder."""
+    python = toolchains.ensure("data").python
+    folder = made(bench, tmp_path / "made", "scale=1/255", [1, 3, 8, 8], "float32")
+    command = {"command": ["./runner", "model.so", "INPUTS", "OUTPUTS"], "inputs": [{"name": "in", "file": "0.npy"}]}
+    (folder / "run.json").write_text(json.dumps({**command, "outputs": [{"name": "out", "file": "0.npy"}]}))
+    (folder / "runner").write_text(RUNNER.format(python=python))
+    (folder / "runner").chmod(0o755)
+    shutil.copyfile(SHIPPED / "example.py", folder / "example.py")
+    said = subprocess.run([python, folder / "example.py", photos / "0.png"], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    subprocess.run([python, folder / "preprocess.py", photos / "0.png", tmp_path / "inputs.npz"], check=True)
+    with np.load(tmp_path / "inputs.npz") as inputs:
+        assert said.stdout == f"out {inputs['in'] * 2}\n"
+    gone = subprocess.run([python, folder / "example.py", tmp_path / "none.png"], capture_output=True, text=True)
+    assert (gone.returncode, "none.png" in gone.stderr, "Traceback" in gone.stderr) == (1, True, False)
