@@ -12,6 +12,7 @@ ALWAYS = (
     "labels.txt",
     "frame_subsampling_factor",  # how Kaldi's chain models skip frames
     "preprocessor_config.json",  # how Hugging Face's models take pictures
+    "config.json",  # and timm's; another's says nothing of that, and is left alone
 )
 _ONNX_DATA = ("{name}.data", "{name}_data", "{stem}.data")
 

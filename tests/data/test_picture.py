@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlpipe.data import picture_call
+from dlpipe.data import picture_call, prepare_call, read_call
 from dlpipe.errors import DlpipeError
 from dlpipe.ir.picture import parse_steps
 from tests.conftest import Bench
+from tests.data.bitmap import write_bmp, write_mask
 
 X = (np.arange(2 * 4 * 6 * 3) * 37 % 256).astype(np.uint8).reshape(2, 4, 6, 3)
 Prepare = Callable[..., Any]
@@ -91,6 +93,37 @@ def test_masks_go_where_their_pictures_go(prepare: Prepare) -> None:
     assert (found["y"] == mask.repeat(2, axis=1).repeat(2, axis=2)[:, 1:7, 2:10]).all()
     values = prepare("resize=8x12", [1, 8, 12, 3], y=mask / 7, truth="array", labels=[True, True])
     assert (values["y"] == mask / 7).all()  # pictures to be made, and other arrays, are left alone
+
+
+def test_masks_of_several_sizes_are_brought_to_one(bench: Bench, tmp_path: Path) -> None:
+    """Read as a user has them, a picture and a mask each, and made for an input of 4 x 4."""
+    masks = {"a": np.arange(64, dtype=np.uint8).reshape(8, 8), "b": np.arange(24, dtype=np.uint8).reshape(4, 6)}
+    for name, mask in masks.items():
+        write_bmp(tmp_path / "scenes" / "images" / f"{name}.bmp", mask[..., None].repeat(3, axis=2))
+        write_mask(tmp_path / "scenes" / "masks" / f"{name}.png", mask)
+    write_bmp(tmp_path / "scenes" / "images" / "untold.bmp", np.zeros((5, 7, 3), np.uint8))
+    (tmp_path / "ir").mkdir()
+    port = {"name": "in", "dtype": "float32", "shape": [1, 4, 4, 3]}
+    (tmp_path / "ir" / "contract.json").write_text(json.dumps({"inputs": [port], "outputs": [], "metadata": {}}))
+    _, call = read_call(str(tmp_path / "scenes"))
+    _, data = bench.run(call, data=tmp_path)
+    steps = parse_steps("resize=4x4,filter=nearest")
+    _, out = bench.run(picture_call("in", steps, always=True), ir=tmp_path / "ir", data=data)
+    with np.load(out / "labels.npz") as stored, np.load(out / "samples.npz") as fed:
+        for index in range(2):
+            assert (stored["y"][index] == fed["in"][index, 0, ..., 0]).all()
+        assert len(np.unique(stored["y"][0])) == 16
+    labels = json.loads((out / "labels.json").read_text())
+    assert (labels["labels"], "mask_sizes" in labels) == ([True, True, None], False)
+    shutil.copytree(data, tmp_path / "stacked")
+    np.savez(tmp_path / "stacked" / "samples.npz", **{"in": np.zeros((3, 4, 4, 3), np.float32)})
+    with pytest.raises(DlpipeError, match="the masks have several sizes"):  # where nothing brings them to one
+        bench.run(prepare_call(3, 0, []), ir=tmp_path / "ir", data=tmp_path / "stacked")
+    write_mask(tmp_path / "scenes" / "masks" / "b.png", masks["a"])
+    write_mask(tmp_path / "scenes" / "masks" / "a.png", masks["b"])
+    _, data = bench.run(call, data=tmp_path)
+    with pytest.raises(DlpipeError, match="sizes, 2 of them not that of their picture, such as 4x6"):
+        bench.run(picture_call("in", steps, always=True), ir=tmp_path / "ir", data=data)
 
 
 def test_quantised_inputs(prepare: Prepare) -> None:

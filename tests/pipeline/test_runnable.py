@@ -1,14 +1,19 @@
-"""A folder of an artefact that somebody changed."""
+"""What can be executed: a folder of an artefact that somebody changed, a model with a file beside it."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from dlpipe.errors import BadModel
+from dlpipe.ir.contract import PicturePreprocessing
 from dlpipe.pipeline.runnable import artifact_digest, load
+from dlpipe.pipeline.session import Session
+from tests.conftest import Bench
 
 
 @pytest.mark.parametrize(
@@ -31,3 +36,21 @@ def test_the_manifest_that_compile_adds_is_no_part_of_the_artifact(tmp_path):
     assert artifact_digest(str(tmp_path)) == before
     (tmp_path / "more.json").write_text("{}")
     assert artifact_digest(str(tmp_path)) != before
+
+
+@pytest.mark.parametrize("beside", ["of timm", "of another"])
+def test_how_timm_takes_pictures_is_read_beside_a_file_too(
+    bench: Bench, session: Session, tmp_path: Path, beside: str
+) -> None:
+    net = '<ir_version: 8, opset_import: ["": 17]> n (float[1,3,4,4] x) => (float[1,3,1,1] y) {y = GlobalMaxPool(x)}'
+    shutil.copyfile(bench.build(net) / "model.onnx", tmp_path / "model.onnx")
+    given = {"input_size": [3, 4, 4], "crop_pct": 0.5, "mean": [0.5] * 3, "std": [0.25] * 3, "interpolation": "bicubic"}
+    text = {"of timm": {"pretrained_cfg": given}, "of another": {"architectures": ["Bert"], "hidden_size": 4}}[beside]
+    (tmp_path / "config.json").write_text(json.dumps(text))
+    parts = load(session, str(tmp_path / "model.onnx"), "a").contract.preprocessing
+    if beside == "of another":
+        assert parts == ()
+        return
+    (part,) = parts
+    assert isinstance(part, PicturePreprocessing)
+    assert (part.source, part.steps.resize, part.steps.crop) == ("config.json", (8, 8), (4, 4))

@@ -34,6 +34,12 @@ def prepare(request: Request) -> dict[str, Any]:
         )
     with np.load(folder / "samples.npz", allow_pickle=False) as stored:
         bound = bind(stored, contract["inputs"], pictures=_labels(folder).get("kind") == "image")
+    if _labels(folder).get("mask_sizes"):
+        raise Refused(
+            "the masks have several sizes, and no array holds them all",
+            kind="unsupported",
+            hint="--preprocess, such as resize=512, brings each to one size with its picture",
+        )
     count = len(next(iter(bound.values())))
     chosen = _choose(count, request.params["limit"], request.params["seed"])
     labels = _labels(folder)
@@ -181,7 +187,7 @@ def _labels(folder: Path) -> dict[str, Any]:
 
 def _take_labels(labels: dict[str, Any], chosen: NDArray[np.intp]) -> dict[str, Any]:
     """Those of the chosen samples; lists with an entry per sample are cut, everything else stays."""
-    per_sample = {key: labels[key] for key in ("labels", "items") if labels.get(key)}
+    per_sample = {key: labels[key] for key in ("labels", "items", "mask_sizes") if labels.get(key)}
     return {**labels, **{key: [value[index] for index in chosen] for key, value in per_sample.items()}}
 
 

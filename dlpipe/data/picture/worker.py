@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ def picture(request: Request) -> dict[str, Any]:
     except Unfit as error:
         raise Refused(str(error), kind="unsupported") from error
     samples, frames, sizes = [], [], dict[tuple[int, int], int]()
+    before = list[tuple[int, int]]()
     white = 1.0
     try:
         for index, each in enumerate(pictures):
             if index % 64 == 0:
                 request.progress("preparing pictures", index / max(count, 1))
-            sizes.setdefault((each.shape[0], each.shape[1]), each.shape[2])
+            before.append((each.shape[0], each.shape[1]))
+            sizes.setdefault(before[-1], each.shape[2])
             white = 255.0 if each.dtype == np.uint8 or each.max(initial=0) > 1 else white
             values, frame = how.made(each)
             samples.append(values)
@@ -57,7 +59,6 @@ def picture(request: Request) -> dict[str, Any]:
     plain = how.keeps_bytes if of_bytes else bool((stacked == np.rint(stacked)).all() and stacked.min() >= 0)
     save(out / "samples.npz", {how.port["name"]: how.fed(stacked, plain=plain)})
     now = size or (samples[0].shape[:2] if last else samples[0].shape[1:])
-    before = next(iter(sizes)) if len(sizes) == 1 else None
     _write_labels(labels, frames, now, folder, out, request.params["steps"], before)
     first = next(iter(sizes))
     return {"count": count, "white": white, "sizes": len(sizes), "size": list(first), "channels": sizes[first]}
@@ -95,24 +96,38 @@ def _write_labels(
     folder: Path,
     out: Path,
     steps: Mapping[str, Any],
-    before: tuple[int, int] | None,
+    before: Sequence[tuple[int, int]],
 ) -> None:
-    """before: height, width of the pictures as they were, where all had one; size: as they are now."""
+    """before: height, width of each picture as it was; size: as they are now."""
     if labels.get("truth") == "boxes":
         pairs = zip(labels["labels"], frames, strict=True)
         labels["labels"] = [None if boxes is None else [frame.moved(box) for box in boxes] for boxes, frame in pairs]
         labels["input_size"] = list(size)
+    mask_sizes = labels.pop("mask_sizes", None)
     text = json.dumps({**labels, "kind": "tensor"}, ensure_ascii=False, sort_keys=True)
     (out / "labels.json").write_text(text, encoding="utf-8")
     if (folder / "labels.npz").is_file():
         with np.load(folder / "labels.npz", allow_pickle=False) as stored:
-            save(out / "labels.npz", {"y": _moved(stored["y"], steps, before, size)})
+            save(out / "labels.npz", {"y": _moved(stored["y"], steps, before, size, mask_sizes)})
 
 
-def _moved(y: NDArray[Any], steps: Mapping[str, Any], before: tuple[int, int] | None, size: Any) -> NDArray[Any]:
-    """Masks go where their pictures go: class numbers are neither mixed nor scaled."""
-    if before is None or y.ndim != 3 or y.dtype.kind not in "iu" or y.shape[1:] != before or before == tuple(size):
+def _moved(
+    y: NDArray[Any], steps: Mapping[str, Any], before: Sequence[tuple[int, int]], size: Any, own: Sequence[Any] | None
+) -> NDArray[Any]:
+    """Masks go where their pictures go: class numbers are neither mixed nor scaled. own: height, width of each, where
+    they differ; arrays of one size that is not their pictures' are left alone."""
+    sizes = [y.shape[1:]] * len(y) if own is None else [tuple(each or at) for each, at in zip(own, before, strict=True)]
+    other = [index for index, at in enumerate(before) if sizes[index] != at]
+    if own is not None and other:
+        height, width = sizes[other[0]]
+        raise Refused(
+            f"the masks have several sizes, {len(other)} of them not that of their picture, such as {height}x{width}",
+            kind="unsupported",
+            hint="bring each mask to the size of its picture",
+        )
+    if other or y.ndim != 3 or y.dtype.kind not in "iu" or all(at == tuple(size) for at in before):
         return y
     plain = {**steps, "colour": None, "filter": "nearest", "scale": 1.0, "mean": [], "std": []}
-    masks = [made(each.astype(np.float32)[..., None], plain, tuple(size), 1)[0][..., 0] for each in y]
+    cut = (mask[:height, :width] for mask, (height, width) in zip(y, sizes, strict=True))
+    masks = [made(each.astype(np.float32)[..., None], plain, tuple(size), 1)[0][..., 0] for each in cut]
     return np.stack(masks).astype(y.dtype)

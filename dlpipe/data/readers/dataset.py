@@ -52,6 +52,8 @@ def write(found: Dataset, chosen: Sequence[int], out: Path, progress: Callable[[
         content["truth"] = given.truth
     if given.size is not None:
         content["input_size"] = list(given.size)
+    if given.mask_sizes is not None:
+        content["mask_sizes"] = [given.mask_sizes[index] for index in chosen]
     if given.array is not None:
         y = given.array
         write_npz(out / "labels.npz", {"y": Array(len(y), y.shape[1:], y.dtype, lambda: iter([y]))}, chosen)

@@ -27,6 +27,7 @@ class Labels:
     note: str | None = None
     truth: Truth = "class"
     array: NDArray[Any] | None = None  # [samples, ...]
+    mask_sizes: Sequence[tuple[int, int] | None] | None = None  # of masks in the corner of their row, where they differ
     size: tuple[int, int] | None = None  # height, width of the pictures that boxes lie in, where all have one
 
 
