@@ -35,6 +35,22 @@ def fingerprint(threads: int = 1, *, root: Path = Path("/")) -> Fingerprint:
     }
 
 
+def busy_seconds(*, root: Path = Path("/")) -> dict[int, float] | None:
+    """CPU -> seconds since the start of the system that it was at work, or taken by a hypervisor; of the CPUs that this
+    process may use. None where the system does not tell. Source: proc_stat(5)."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    ours, ticks = os.sched_getaffinity(0), os.sysconf("SC_CLK_TCK")
+    found = {}
+    for line in _text(root / "proc/stat").splitlines():
+        name, *fields = line.split()
+        if re.fullmatch(r"cpu\d+", name) and int(name[3:]) in ours:
+            numbers = [int(field) for field in fields]
+            idle = sum(numbers[3:5])  # idle, iowait; guests are within user and nice
+            found[int(name[3:])] = (sum(numbers[:8]) - idle) / ticks
+    return found or None
+
+
 def machine_name(machine: Fingerprint) -> str:
     """One short line for people, e.g. "Intel(R) Xeon(R) (x86_64, 2 of 8 CPUs, virtualised)"."""
     cpuset = machine["cpuset"]

@@ -33,9 +33,9 @@ def bench(
     clients: Sequence[int] = (),
     batches: Sequence[int] = (1,),
 ) -> dict[str, Any]:
-    """The first is the baseline of the speed-ups. Returns {"date", "timed": {spec: what `measure.timing` finds, with
-    size, start and memory in its cost}}; with `clients` (how many ask at once) also "throughput": what
-    `measure_throughput` finds.
+    """The first is the baseline of the speed-ups. Returns {"date", "others": as of `measure_timing`, "timed": {spec:
+    what `measure.timing` finds, with size, start and memory in its cost}}; with `clients` (how many ask at once) also
+    "throughput": what `measure_throughput` finds.
 
     Raises UserError for one that cannot be timed here: an artefact for another processor has no speed on this machine.
     """
@@ -61,6 +61,7 @@ def bench(
     limits = _limits(session, models, by_spec)
     value = {
         "date": found["date"],
+        "others": found.get("others"),
         "timed": {
             spec: {**each, "cost": {**each["cost"], **costs[spec], **limits[spec]}} for spec, each in by_spec.items()
         },

@@ -18,7 +18,7 @@ from dlpipe.errors import DlpipeError
 from dlpipe.ir.calls import describe_call, run_call, time_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.passes.registry import STANDARD, pass_call
-from dlpipe.pipeline import boards, chained
+from dlpipe.pipeline import boards, chained, crowd
 from dlpipe.pipeline import gates as gating
 from dlpipe.pipeline.artifacts import Built, Candidate, build, calls, candidates, failure, refuse_unaccepted
 from dlpipe.pipeline.assemble import OWN_REFERENCE, Assembler
@@ -37,6 +37,7 @@ from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import default_out
 from dlpipe.pipeline.starting import measure_starts
 from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, TimedInParts, measure_timing
+from dlpipe.pipeline.timing import STAGE as TIMING
 from dlpipe.pipeline.tuning.plan import shares, tuning_notes
 from dlpipe.pipeline.variants import make_variant, settle
 from dlpipe.pipeline.verdict import judge_run
@@ -230,6 +231,7 @@ def _report(
                 for each in session.executor.outcomes.values()
             },
             limits={} if isinstance(limits, str) else limits.figures(),
+            taken_by_others=crowd.figure(session.executor.outcomes[TIMING].value.get("others")),
         ),
         seconds=round(seconds, 3),
     )

@@ -26,6 +26,7 @@ from dlpipe.measure import fidelity_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.measure.throughput import Client, Point, Runner, as_json, sweep
 from dlpipe.pipeline.compare import run_stage
+from dlpipe.pipeline.crowd import Crowd
 from dlpipe.pipeline.events import StageFinished, StageProgress, StageStarted
 from dlpipe.pipeline.request import SEED
 from dlpipe.pipeline.runnable import RUN_FILE, Runnable
@@ -43,7 +44,8 @@ MOST_SAMPLES = 1024  # in a request
 def measure_throughput(
     session: Session, models: Mapping[str, Runnable], clients: Sequence[int], batches: Sequence[int]
 ) -> dict[str, Any]:
-    """models: by name; all take the same inputs. Returns {"date", "cores": [CPU],
+    """models: by name; all take the same inputs. Returns {"date", "cores": [CPU], "others": as of
+    `measure_timing`,
     "points": [{"model", "clients", "batch", "cost": {key: Figure}}]} as JSON, in that order.
 
     A batch counts only where the model gives the same for it as for its samples one by one; else its figure is absent
@@ -56,6 +58,7 @@ def measure_throughput(
     return {
         "date": value["date"],
         "cores": value["cores"],
+        "others": value.get("others"),
         "points": [
             {
                 "model": each.model,
@@ -168,14 +171,16 @@ def _measured(session: Session, points: Sequence[Point], ready: Ready) -> dict[s
     if record is None:
         session.bus.emit(StageStarted(stage=STAGE, kind="timing"))
         with alone(session.cache):
+            crowd = Crowd()
             costs = _run(session, points, ready)
+            others = crowd.share()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         record = session.store.put(
             Record(
                 key=key,
                 parts=parts,
                 output=None,
-                value={"date": now, "cores": cores(), "costs": costs},
+                value={"date": now, "cores": cores(), "costs": costs, "others": others},
                 notes=(),
                 seconds=time.monotonic() - started,
                 created=now,

@@ -21,6 +21,7 @@ from dlpipe.measure import energy
 from dlpipe.measure.machine import fingerprint
 from dlpipe.measure.timing import BASELINES, Timer, interleave
 from dlpipe.pipeline import boards
+from dlpipe.pipeline.crowd import Crowd
 from dlpipe.pipeline.events import StageFinished, StageProgress, StageStarted
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome, Stage, key_parts
@@ -66,7 +67,8 @@ class TimedInParts:
 
 
 def measure_timing(session: Session, candidates: Sequence[Timed | TimedInParts], name: str = STAGE) -> Outcome:
-    """Returns the outcome whose value maps each name to what `measure.timing` found, with the date of the runs.
+    """Returns the outcome whose value maps each name to what `measure.timing` found ("timed"), with the date of the
+    runs, and the share of the CPUs that other programs took meanwhile ("others"; None: not known).
     `name`: of the stage, for a second machine's timings."""
     executor = session.executor
     models = [part for each in candidates for part in _parts(each)]
@@ -88,12 +90,14 @@ def measure_timing(session: Session, candidates: Sequence[Timed | TimedInParts],
     if record is None:
         session.bus.emit(StageStarted(stage=name, kind="timing"))
         with alone(session.cache):
+            crowd = Crowd()
             value = _run(session, candidates)
+            others = crowd.share()
         record = Record(
             key=key,
             parts=parts,
             output=None,
-            value={"date": datetime.now(UTC).isoformat(timespec="seconds"), "timed": value},
+            value={"date": datetime.now(UTC).isoformat(timespec="seconds"), "timed": value, "others": others},
             notes=(),
             seconds=time.monotonic() - started,
             created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -44,6 +44,10 @@ def render_bench(found: Mapping[str, Any], machine: str) -> None:
     notes.print(out)
     if throughput:
         out.print(f"{_CLIENTS} Cores: {', '.join(map(str, throughput['cores']))}.")
+    for each, more in ((found, ""), (throughput, ": several at once get more of a busy machine than one does")):
+        share = each.get("others") if each else None
+        if share is not None and share >= words.BUSY:
+            out.print(f"{words.busy(share)}{more}.")
     out.print(f"measured on {machine}, {found['date']}")
 
 

@@ -39,6 +39,8 @@ def render_markdown(report: Report) -> str:
         lines += ["", "## Artefacts", "", *table(columns, rows)]
     if timed := summary.timed(report.artifacts):
         lines += ["", "## Latency, memory and limit", "", *table(_SPEED, [_speed(each) for each in timed])]
+        if (share := summary.crowd(report)) is not None:
+            lines += ["", f"{words.busy(share)}."]
     estimates = [
         [text(each.target), text(summary.name(each)), text(name), words.value(figure), figure.provenance,
          text(figure.reason or "")]

@@ -207,6 +207,7 @@ class Environment(Value):
     toolchains: dict[str, str] = Field(default_factory=dict)  # name -> lock digest
     tools: dict[str, str] = Field(default_factory=dict)  # name -> version
     limits: dict[str, Figure] = Field(default_factory=dict)  # of one core: peak_f32, peak_int8, bandwidth
+    taken_by_others: Figure | None = None  # share of the CPUs' time while latency was measured
 
 
 class Layer(Value):

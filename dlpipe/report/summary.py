@@ -170,6 +170,13 @@ def timed(artifacts: Iterable[Artifact]) -> list[Artifact]:
     return [each for each, latency in known if latency is not None and latency.value is not None]
 
 
+def crowd(report: Report) -> float | None:
+    """What other programs took of the CPUs while latency was measured, where that is worth a word."""
+    taken = report.environment.taken_by_others if report.environment is not None else None
+    share = taken.value if taken is not None else None
+    return share if isinstance(share, float) and share >= words.BUSY else None
+
+
 def gate(found: Gate) -> str:
     """Value and limit, where it has them, and why."""
     value = words.limit(found.value, found.unit) if found.value is not None else ""

@@ -64,6 +64,8 @@ def render_terminal(
             out.print(_speed(timed, notes, t))
             if any(words.about(each.cost["latency_p50"]).startswith("~") for each in timed):
                 out.print(Text(t(_NOISY), style="dim"))
+            if (share := summary.crowd(report)) is not None:
+                out.print(Text(t.said(words.busy(share)), style="dim"))
     notes.print(out, t)
     if agreement := summary.agreement(report):
         out.print(Text(t.said(agreement)))

@@ -85,6 +85,13 @@ def value(figure: Figure | None) -> str:
             return f"{significant(number)} {plain(unit)}"
 
 
+BUSY = 0.1  # share of the CPUs' time that others took: more than that is worth a word
+
+
+def busy(share: float) -> str:
+    return f"Other programs took {100 * share:.0f} % of the CPUs while this was measured"
+
+
 def about(figure: Figure) -> str:
     """As `value`, with a "~" where its runs were too noisy to say it."""
     return ("~" if "too noisy to say" in (figure.reason or "") else "") + value(figure)

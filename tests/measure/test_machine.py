@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from dlpipe.measure.machine import fingerprint, machine_name
+from dlpipe.measure.machine import busy_seconds, fingerprint, machine_name
 
 X86 = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: sse2 avx2 hypervisor\n\nprocessor\t: 1\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd\n\nHardware\t: Board\n"
@@ -48,3 +49,21 @@ def test_the_name_says_how_much_of_the_machine_is_used(tmp_path: Path) -> None:
     }
     assert machine_name(found) == "X (a64, 2 of 8 CPUs, virtualised)"
     assert machine_name(found | {"cpus": 2, "virtualised": False}) == "X (a64, 2 CPUs)"
+
+
+def test_the_time_of_cpus_counts_what_a_hypervisor_took(tmp_path: Path) -> None:
+    first = min(os.sched_getaffinity(0))
+    (tmp_path / "proc").mkdir()
+    # user nice system idle iowait irq softirq steal guest guest_nice
+    lines = [
+        "cpu  9 9 9 9 9 9 9 9 0 0",
+        f"cpu{first} 100 20 30 5000 700 4 5 41 60 0",
+        f"cpu{first + 1000} 1 0 0 0 0 0 0 0",
+    ]
+    (tmp_path / "proc/stat").write_text("\n".join([*lines, "ctxt 12"]) + "\n")
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert busy_seconds(root=tmp_path) == {first: 200 / ticks}
+
+
+def test_a_system_that_does_not_tell(tmp_path: Path) -> None:
+    assert busy_seconds(root=tmp_path) is None

@@ -54,8 +54,9 @@ def test_every_line_fits_eighty_columns_and_every_dash_has_its_reason(
     ]
     found = {
         "date": "2026-11-27",
+        "others": 0.04,
         "timed": {"first/with/a/long/name": timing(1, []), "second": timing(1 / 12.34, [ratio])},
-        "throughput": {"points": points, "cores": [0, 1]},
+        "throughput": {"points": points, "cores": [0, 1], "others": 0.63},
     }
     render_bench(found, "a machine")
     lines = capsys.readouterr().out.splitlines()
@@ -67,3 +68,5 @@ def test_every_line_fits_eighty_columns_and_every_dash_has_its_reason(
     for reason in ("40 runs do not show", "too noisy to say", "needs RAPL", "its batch is fixed"):
         assert sum(reason in line for line in lines) == 1
     assert "Cores: 0, 1." in " ".join(lines)
+    assert " ".join(lines).count("Other programs took") == 1
+    assert "Other programs took 63 % of the CPUs" in " ".join(lines)

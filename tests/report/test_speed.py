@@ -82,6 +82,18 @@ def test_html_has_the_limit_the_energy_and_the_machine_s_peak() -> None:
         assert part in html
 
 
+def test_a_busy_machine_is_said_and_a_quiet_one_is_not() -> None:
+    def crowded(share: float) -> Report:
+        taken = Figure(value=share, unit="fraction", provenance="measured")
+        return timed().model_copy(update={"environment": Environment(taken_by_others=taken)})
+
+    line = "Other programs took 63 % of the CPUs while this was measured"
+    for render in (shown, render_markdown):
+        assert line in render(crowded(0.63))
+        assert "Other programs" not in render(crowded(0.05))
+    assert "63.0 %" in render_html(crowded(0.63))
+
+
 def test_the_scorecard_has_energy_and_limit() -> None:
     row = next(each for each in timed().scorecard if each.target == "x86-64")
     assert row.indicators["performance.resources.power"].value == 12.5
