@@ -57,19 +57,21 @@ const behind = element => {
 };
 addEventListener("load", () => {
   const low = [];
+  let read = 0;
   for (const element of document.querySelectorAll("body *:not(title)")) {
     if (![...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())) continue;
     const drawn = element instanceof SVGElement;
     const box = drawn && element.closest("g")?.querySelector("rect.box");
     const ground = box ? numbers(getComputedStyle(box).fill) : behind(element);
     const [a, b] = [luminance(numbers(getComputedStyle(element)[drawn ? "fill" : "color"])), luminance(ground)];
+    read += 1;
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     if (ratio < 4.5) low.push(element.className + ": " + ratio.toFixed(2) + " " + element.textContent.slice(0, 30));
   }
   const result = document.createElement("pre");
   result.id = "measured";
   result.textContent = JSON.stringify({
-    width: innerWidth, content: document.documentElement.scrollWidth, low,
+    width: innerWidth, content: document.documentElement.scrollWidth, low, read,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
   });
   parent.document.body.append(result);
@@ -115,23 +117,40 @@ def test_hostile_names_run_nothing(tmp_path: Path) -> None:
     assert "<script" not in dom
 
 
-@pytest.mark.parametrize("width", [1400, 400])
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("page", ["sample", "hostile", "chinese", "scorecard"])
-def test_it_fits_and_can_be_read(tmp_path: Path, width: int, dark: bool, page: str) -> None:
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", PAGES[page]())
+def measure(tmp_path: Path, page: str, *, width: int, dark: bool) -> dict[str, Any]:
+    """What MEASURE finds of a page with all that folds open, in a frame of that width. Its console must stay empty."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
     text = re.sub(r"<details( class=\"[^\"]*\")?>", r"<details\1 open>", text).replace("</body>", MEASURE + "</body>")
     framed = FRAME.format(width=width, page=html.escape(text))
     scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
     dom, console = browse(tmp_path, framed, "--window-size=1500,1000", scheme)
     measured = re.search(r'<pre id="measured">(.*?)</pre>', dom, re.DOTALL)
     assert measured is not None
-    found: dict[str, Any] = json.loads(html.unescape(measured.group(1)))
     assert console == []
+    found: dict[str, Any] = json.loads(html.unescape(measured.group(1)))
+    return found
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("page", ["sample", "hostile", "chinese", "scorecard"])
+def test_it_fits_and_can_be_read(tmp_path: Path, width: int, dark: bool, page: str) -> None:
+    found = measure(tmp_path, PAGES[page](), width=width, dark=dark)
     assert found["width"] == width
     assert found["dark"] is dark
     assert found["content"] <= width
     assert found["low"] == []
+    assert found["read"] > 100
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_too_pale_or_too_wide_is_caught(tmp_path: Path, dark: bool) -> None:
+    colour = "#777" if dark else "#999"
+    bad = f'<p style="color: {colour}">pale</p><p style="width: 500px">wide</p></main>'
+    found = measure(tmp_path, PAGES["sample"]().replace("</main>", bad), width=400, dark=dark)
+    assert len(found["low"]) == 1
+    assert found["low"][0].endswith("pale")
+    assert found["content"] > 400
 
 
 FOCUSED = """(() => {

@@ -64,7 +64,7 @@ def test_a_planted_fault_is_found_at_its_node(bench, fresh, deep, fault, at, nod
     assert found["first"]["node"] == node
     assert [each["node"] for each in found["wrong"]] == [node]
     assert found["compared"] == 300
-    assert found["peak_rss"] < MEMORY
+    assert 30e6 < found["peak_rss"] < MEMORY  # Python with ONNX Runtime alone has more than the lower
 
 
 def test_equal_graphs_agree(bench, deep):
@@ -225,4 +225,4 @@ def test_large_weights_stay_in_their_file(bench, fresh):
     assert size > 60e6
     found = walk(fresh, ir, ir, samples, {"x": "x", "y": "y"})
     assert found["verdict"] == "agree"
-    assert found["peak_rss"] < size + MEMORY
+    assert 30e6 < found["peak_rss"] < size + MEMORY
