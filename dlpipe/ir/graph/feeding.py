@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -16,8 +17,9 @@ from numpy.lib import format as npy
 class Samples:
     """A `samples.npz`: per input an array [N, *shape], of which sample i is what is fed. Iterable as often as wanted.
 
-    names: the inputs of the model. most: how many samples are given at most. Raises Refused where a sample that is
-    given is not a number (NaN), and says which.
+    names: the inputs of the model. most: how many samples are given at most, spread over all of them: data are often
+    sorted by class, and the first few would be of one. Raises Refused where a sample that is given is not a number
+    (NaN), and says which.
     """
 
     def __init__(self, file: Path, names: Iterable[str], most: int | None = None) -> None:
@@ -34,17 +36,18 @@ class Samples:
             raise Refused(f"{file.name} is not an .npz file: {error}") from error
         if not all(counts):
             raise Refused(f"{file.name} holds an array without a sample axis")
-        held = min((shape[0] for shape in counts), default=0)
-        self.count = held if most is None else min(held, most)
+        self._held = min((shape[0] for shape in counts), default=0)
+        self.count = self._held if most is None else min(self._held, most)
         if self.count == 0:
             raise Refused("there are no samples")
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        numbers = [place * self._held // self.count for place in range(self.count)]
         with ExitStack() as opened:
             archive = opened.enter_context(zipfile.ZipFile(self._file))
-            streams = {name: opened.enter_context(archive.open(f"{name}.npy")) for name in self._names}
-            rows = {name: _rows(stream, name) for name, stream in streams.items()}
-            for number in range(self.count):
+            streams = {name: opened.enter_context(_stream(archive, f"{name}.npy")) for name in self._names}
+            rows = {name: _rows(stream, name, numbers) for name, stream in streams.items()}
+            for number in numbers:
                 yield {name: self._checked(next(each), name, number) for name, each in rows.items()}
 
     def _checked(self, sample: Any, name: str, number: int) -> Any:
@@ -70,15 +73,31 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
     return read(stream)
 
 
-def _rows(stream: IO[bytes], name: str) -> Iterator[Any]:
+def _stream(archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
+    """The bytes of an entry. What is stored without compression is read from the file itself, where going to a place
+    far ahead costs nothing; zipfile would read all that lies before it."""
+    info = archive.getinfo(entry)
+    if info.compress_type != zipfile.ZIP_STORED or archive.filename is None:
+        return archive.open(info)
+    file = Path(archive.filename).open("rb")  # noqa: SIM115 - who asked for it closes it
+    file.seek(info.header_offset + 26)  # the local header has its own lengths of name and extra field
+    lengths = file.read(4)
+    file.seek(int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"), os.SEEK_CUR)
+    return file
+
+
+def _rows(stream: IO[bytes], name: str, numbers: Iterable[int]) -> Iterator[Any]:
+    """The samples of these numbers, which rise."""
     shape, fortran, dtype = _header(stream)
     if dtype.hasobject:
         raise Refused(f"the samples of {name!r} are objects, not numbers")
-    size = math.prod(shape[1:]) * dtype.itemsize
+    size, first = math.prod(shape[1:]) * dtype.itemsize, stream.tell()
     if fortran:  # samples are not contiguous: such an array can only be read whole
-        yield from np.frombuffer(stream.read(size * shape[0]), dtype).reshape(shape, order="F")
+        whole = np.frombuffer(stream.read(size * shape[0]), dtype).reshape(shape, order="F")
+        yield from (whole[number] for number in numbers)
         return
-    for _ in range(shape[0]):
+    for number in numbers:
+        stream.seek(first + number * size)
         data = stream.read(size)
         if len(data) != size:
             raise Refused(f"the samples of {name!r} end early")

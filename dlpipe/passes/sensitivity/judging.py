@@ -16,7 +16,7 @@ _BUDGET = 256 << 20  # bytes of the float model's outputs that are held
 
 
 class Judge:
-    """`measure` says how near a model is to the one in `folder` on at most `most` samples of the file.
+    """`measure` says how near a model is to the one in `folder` on at most `most` samples, spread over the file.
 
     The float model runs once, when the judge is made; its outputs are held, so that of a model with large outputs
     fewer samples are judged (`count` says how many). Memory is bounded by 256 MB and the two models.
@@ -26,14 +26,10 @@ class Judge:
         session = executing.open_session(folder / "model.onnx")
         self._inputs = [port.name for port in session.get_inputs()]
         self._outputs = [port.name for port in session.get_outputs()]
-        self._file = samples
-        self._reference: list[list[Any]] = []
-        held = 0
-        for outputs in _answers(session, self._outputs, feeding.Samples(samples, self._inputs, most)):
-            held += sum(np.asarray(each).nbytes for each in outputs)
-            if self._reference and held > _BUDGET:
-                break
-            self._reference.append(outputs)
+        (first,) = _answers(session, self._outputs, feeding.Samples(samples, self._inputs, 1))
+        fitting = _BUDGET // max(sum(np.asarray(each).nbytes for each in first), 1)
+        self._samples = feeding.Samples(samples, self._inputs, max(1, min(most, fitting)))
+        self._reference = list(_answers(session, self._outputs, self._samples))
         self.count = len(self._reference)
 
     def measure(self, model: ir.Model) -> Figures:
@@ -46,8 +42,7 @@ class Judge:
             ir.save(model, str(path), external_data="model.onnx.data")
             session = executing.open_session(path)
         tallies = [Tally() for _ in self._outputs]
-        samples = feeding.Samples(self._file, self._inputs, self.count)
-        for wanted, given in zip(self._reference, _answers(session, self._outputs, samples), strict=True):
+        for wanted, given in zip(self._reference, _answers(session, self._outputs, self._samples), strict=True):
             for tally, name, a, b in zip(tallies, self._outputs, wanted, given, strict=True):
                 if np.shape(a) != np.shape(b):
                     raise Refused(f"output {name!r} has the shape {np.shape(b)}, and {np.shape(a)} in the float model")

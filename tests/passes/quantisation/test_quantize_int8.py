@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from dlpipe.errors import BadModel, Unsupported
@@ -223,3 +224,22 @@ def test_a_batch_changes_nothing(bench):
         )[1]
         made.append(bench.outputs(out, samples)["y"])
     assert abs(made[0] - made[1]).max() < 2e-3
+
+
+def test_biases_are_corrected_on_samples_of_the_whole_set(bench, tmp_path):
+    """Sorted as a folder of classes is: with every sample given twice, those that stand for all are the same, and so is
+    the model. The first 64 of twice as many would be the faint half."""
+    ir = bench.make_ir(
+        bench.build(f'<ir_version: 8, opset_import: ["" : 18]> g {DEPTHWISE}', weights=DEPTHWISE_WEIGHTS)
+    )
+    loudness = np.linspace(0.1, 3.0, 64, dtype=np.float32).reshape(-1, 1, 1, 1, 1)
+    x = loudness * np.random.default_rng(0).standard_normal((64, 1, 1, 10, 10), dtype=np.float32)
+    made = []
+    for name, save, samples in (("once", np.savez, x), ("twice", np.savez_compressed, x.repeat(2, axis=0))):
+        (tmp_path / name).mkdir()
+        save(tmp_path / name / "samples.npz", x=samples)
+        call = pass_call("quantize-int8", method="minmax", smooth=False)
+        value, out = bench.run(call, ir=ir, samples=tmp_path / name)
+        assert value["corrected_biases"] == 2
+        made.append((out / "model.onnx").read_bytes())
+    assert made[0] == made[1]

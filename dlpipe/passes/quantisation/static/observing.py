@@ -31,7 +31,8 @@ def observe(
     *,
     most: int | None = None,
 ) -> int:
-    """Call observers[value](array) for that tensor, until all samples were seen, or `most`. Returns their number.
+    """Call observers[value](array) for that tensor, until all samples were seen, or `most` of them, spread over all.
+    Returns their number.
 
     model: with inferred shapes; it stays as it is. samples: an .npz with [N, *input_shape] per input. Memory is bounded
     by the model plus about 256 MB: of a large model some tensors at a time, with a run for each such group. Where the
