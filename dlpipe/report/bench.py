@@ -44,10 +44,11 @@ def render_bench(found: Mapping[str, Any], machine: str) -> None:
     notes.print(out)
     if throughput:
         out.print(f"{_CLIENTS} Cores: {', '.join(map(str, throughput['cores']))}.")
-    for each, more in ((found, ""), (throughput, ": several at once get more of a busy machine than one does")):
+    more = ": several at once get more of a busy machine than one does"
+    for each, what, so in ((found, "Latency", ""), (throughput, "Throughput", more)):
         share = each.get("others") if each else None
         if share is not None and share >= words.BUSY:
-            out.print(f"{words.busy(share)}{more}.")
+            out.print(f"{what}: {words.busy(share).replace('Other', 'other', 1)}{so}.")
     out.print(f"measured on {machine}, {found['date']}")
 
 

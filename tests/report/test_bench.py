@@ -68,5 +68,5 @@ def test_every_line_fits_eighty_columns_and_every_dash_has_its_reason(
     for reason in ("40 runs do not show", "too noisy to say", "needs RAPL", "its batch is fixed"):
         assert sum(reason in line for line in lines) == 1
     assert "Cores: 0, 1." in " ".join(lines)
-    assert " ".join(lines).count("Other programs took") == 1
-    assert "Other programs took 63 % of the CPUs" in " ".join(lines)
+    assert " ".join(lines).count("other programs took") == 1
+    assert "Throughput: other programs took 63 % of the CPUs" in " ".join(lines)
