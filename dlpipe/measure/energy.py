@@ -65,7 +65,9 @@ class Smi:
         self._lock = threading.Lock()
         query = ["--query-gpu=power.draw", "--format=csv,noheader,nounits", f"--loop-ms={_SAMPLE_MILLISECONDS}"]
         which = os.environ.get(_CHOICE, "").split(",")[0] or "0"
-        self._process = subprocess.Popen([program, *query, f"--id={which}"], stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [program, *query, f"--id={which}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert self._process.stdout is not None
         try:
             if not select.select([self._process.stdout], [], [], _FIRST_WORD_SECONDS)[0]:

@@ -121,7 +121,7 @@ def _figures(point: Point, found: _Found) -> dict[str, Figure]:
     median, low, high = statistics.median_interval([[each] for each in found.rates])
     reason = f"{point.clients} processes at once, {point.batch} samples a request, {len(found.rates)} rounds"
     if (high - low) / median > NOISY_INTERVAL:
-        reason = f"too noisy to say: with 95 % confidence it lies somewhere between {low:.3g} and {high:.3g}"
+        reason = f"too noisy to say: with 95 % confidence it lies somewhere between {_round(low)} and {_round(high)}"
     return {
         "throughput": Figure(value=median, unit="1/s", provenance="measured", reason=reason, ci95=(low, high)),
         **{
@@ -131,6 +131,10 @@ def _figures(point: Point, found: _Found) -> dict[str, Figure]:
             for q in (50, 95)
         },
     }
+
+
+def _round(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def as_json(cost: Mapping[str, Figure]) -> dict[str, Any]:
