@@ -63,7 +63,7 @@ def submit(
     """
     from dlpipe.cli.output import print_json
     from dlpipe.cli.service import client, ended, plain
-    from dlpipe.errors import UserError
+    from dlpipe.errors import Interrupted, UserError
     from dlpipe.pipeline.limits import parse_duration
 
     if out is not None and not wait:
@@ -107,7 +107,10 @@ def submit(
             sys.stderr.write(f"  dlpipe status {job['id']}\n  dlpipe logs -f {job['id']}\n")
         return 0
     sys.stderr.write(f"{job['id']}: waiting; Ctrl-C leaves it running\n")
-    job = service.wait(job["id"], on_log=lambda text: _log(plain(text)))
+    try:
+        job = service.wait(job["id"], on_log=lambda text: _log(plain(text)))
+    except KeyboardInterrupt:
+        raise Interrupted(f"{job['id']} goes on", hint=f"dlpipe logs -f {job['id']}, or dlpipe cancel") from None
     if job["has_result"]:
         if out is not None:
             service.fetch(job["id"], out)

@@ -6,6 +6,7 @@ by the digest of what was uploaded, everything else is a name or a number.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -146,10 +147,10 @@ class Asked(_Strict):
             parse_precision,
         )
         from dlpipe.pipeline.zoo import find_zoo_model
-        from dlpipe.targets.registry import backend, target
+        from dlpipe.targets.registry import backend
 
         for name in self.targets:
-            target(name)
+            _known_target(name)
         for name in [*self.backends, *([self.allow_fallback] if self.allow_fallback else [])]:
             if name != "all":
                 backend(name)
@@ -192,6 +193,15 @@ class Asked(_Strict):
         if files is None:
             return None
         return name if files.entry == "." else f"{name}/{files.entry}"
+
+
+@lru_cache(maxsize=1000)
+def _known_target(name: str) -> bool:
+    """Reading every target's file takes most of the time of a submission; what was known once is not looked for again,
+    and what raises is. Raises UserError."""
+    from dlpipe.targets.registry import target
+
+    return bool(target(name))
 
 
 def _path(place: str | None) -> Path | None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 
 from sqlalchemy.exc import OperationalError
 
@@ -53,7 +54,8 @@ class Worker:
                     _log.warning("the database does not answer: %s", error.orig)
                 self._stop.wait(IDLE_SECONDS)
         finally:
-            self._queue.gone(self.name)
+            with suppress(OperationalError):
+                self._queue.gone(self.name)
 
     def _work(self, lease: Lease) -> None:
         _log.info("job %s: attempt %d", lease.name, lease.attempt)

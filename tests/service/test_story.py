@@ -183,14 +183,28 @@ def test_cancelling_ends_every_process_of_the_job(tmp_path: Path, model: Path) -
         assert mine.ask("GET", "/jobs").json["jobs"][0]["error"]["error"] == "TimeLimit"
 
 
-def test_no_secret_reaches_the_process_of_a_job(tmp_path: Path, model: Path) -> None:
+def test_a_server_that_is_stopped_loses_nothing_and_no_secret_reached_the_job(tmp_path: Path, model: Path) -> None:
     with serving(make_user(tmp_path), tmp_path / "data") as mine:
-        mine.ok("submit", model, *ASKED)
+        job = mine.submit(model=_uploaded(mine, model)).json["id"]
         worker = mine.worker()
         eventually(lambda: any("dlpipe.service.child" in command_of(each) for each in processes(worker)))
         for each in processes(worker):
             environment = Path(f"/proc/{each}/environ").read_bytes()
             assert ADMINISTRATOR.encode() not in environment
+        family = list(processes(worker))
+        assert mine.stop(signal.SIGTERM) == 0
+        assert not alive(family)
+        mine.options = ("--workers", 0)
+        mine.start()
+        assert mine.ask("GET", f"/jobs/{job}").json["state"] == "queued"
+        mine.ask("POST", f"/jobs/{job}/cancel")
+        states = [each for each in mine.events(job) if each["event"] == "JobState"]
+        assert [each["state"] for each in states] == ["queued", "running", "queued", "cancelled"]
+        assert states[2]["reason"] == "its worker was stopped"
+
+
+def _uploaded(service: Service, model: Path) -> dict[str, Any]:
+    return {"files": {"m.onnx": service.upload(model.read_bytes())}, "entry": "m.onnx"}
 
 
 def test_it_does_not_start_where_there_is_no_jail(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def make_app(state: State) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{PREFIX}/openapi.json",
+        responses=problems.RESPONSES,
     )
     app.state.service = state
     api = APIRouter(prefix=PREFIX)

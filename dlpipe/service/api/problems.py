@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
@@ -18,6 +19,22 @@ from dlpipe.service.uploads import UploadRefused
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
+
+
+class ProblemView(BaseModel):
+    """What every answer from 400 on is; some say more."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
+_REFUSALS: dict[int | str, str] = {"4XX": "refused, and why", "5XX": "not the caller's fault", 422: "not understood"}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    code: {"description": text, "model": ProblemView, "content": _CONTENT} for code, text in _REFUSALS.items()
+}
 
 
 class Problem(Exception):
