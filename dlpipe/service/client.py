@@ -107,9 +107,8 @@ class Client:
         offset, attempt, wait = 0, None, _Waiting()
         while True:
             ended = not follow or self.job(job)["state"] in FINAL
-            with self._open("GET", f"/jobs/{quote(job, safe='')}/logs?offset={offset}") as answer:
-                text, now = answer.read().decode(errors="replace"), answer.headers["Log-Attempt"]
-                offset = int(answer.headers["Log-Offset"])
+            said, headers = self._call("GET", f"/jobs/{quote(job, safe='')}/logs?offset={offset}")
+            text, now, offset = said.decode(errors="replace"), headers["Log-Attempt"], int(headers["Log-Offset"])
             if now != attempt:  # another worker took it over, and its log begins anew
                 begun, attempt = attempt is not None, now
                 if begun:
@@ -143,14 +142,13 @@ class Client:
         from dlpipe.pipeline.output import MANIFEST, link_selected, output_folder
 
         where = f"/jobs/{quote(job, safe='')}/artifacts"
-        with self._open("GET", where) as answer:
-            manifest = answer.read()
+        manifest, _ = self._call("GET", where)
         kept: list[Path] = []
         with output_folder(Path(out), kept.append) as folder:
             for name, entry in json.loads(manifest)["files"].items():
                 path = folder / _checked(name)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._download(f"{where}/{quote(name)}", path, entry["sha256"])
+                self._download(f"{where}/{quote(name)}", path, entry["sha256"], entry["size"])
             (folder / MANIFEST).write_bytes(manifest)
             chosen = json.loads((folder / "report.json").read_bytes())["selected"]
             link_selected(folder, {_checked(name): _checked(each["path"]) for name, each in chosen.items()})
@@ -205,8 +203,8 @@ class Client:
 
     def _uploaded(self, digest: str) -> tuple[int, bool]:
         try:
-            with self._open("HEAD", f"/uploads/{digest}") as answer:
-                return int(answer.headers["Upload-Offset"]), answer.headers["Upload-Complete"] == "?1"
+            _, headers = self._call("HEAD", f"/uploads/{digest}")
+            return int(headers["Upload-Offset"]), headers["Upload-Complete"] == "?1"
         except _NotFound:
             return 0, False
 
@@ -227,21 +225,24 @@ class Client:
         except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError):
             time.sleep(0.5)
 
-    def _download(self, where: str, path: Path, sha256: str) -> None:
+    def _download(self, where: str, path: Path, sha256: str, size: int) -> None:
         """Goes on where a connection broke."""
-        deadline = time.monotonic() + self._patience
-        while True:
-            have = path.stat().st_size if path.exists() else 0
-            headers = {"Range": f"bytes={have}-"} if have else {}
-            try:
-                with self._open("GET", where, headers=headers) as answer, path.open("ab") as file:
+        path.touch()
+        waiting, deadline = _Waiting(), time.monotonic() + self._patience
+        while (have := path.stat().st_size) < size:
+
+            def append(answer: HTTPResponse) -> None:
+                with path.open("ab") as file:
                     while block := answer.read(_BLOCK):
                         file.write(block)
-                break
-            except (HTTPException, ConnectionError, TimeoutError) as error:
-                if time.monotonic() > deadline:
-                    raise ToolMissing(f"{self._server} stopped sending {path.name}: {error}") from None
-                time.sleep(0.5)
+
+            self._call("GET", where, None, {"Range": f"bytes={have}-"}, append)
+            if path.stat().st_size > have:
+                waiting, deadline = _Waiting(), time.monotonic() + self._patience
+            elif time.monotonic() > deadline:
+                raise ToolMissing(f"{self._server} stopped sending {path.name} at byte {have} of {size}")
+            else:
+                waiting.sleep()
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise BadModel(f"the service sent another {path.name} than its manifest says", hint="fetch again")
@@ -249,18 +250,28 @@ class Client:
     def _json(self, method: str, where: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Job:
         data = json.dumps(body).encode() if body is not None else None
         kind = {"Content-Type": "application/json"} if body is not None else {}
-        with self._open(method, where, data, {**kind, **(headers or {})}) as answer:
-            found: Job = json.loads(answer.read())
+        found: Job = json.loads(self._call(method, where, data, {**kind, **(headers or {})})[0])
         return found
 
-    def _open(
-        self, method: str, where: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> HTTPResponse:
-        """Every request may be sent twice: none of them does more the second time. Raises as the class says."""
+    def _call(
+        self,
+        method: str,
+        where: str,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        sink: Callable[[HTTPResponse], None] | None = None,
+    ) -> tuple[bytes, HTTPMessage]:
+        """The answer's body and headers. Every request may be sent twice: none of them does more the second time. A
+        `sink` takes the body instead, and the caller asks for the rest where it breaks off. Raises as the class says."""
         request, deadline, waiting = self._request(method, where, data, headers or {}), None, _Waiting()
         while True:
             try:
-                answer: HTTPResponse = self._opener.open(request, timeout=_SECONDS)
+                with self._opener.open(request, timeout=_SECONDS) as answer:
+                    self._answered = True
+                    if sink is None:
+                        return answer.read(), answer.headers
+                    sink(answer)
+                    return b"", answer.headers
             except urllib.error.HTTPError as error:
                 self._answered = True
                 if error.code not in _AGAIN:
@@ -268,9 +279,8 @@ class Client:
                 said: object = f"{error.code} {error.reason}"
             except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError) as error:
                 said = getattr(error, "reason", error)
-            else:
-                self._answered = True
-                return answer
+                if sink is not None:
+                    return b"", HTTPMessage()
             deadline = deadline or time.monotonic() + (self._patience if self._answered else 0)
             if time.monotonic() >= deadline:
                 hint = "is it running? --server or DLPIPE_SERVER says where: dlpipe serve prints it"

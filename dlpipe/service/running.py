@@ -28,7 +28,7 @@ Events = list[tuple[float, str, Mapping[str, Any]]]
 TICK_SECONDS = 0.2
 GRACE_SECONDS = 15.0  # to unwind after SIGTERM: workers end, temporary files go
 _SECRETS = ("DLPIPE_TOKEN", "DLPIPE_SERVER", DATABASE)
-_INFRASTRUCTURE = ("DiskTrouble",)  # errors that say nothing of the job
+_INFRASTRUCTURE = ("DiskTrouble", "Interrupted")  # errors that say nothing of the job
 
 
 class Fault(Exception):
@@ -127,7 +127,7 @@ def _outcome(folder: Path, status: int) -> Outcome:
     except FileNotFoundError:
         how = f"signal {-status}" if status < 0 else f"status {status}"
         raise Fault(f"the job's process ended with {how}, without a result") from None
-    if result["error"] is not None and result["error"]["error"] in _INFRASTRUCTURE:
+    if result["error"] is not None and result["error"]["error"] in _INFRASTRUCTURE:  # nobody here interrupted it
         raise Fault(result["error"]["message"])
     return Outcome(result["exit_code"], result["error"], result["written"])
 

@@ -10,7 +10,7 @@ import pytest
 from dlpipe.errors import ToolMissing
 from dlpipe.toolchains import Registry, Toolchains
 
-from .running import ADMINISTRATOR, Service
+from .running import Service
 
 # Left out: that a valid request is accepted (a target that does not exist is a valid word), and the methods that a 405
 # lists (Starlette names those of one route, where a path has two).
@@ -38,7 +38,7 @@ def test_every_answer_is_one_that_the_document_speaks_of(idle: Service, repo_roo
             *(root / "bin" / "python", "-m", "schemathesis.cli", "run"),
             f"http://127.0.0.1:{idle.port}/api/v1/openapi.json",
             *("--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS)),
-            *("--phases", "coverage,fuzzing", "--max-examples", "8", "--seed", "20180801", "--no-color"),
+            *("--phases", "fuzzing", "--max-examples", "10", "--seed", "20180801", "--no-color"),
             *("--exclude-path-regex", "/events$", "--suppress-health-check", "all", "--request-timeout", "60"),
         ],
         cwd=tmp_path,
@@ -48,7 +48,7 @@ def test_every_answer_is_one_that_the_document_speaks_of(idle: Service, repo_roo
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "bug of dlpipe" not in idle.log()
-    assert idle.ask("GET", "/whoami", token=ADMINISTRATOR).status == 200
+    assert idle.ask("GET", "//readyz", token=None).status == 200
 
 
 def test_it_loads_nothing_from_elsewhere(idle: Service) -> None:

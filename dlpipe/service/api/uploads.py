@@ -34,7 +34,7 @@ async def upload(
     service: Service,
     request: Request,
     content_range: Annotated[str | None, Header()] = None,
-    content_length: Annotated[int | None, Header(ge=0)] = None,
+    content_length: Annotated[int | None, Header(ge=0, include_in_schema=False)] = None,
 ) -> Response:
     """Send a file, or with `Content-Range: bytes FIRST-LAST/TOTAL` the rest of one whose connection broke.
 
