@@ -261,8 +261,8 @@ class Client:
         headers: Mapping[str, str] | None = None,
         sink: Callable[[HTTPResponse], None] | None = None,
     ) -> tuple[bytes, HTTPMessage]:
-        """The answer's body and headers. Every request may be sent twice: none of them does more the second time. A
-        `sink` takes the body instead, and the caller asks for the rest where it breaks off. Raises as the class says."""
+        """The answer's body and headers. Every request may be sent twice: none of them does more the second time.
+        A `sink` takes the body instead, and its caller asks for what is missing. Raises as the class says."""
         request, deadline, waiting = self._request(method, where, data, headers or {}), None, _Waiting()
         while True:
             try:

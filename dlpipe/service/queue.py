@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,7 @@ FINAL: tuple[State, ...] = ("succeeded", "failed", "cancelled")
 LEASE_SECONDS = 30.0
 MAX_FAULTS = 3  # of the machinery, until the job is given up
 BACK_OFF_SECONDS = (5.0, 30.0)  # before the second and third attempt
+FORGOTTEN_SECONDS = 24 * 3600.0  # after which a worker that died is not listed any more
 LOST = {"error": "WorkerLost", "message": "every worker that took this job died while it ran", "exit_code": 4}
 
 
@@ -146,6 +147,7 @@ class Queue:
             now = self._now(session)
             row = session.get(WorkerRow, worker)
             if row is None:
+                session.execute(delete(WorkerRow).where(WorkerRow.seen < now - FORGOTTEN_SECONDS))
                 session.add(WorkerRow(name=worker, started=now, seen=now))
             else:
                 row.seen = now

@@ -11,6 +11,10 @@ from alembic.migration import MigrationContext
 
 from dlpipe.service.database import open_database
 from dlpipe.service.tables import Base
+from tests.e2e.user import make_user
+from tests.pipeline.postgresql_server import Server
+
+from .running import serving
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -38,3 +42,30 @@ def test_the_migrations_lead_to_these_tables(request: pytest.FixtureRequest, tmp
         assert compare_metadata(context, Base.metadata) == []
     assert database.answers()
     database.close()
+
+
+def test_the_service_on_postgresql(tmp_path: Path, postgresql: Server) -> None:
+    """What it asks of the database in other words than the queue's tests do."""
+    place = {"DLPIPE_DATABASE": postgresql.new_database()}
+    with serving(make_user(tmp_path), tmp_path / "data", "--workers", 0, **place) as service:
+        asked = {"model": {"files": {"m.onnx": service.upload(b"no model")}, "entry": "m.onnx"}, "targets": ["x86-64"]}
+        answers: list[tuple[int, str]] = []
+
+        def submit() -> None:
+            answer = service.ask("POST", "/jobs", asked, headers={"Idempotency-Key": "one"})
+            answers.append((answer.status, answer.json["id"]))
+
+        threads = [threading.Thread(target=submit) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(status for status, _ in answers) == [200] * 7 + [201]
+        (job,) = {name for _, name in answers}
+        assert [each["id"] for each in service.ask("GET", "/jobs?q=M.ONNX&state=queued").json["jobs"]] == [job]
+        assert service.ask("POST", f"/jobs/{job}/cancel").json["state"] == "cancelled"
+        assert [each["state"] for each in service.events(job)] == ["queued", "cancelled"]
+        assert service.ask("POST", f"/jobs/{job}/retry").json["state"] == "queued"
+        assert 'dlpipe_jobs{state="queued"} 1' in service.ask("GET", "//metrics").body.decode()
+        assert service.ask("GET", "/whoami", token=service.token("others", "read")).json["team"] == "others"
+        assert not list(service.data.glob("*.sqlite*"))
