@@ -1,4 +1,8 @@
-"""ncnn: small networks on phones and boards, from ONNX by pnnx."""
+"""ncnn: small networks on phones and boards, from ONNX by pnnx.
+
+A program in C++ needs ncnn's headers and library, which its Python package does not bring (it exports none of the
+library's symbols), nor does Debian: `run.py` is the sample, and `preprocess.h` serves a program of one's own.
+"""
 
 from __future__ import annotations
 
