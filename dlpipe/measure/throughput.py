@@ -119,7 +119,7 @@ def _figures(point: Point, found: _Found) -> dict[str, Figure]:
     if not found.rates:
         return {"throughput": Figure.absent("the clients were hardly ever at work together", "1/s")}
     median, low, high = statistics.median_interval([[each] for each in found.rates])
-    reason = f"{point.clients} processes at once, {point.batch} samples a request, {len(found.rates)} rounds"
+    reason = f"{point.clients} at once, each a process of its own, batch {point.batch}, {len(found.rates)} rounds"
     if (high - low) / median > NOISY_INTERVAL:
         reason = f"too noisy to say: with 95 % confidence it lies somewhere between {_round(low)} and {_round(high)}"
     return {

@@ -33,7 +33,8 @@ def test_throughput_says_what_it_measured_and_why_it_did_not(session: Session, b
             figure = points[model, clients, batch]["throughput"]
             assert figure["provenance"] == "measured", figure
             assert figure["ci95"][0] <= figure["value"] <= figure["ci95"][1]
-            assert f"{clients} processes at once, {batch} samples" in figure["reason"] or "noisy" in figure["reason"]
+            said = f"{clients} at once, each a process of its own, batch {batch}, "
+            assert said in figure["reason"] or "noisy" in figure["reason"]
     assert "otherwise than its samples one by one" in points[mixing, 1, 4]["throughput"]["reason"]
     assert points[fixed, 2, 4]["throughput"]["reason"] == "its batch is fixed: x is [1, 64]"
     assert found["timed"][plain]["cost"]["cold_start"]["provenance"] == "absent"
