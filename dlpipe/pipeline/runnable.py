@@ -48,6 +48,7 @@ class Runnable:
     tool: Backend | None = None  # of an artefact, and the target it was compiled for
     target: Target | None = None
     chain: tuple[Link, ...] = ()  # of an artefact in parts, in place of `run` and `time`
+    folders: tuple[Path, ...] = ()  # where each of these parts lies, an artefact of its own
 
 
 def load(session: Session, spec: str, name: str, options: ImportOptions = ImportOptions()) -> Runnable:  # noqa: B008 - frozen
@@ -86,9 +87,9 @@ def _artifact(session: Session, path: Path) -> Runnable:
         raise BadModel(f"{path} is not a whole artefact of dlpipe: {error}", hint="convert the model again") from error
     tree = f"tree:{session.store.ingest(path).digest}"
     if "parts" in how:
-        return Runnable(
-            str(path), contract, tree, None, None, {}, variant=variant, chain=_chain(session, path, where, how)
-        )
+        chain = _chain(session, path, where, how)
+        folders = tuple(path / each["folder"] for each in how["parts"])
+        return Runnable(str(path), contract, tree, None, None, {}, variant=variant, chain=chain, folders=folders)
     run = boards.run_call(tool, where, variant)
     if run is None:
         raise Unsupported(f"nothing here can execute {path} ({where.name})")

@@ -13,7 +13,9 @@ from dlpipe.errors import UserError
 from dlpipe.measure.tolerances import TOLERANCES
 from dlpipe.pipeline.bisect.bundle import Departure, stripped, write
 from dlpipe.pipeline.bisect.hops import Hop, brought, feed_all, hops
+from dlpipe.pipeline.bisect.in_parts import departing_part
 from dlpipe.pipeline.bisect.layers import departing_layer, departing_node
+from dlpipe.pipeline.bisect.origin import ir_of
 from dlpipe.pipeline.bisect.prefixes import locate
 from dlpipe.pipeline.bisect.probes import Compiled
 from dlpipe.pipeline.bisect.sides import Station, stations
@@ -22,6 +24,7 @@ from dlpipe.pipeline.bisect.walks import Pair, smallest_part, walked
 from dlpipe.pipeline.bisect.words import lines
 from dlpipe.pipeline.compare import feed, pairs
 from dlpipe.pipeline.output import check_free
+from dlpipe.pipeline.runnable import Runnable
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 
@@ -228,12 +231,25 @@ def _without_names(session: Session, hop: Hop) -> Inside:
 
 
 def _artifact(session: Session, hop: Hop) -> Inside:
-    model, ir = hop.after.station.model, hop.before.station.tree
+    model, ir, sample = hop.after.station.model, hop.before.station.tree, _samples(session, hop)
     assert model is not None
-    if model.tool is None or model.target is None:
-        return Inside({}, (f"{model.spec} is in parts: name one of its folders",))
+    if not model.chain:
+        return _compiled(session, hop, model, ir, sample)
+    own = {port.name for port in hop.before.station.contract.inputs}
+    departs = departing_part(session, model, ir=ir, own=own, sample=sample, precision=hop.precision)
+    if departs is None:
+        return Inside({}, (f"each part of {model.spec} agrees by itself: errors add up from part to part",))
+    part, piece = departs
+    lowered = ir_of(session.store, part.feeds.removeprefix("tree:"))
+    inside = _compiled(session, hop, part, piece.graph if lowered is None else f"tree:{lowered}", piece.samples)
+    return replace(inside, found={**inside.found, "in_part": Path(part.spec).name} if inside.found else {})
+
+
+def _compiled(session: Session, hop: Hop, model: Runnable, ir: str, sample: str) -> Inside:
+    """ir: what the artefact was compiled from; sample: what that is fed with."""
+    assert model.tool is not None
+    assert model.target is not None
     calibrates = model.variant in getattr(model.tool, "calibrates", ())
-    sample = _samples(session, hop)
     probe = Compiled(session, ir, model.tool, model.target, model.variant, hop.precision, sample, calibrates)
     located = locate(skeleton(session, ir, "graph"), probe, most=MOST_LOOKS)
     if located is None:

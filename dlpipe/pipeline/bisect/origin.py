@@ -13,7 +13,7 @@ from dlpipe.toolchains.manager import default_cache_dir
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 _MAKES_NO_MODEL = (
     *("run:", "fidelity:", "accuracy:", "describe:", "verify:", "isa:", "package:", "sniff", "samples", "sample:"),
-    *("reference", "layers", "departs", "timing", "start:", "walk:", "skeleton:", "part:", "look"),
+    *("reference", "layers", "departs", "timing", "start:", "walk:", "skeleton:", "part:", "whole:", "look"),
 )
 
 

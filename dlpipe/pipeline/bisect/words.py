@@ -62,6 +62,8 @@ def _where(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _compiled(found: Mapping[str, Any]) -> Iterator[str]:
     """Of a black box, of which parts were compiled."""
+    if "in_part" in found:
+        yield f"the first part that departs is {found['in_part']}"
     yield compiled_sentence(found)
     yield f"  {found['compiled']} parts were compiled with {found['tool']} and executed"
 

@@ -12,6 +12,7 @@ import pytest
 
 from dlpipe.errors import GateFailed
 from dlpipe.ir.calls import attach_call
+from dlpipe.passes.registry import pass_call
 from dlpipe.pipeline.bisect.bisect import bisect
 from dlpipe.pipeline.bisect.words import lines
 from dlpipe.pipeline.convert import convert
@@ -21,6 +22,7 @@ from dlpipe.pipeline.stage import Stage
 from dlpipe.targets import registry
 from dlpipe.targets.registry import target
 from dlpipe.toolchains import bundle
+from tests.conftest import Bench
 from tests.measure.bisecting import nets
 from tests.pipeline.bisect.faulty.backend import Faulty
 
@@ -145,6 +147,31 @@ def test_two_artifacts_of_which_nothing_is_known(session: Session, compiled: Any
     found = bisect(session, bad, good)
     assert found.agree is False
     assert "nothing here knows from which IR" in found.not_looked_into[0]
+
+
+def test_an_artifact_in_parts(bench: Bench, session: Session, compiled: Any, chain: Path, tmp_path: Path) -> None:
+    cuts = [(("x",), ("v1",)), (("v1",), ("v4",)), (("v4",), ("y",))]
+    whole = tmp_path / "parts"
+    whole.mkdir()
+    parts = []
+    for number, (inputs, outputs) in enumerate(cuts):
+        given = [] if inputs == ("x",) else list(inputs)
+        _, ir = bench.run(pass_call("extract", inputs=given, outputs=list(outputs)), ir=chain)
+        _, folder = compiled(ir, "node:n6" if number == 2 else "", f"part{number}")
+        Path(folder).rename(whole / f"part{number}")
+        parts.append({"backend": "faulty", "variant": "fp32", "folder": f"part{number}", "inputs": list(inputs)})
+    how = {"target": "x86-64", "backend": "faulty", "variant": "fp32", "parts": parts}
+    (whole / "run.json").write_text(json.dumps(how))
+    (whole / "contract.json").write_text((chain / "contract.json").read_text())
+    model = str(chain / "model.onnx")
+    for a, b, on_a in ((model, str(whole), None), (str(whole), model, True)):
+        session.executor.forget(list(session.executor.outcomes))
+        found = bisect(session, a, b)
+        assert found.found is not None
+        assert (found.found["in_part"], found.found["verdict"]) == ("part2", "node")
+        assert [each["node"] for each in found.found["nodes"]] == ["n6"]
+        assert found.found.get("reference_departs") == on_a
+        assert "the first part that departs is part2" in list(lines(found))
 
 
 def test_a_conversion_names_the_node_of_an_artifact_that_departs(
