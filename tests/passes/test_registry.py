@@ -6,7 +6,7 @@ import pytest
 
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.passes import PassInfo
-from dlpipe.errors import UserError
+from dlpipe.errors import Unsupported, UserError
 from dlpipe.passes import registry
 from dlpipe.passes.registry import STANDARD, pass_call, pass_info, passes
 
@@ -52,3 +52,16 @@ def test_entry_points_add_passes(monkeypatch):
     finally:
         monkeypatch.undo()
         registry._all.cache_clear()
+
+
+@pytest.mark.parametrize("name", [name for name in passes() if set(pass_info(name).needs) - {"teacher"}])
+def test_without_its_data_a_pass_refuses(name, bench):
+    body = """(float[1,3,8,8] x) => (float[1,5] y) {
+        a = Conv(x, w, b)  r = Relu(a)  d = Conv(r, v, c)  m = GlobalAveragePool(d)  f = Flatten(m)  y = Gemm(f, u, e)
+    }"""
+    weights = {"w": [4, 3, 3, 3], "b": [4], "v": [8, 4, 3, 3], "c": [8], "u": [8, 5], "e": [5]}
+    ir = bench.make_ir(bench.build(f'<ir_version: 8, opset_import: ["" : 18]> g {body}', weights=weights))
+    before = (ir / "model.onnx").read_bytes()
+    with pytest.raises(Unsupported):
+        bench.run(pass_call(name), ir=ir)
+    assert (ir / "model.onnx").read_bytes() == before

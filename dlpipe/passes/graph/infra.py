@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
-from dlpipe_worker import Request
+from dlpipe_worker import Refused, Request
 
 from . import files, inference
 from .structure import structure
@@ -37,7 +37,7 @@ class Work:
         """With the parameters that are the pass's own."""
         return cls(
             params={key: value for key, value in request.params.items() if key not in ("pass", "others_in_float")},
-            inputs={name: Path(folder) for name, folder in request.inputs.items()},
+            inputs=_Given({name: Path(folder) for name, folder in request.inputs.items()}),
             note=request.note,
             progress=request.progress,
             hand_on=lambda source, _: request.hand_on("ir", source.name),
@@ -47,6 +47,17 @@ class Work:
         """The I/O contract of the model (see `dlpipe.ir.contract`)."""
         found: dict[str, Any] = json.loads((self.inputs["ir"] / files.CONTRACT).read_bytes())
         return found
+
+
+class _Given(dict[str, Path]):
+    """What a pass asks for and was not given is refused, whichever pass it is."""
+
+    def __missing__(self, name: str) -> Path:
+        raise Refused(
+            f"this pass needs the input {name!r}, and there is none",
+            kind="unsupported",
+            hint="name data of yours with --data",
+        )
 
 
 @dataclass(slots=True)
