@@ -31,6 +31,7 @@ def told(model: Path, contract: Mapping[str, Any], labels: Sequence[str]) -> dic
     An output of as many numbers a sample as there are labels is scores; with no labels, one of which a softmax is the
     end. Others are left out: what they mean is not known.
     """
+    contract = {"preprocessing": [], "labels": [], "metadata": {}, **contract}  # which a contract may leave out
     graph = onnx.load(str(model), load_external_data=False).graph
     producers = {name: node for node in graph.node for name in node.output}
     for names in (*filter(None, (labels, contract["labels"])), ()):
@@ -41,8 +42,8 @@ def told(model: Path, contract: Mapping[str, Any], labels: Sequence[str]) -> dic
                 found[port["name"]] = kind
         if found:
             metadata = {**contract["metadata"], "scores": found}
-            return {**contract, "labels": list(names), "metadata": metadata}
-    return dict(contract)
+            return {**contract, "labels": list(names or contract["labels"]), "metadata": metadata}
+    return contract
 
 
 def _classes(port: Mapping[str, Any]) -> int | None:

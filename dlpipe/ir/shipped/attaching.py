@@ -120,8 +120,9 @@ def _reading(folder: Path, contract: Mapping[str, Any]) -> list[str]:
     if not scores:
         return [_UNKNOWN_READING]
     _ship(folder, "postprocess.py")
-    names = f", of {len(contract['labels'])} classes with names" if contract["labels"] else ""
-    said = [f"- {name}: {_SCORES[kind]}{names}" for name, kind in scores.items()]
+    said = [f"- {name}: {_SCORES[kind]}" for name, kind in scores.items()]
+    if contract["labels"]:
+        said.append(f"- contract.json has names of {len(contract['labels'])} classes")
     how = "`postprocess.py` makes the best classes of them"
     if (folder / "run.py").is_file():
         how += ": `python run.py inputs.npz outputs.npz`, then `python postprocess.py outputs.npz`"

@@ -51,7 +51,8 @@ class Answer:
 
     def _ranked(self, values: NDArray[np.float64], most: int) -> list[tuple[str, float]]:
         order = np.argsort(-values, kind="stable")[:most]
-        return [(self.labels[place] if self.labels else str(place), float(values[place])) for place in order]
+        named = len(self.labels) == len(values)  # else they are of another output
+        return [(self.labels[place] if named else str(place), float(values[place])) for place in order]
 
     def named(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """What run.py has written, arr_0, arr_1 ..., under the outputs' names."""

@@ -33,7 +33,8 @@ def attached(bench: Bench, text: str, labels: list[str], own: list[str] | None =
     ir = shutil.copytree(imported, bench.folder())
     contract = json.loads((ir / "contract.json").read_text())
     (ir / "contract.json").unlink()
-    (ir / "contract.json").write_text(json.dumps({**contract, "labels": own or []}))
+    written = {"inputs": contract["inputs"], "outputs": contract["outputs"], **({"labels": own} if own else {})}
+    (ir / "contract.json").write_text(json.dumps(written))
     return bench.run(attach_call(labels), artifact=compiled, ir=ir)[1]
 
 
@@ -67,15 +68,16 @@ def test_what_the_numbers_are_is_read_from_the_graph(bench: Bench, text: str, la
 def test_the_model_s_own_names_are_known_too(bench: Bench, given: list[str], kept: list[str]) -> None:
     folder = attached(bench, SOFTMAX, given, own=NAMES)
     assert json.loads((folder / "contract.json").read_text())["labels"] == kept
-    assert "3 classes with names" in (folder / "README.md").read_text()
+    assert "names of 3 classes" in (folder / "README.md").read_text()
 
 
 def test_the_best_classes_are_printed(bench: Bench, tmp_path: Path) -> None:
-    for text, labels, shown in (
+    for text, own, shown in (
         (RAW, NAMES, [["0.6652", "newt"], ["0.2447", "cat"], ["0.0900", "dog"]]),
-        (SOFTMAX, [], [["3.0000", "2"], ["2.0000", "0"], ["1.0000", "1"]]),
+        (SOFTMAX, ["of", "boxes"], [["3.0000", "2"], ["2.0000", "0"], ["1.0000", "1"]]),
     ):
-        folder = attached(bench, text, labels)
+        folder = attached(bench, text, [], own=own)
+        assert json.loads((folder / "contract.json").read_text())["labels"] == own
         np.savez(tmp_path / "outputs.npz", np.array([[2, 1, 3]], np.float32))
         command = [sys.executable, folder / "postprocess.py", tmp_path / "outputs.npz"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
