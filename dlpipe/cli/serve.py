@@ -39,7 +39,7 @@ def serve(
     import importlib.util
     import os
 
-    from dlpipe.errors import ToolMissing
+    from dlpipe.errors import ToolMissing, UserError
     from dlpipe.pipeline.limits import UserLimits
 
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
@@ -48,7 +48,10 @@ def serve(
     from dlpipe.service.places import Places
     from dlpipe.service.server import serve as run
 
-    largest = UserLimits.parse(max_size=max_upload).max_size
+    try:
+        largest = UserLimits.parse(max_size=max_upload).max_size
+    except UserError:
+        raise UserError(f"--max-upload {max_upload!r} is not a size", hint="e.g. 500MB, 4GB") from None
     assert largest is not None
     log_to_stderr()
     run(

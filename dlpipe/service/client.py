@@ -70,7 +70,7 @@ class Client:
         options: the further fields of `asked.Asked`. Sent twice with one key, it is one job."""
         asked = {name: value for name, value in options.items() if value not in (None, (), [], False)}
         asked["targets"] = [target] if isinstance(target, str) else list(target)
-        asked |= self._model(str(model))
+        asked = {**self._model(str(model)), **asked}
         for name, path in {"labels": labels, "reference": reference}.items():
             if path is not None:
                 asked[name] = self._send({Path(path).name: Path(path)}, Path(path).name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_a_broken_connection_is_gone_on_from(idle: Service) -> None:
     assert idle.ask("HEAD", f"/uploads/{digest}").headers["upload-complete"] == "?1"
 
 
-def test_the_client_goes_on_by_itself(idle: Service, tmp_path) -> None:
+def test_the_client_goes_on_by_itself(idle: Service, tmp_path: Path) -> None:
     whole, digest = content()
     part = {"Content-Range": f"bytes 0-49999/{len(whole)}"}
     assert idle.ask("PUT", f"/uploads/{digest}", whole[:50_000], headers=part).status == 202
@@ -73,6 +74,33 @@ def test_the_client_goes_on_by_itself(idle: Service, tmp_path) -> None:
     job = client.submit(tmp_path / "model.onnx", target="x86-64")
     assert job["state"] == "queued"
     assert idle.ask("HEAD", f"/uploads/{digest}").headers["upload-complete"] == "?1"
+
+
+def test_all_that_belongs_to_a_model_and_its_data_is_sent(idle: Service, tmp_path: Path) -> None:
+    """A folder that is a model, files that belong together, and a data set in folders by class."""
+    sent = {}
+
+    def write(name: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made, sent[name] = content(100)
+        path.write_bytes(made)
+        return path
+
+    folder = write("saved/saved_model.pb").parent
+    write("saved/variables/variables.index")
+    write("caffe/net.prototxt")
+    weights = write("caffe/net.caffemodel")
+    labels = write("labels.txt")
+    data = write("clips/yes/1.wav").parents[1]
+    write("clips/no/1.wav")
+    client = Client(f"http://127.0.0.1:{idle.port}", ADMINISTRATOR)
+    whole = client.submit(folder, target="x86-64", data=data, labels=labels, max_accuracy_drop="0.5%")
+    assert (whole["title"], whole["label"]) == ("saved_model.pb", "saved")
+    assert client.submit(folder / "saved_model.pb", target=["x86-64"], label="mine")["label"] == "mine"
+    assert client.submit(f"caffe:{weights}", target="x86-64", label="mine")["title"] == "net.caffemodel"
+    for name, digest in sent.items():
+        assert idle.ask("HEAD", f"/uploads/{digest}").headers["upload-complete"] == "?1", name
 
 
 def test_a_part_that_does_not_fit_is_told_where_to_go_on(idle: Service) -> None:
