@@ -15,6 +15,7 @@ from dlpipe.errors import UserError
 LANGUAGES = ("en", "zh")
 
 
+_DEEPEST = 4
 _SPOKEN = ("why", "what")  # gaps that hold a text of dlpipe's; any other holds a figure or a name
 
 
@@ -68,20 +69,20 @@ class Language:
         said = self.texts.get(text, text)
         return said.format(**values) if values else said
 
-    def said(self, text: str) -> str:
+    def said(self, text: str, depth: int = _DEEPEST) -> str:
         """The same for a sentence that was put together before, as a report holds it: verdicts and reasons. Of several
-        that a semicolon joins each by itself."""
+        that a semicolon joins each by itself. depth: of sentences in sentences, which a hostile name may imitate."""
         parts = text.split("; ")
         if len(parts) > 1:
-            said = [self.said(each) for each in parts]
+            said = [self.said(each, depth) for each in parts]
             return "；".join(said) if said != parts else text
         if text in self.texts:
             return self.texts[text]
-        for each in self.sentences:
-            gaps = each.gaps(text)
+        for sentence in self.sentences if depth else ():
+            gaps = sentence.gaps(text)
             if gaps is not None:
-                return each.target.format(
-                    **{name: self.said(value) if name in _SPOKEN else value for name, value in gaps.items()}
+                return sentence.target.format(
+                    **{key: self.said(each, depth - 1) if key in _SPOKEN else each for key, each in gaps.items()}
                 )
         return text
 

@@ -78,6 +78,7 @@ def test_the_report_in_chinese_has_the_figures_of_the_english_one() -> None:
         ("failed · not made", "失败 · 未生成"),
         ("of of of of", "of of of of"),
         ("ran, but wrong: ", "ran, but wrong: "),
+        ("failed: " * 3000 + "x", "失败：" * 4 + "failed: " * 2996 + "x"),
         ("what a tool says: {stays}", "what a tool says: {stays}"),
     ],
 )

@@ -29,7 +29,8 @@ options.add_external_initializers_from_files_in_memory(
 wanted = ["CPUExecutionProvider"]
 if ports["backend"] == "onnxruntime-cuda":
     wanted.insert(0, "CUDAExecutionProvider")
-    onnxruntime.preload_dlls()
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
 session = onnxruntime.InferenceSession(files[ports["entry"]], options, providers=wanted)
 if session.get_providers()[0] != wanted[0]:
     sys.exit(f"not on the GPU: ONNX Runtime has {session.get_providers()} here")
