@@ -73,6 +73,8 @@ class Uploads:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UploadRefused(409, "this file is being uploaded already") from None
+            if not _is(file.fileno(), part):  # the other sender ended between our opening and our locking
+                raise UploadRefused(409, "this file's upload has just ended: ask for it again")
             size = os.fstat(file.fileno()).st_size
             if start == 0 and size:  # from the beginning again
                 file.truncate(0)
@@ -105,6 +107,14 @@ class Uploads:
     def _part(self, digest: str) -> Path:
         path = self.path(digest)
         return path.with_name(path.name + ".part")
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _hash(path: Path) -> str:

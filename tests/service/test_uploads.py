@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import hashlib
 import http.client
 import itertools
+import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from dlpipe.service.client import Client
+from dlpipe.service.uploads import UploadRefused, Uploads
 
 from .running import ADMINISTRATOR, Service, eventually
 
@@ -101,6 +106,33 @@ def test_all_that_belongs_to_a_model_and_its_data_is_sent(idle: Service, tmp_pat
     assert client.submit(f"caffe:{weights}", target="x86-64", label="mine")["title"] == "net.caffemodel"
     for name, digest in sent.items():
         assert idle.ask("HEAD", f"/uploads/{digest}").headers["upload-complete"] == "?1", name
+
+
+def test_two_senders_of_one_file_leave_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second opens the part, and gets its lock only when the first has finished."""
+    whole, digest = content()
+    uploads = Uploads(tmp_path)
+
+    async def chunks(data: bytes) -> AsyncIterator[bytes]:
+        yield data
+
+    def send(data: bytes) -> None:
+        asyncio.run(uploads.take(digest, 0, len(whole), chunks(data)))
+
+    lock = fcntl.flock
+
+    def late(descriptor: object, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        first = threading.Thread(target=send, args=(whole,))
+        first.start()
+        first.join()
+        lock(descriptor, operation)  # type: ignore[arg-type]  # the file that `take` hands on
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(UploadRefused) as refused:
+        send(whole[:10])
+    assert refused.value.status == 409
+    assert uploads.path(digest).read_bytes() == whole
 
 
 def test_a_part_that_does_not_fit_is_told_where_to_go_on(idle: Service) -> None:
