@@ -35,6 +35,7 @@ MISSING = """## What no row shows
   LiteRT is TensorFlow Lite 2.14.
 - **A GPU's own runs** (TensorRT, TensorRT for RTX, TVM and ONNX Runtime on CUDA) need one: neither machine has.
 """
+_OWN = ("intensity", "roofline")  # estimated by dlpipe, not by the tool
 _RANK = {"passed": 0, "failed": 1, "unverified": 2}
 
 
@@ -124,7 +125,7 @@ def _line(row: Mapping[str, Any], base: float | None, by: str) -> str:
         error = f"cos {fidelity['cosine']:.4f}"
     loss = "" if row["drop"] is None else f"{row['drop']:+.2f}"
     estimates = ", ".join(f"{key} {each['value']:g} {each['unit']}" for key, each in row["estimates"].items()
-                          if isinstance(each["value"], int | float))  # fmt: skip
+                          if key not in _OWN and isinstance(each["value"], int | float))  # fmt: skip
     why = _short(row["reason"] or "") + (f" Estimated by the tool: {estimates}" if estimates else "")
     cells = (row["target"], f"{row['backend']} {row['variant']}", row["verdict"], row["ran_on"], error, loss,
              "" if size is None else _size(size), ratio, start, by, why)  # fmt: skip
