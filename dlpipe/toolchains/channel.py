@@ -79,7 +79,9 @@ class Channel:
 def _event(line: bytes) -> dict[str, Any]:
     """Parse one line: an object with an `event`, the fields that the host reads of the types it relies on."""
     try:
-        event = json.loads(line, parse_constant=_not_json)
+        event = json.loads(line.decode(), parse_constant=_not_json)
+        if b"\\u" in line:  # perhaps half a surrogate pair, which no file and no answer can hold
+            event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"it sent something that is not JSON: {line[:80]!r}") from error
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):

@@ -49,6 +49,14 @@ def test_an_exception_is_a_failed_stage_with_the_trace_in_the_log(bench, tmp_pat
     assert "Traceback" in log.read_text(encoding="utf-8")
 
 
+def test_what_a_worker_says_can_be_written_and_sent_on(bench):
+    """A name of a model in JSON may hold half a surrogate pair. The service's list of jobs failed over one for good."""
+    with pytest.raises(BadModel) as caught:
+        bench.run(r"raise Refused('no \ud800 here \u00e9\U0001f600', node='a\udfffb')")
+    assert caught.value.message == "no ? here \u00e9\U0001f600"
+    assert caught.value.where["node"] == "a?b"
+
+
 def test_refusals_are_the_models_fault(bench):
     with pytest.raises(BadModel, match="truncated") as bad:
         bench.run("raise Refused('truncated', hint='download it again')")
