@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from dlpipe.contracts.call import Call
-from dlpipe.data import prepare_call, read_call
-from dlpipe.errors import UserError
+from dlpipe.data import picture_call, prepare_call, read_call
+from dlpipe.errors import Unsupported, UserError
+from dlpipe.ir.picture import parse_steps
 
 MAKING = Path(__file__).parent / "making" / "worker.py"
 
@@ -105,6 +106,16 @@ def test_pictures_of_other_sizes_stay_files(make: Any, read: Read) -> None:
     assert found.arrays == {}
     assert "2 sizes (a/1.png 6 x 4, a/22.png 7 x 4)" in found.notes[0]
     assert len(list((found.out / "items").iterdir())) == 2
+
+
+def test_greys_of_16_bits_are_not_made_white(make: Any, read: Read, bench: Any, tmp_path: Path) -> None:
+    """They stay files, for a model that decodes them itself; pixels that are not the training's are made of none."""
+    found = read(make("pictures", pictures=[picture("a/1.png", "L"), picture("a/2.png", "I;16")]))
+    assert found.arrays == {}
+    assert "a/2.png has greys of more than 8 bits" in found.notes[0]
+    (tmp_path / "contract.json").write_text('{"inputs": [{"name": "in", "dtype": "float32", "shape": [1, 1, 4, 6]}]}')
+    with pytest.raises(Unsupported, match=r"a/2\.png has greys of more than 8 bits"):
+        bench.run(picture_call("in", parse_steps("grey"), always=True), ir=tmp_path, data=found.out)
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a" + bytes(50), b"\x89PNG\r\n\x1a\n" + bytes(60)])

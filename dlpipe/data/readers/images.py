@@ -1,8 +1,8 @@
 """Pictures: a folder with one sub-folder per class, a flat folder, one beside boxes in COCO's JSON or
 a folder of masks, or one file. Worker side, in the toolchain `data`.
 
-They are decoded where all have one size, for models that take pixels. The files are handed on beside that, for models
-whose own preprocessing decodes and resizes.
+They are decoded where all have one size and 8 bits, for models that take pixels. The files are handed on beside that,
+for models whose own preprocessing decodes and resizes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def read(path: Path) -> Dataset:
     )
     x = pixels.array(found.count, lambda index: found.files[index], lambda index: found.items[index])
     if isinstance(x, str):
-        return replace(found, notes=[f"{x}: they are not decoded, for no array holds them all"])
+        return replace(found, notes=[f"{x}: none is decoded"])
     return replace(found, arrays={"x": x})
 
 

@@ -20,13 +20,15 @@ from .stream import Array
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF")
 _MOST_PIXELS = 100_000_000
-_GREY = ("1", "L", "LA", "I;16")
+_GREY = ("1", "L", "LA")
+_DEEP = "has greys of more than 8 bits"  # Pillow makes white of most of them, other loaders divide by 256
 
 
 @dataclass(frozen=True)
 class Header:
     size: tuple[int, int]  # width, height
     grey: bool
+    deep: bool  # more than 8 bits a pixel
 
 
 def is_picture(data: bytes) -> bool:
@@ -36,13 +38,16 @@ def is_picture(data: bytes) -> bool:
 def header(source: bytes | Path, name: str) -> Header:
     """Without decoding. Raises Refused for what is no picture, or one of too many pixels."""
     with _opened(source, name) as picture:
-        return Header(picture.size, picture.mode in _GREY)
+        return Header(picture.size, picture.mode in _GREY, _is_deep(picture))
 
 
 def decode(source: bytes | Path, name: str, *, grey: bool) -> NDArray[np.uint8]:
     """[height, width, 1 or 3] of 0 to 255. Transparency is dropped, and the orientation of the camera is not applied,
     as in the loaders of the training frameworks."""
     with _opened(source, name) as picture:
+        if _is_deep(picture):
+            hint = "save it with 8 bits, as the model's training made them of it"
+            raise Refused(f"the picture {name} {_DEEP}", kind="unsupported", hint=hint)
         try:
             pixels = np.asarray(picture.convert("L" if grey else "RGB"), dtype=np.uint8)
         except (OSError, ValueError, SyntaxError, MemoryError, EOFError) as error:
@@ -63,9 +68,11 @@ def indices(source: bytes | Path, name: str) -> NDArray[Any]:
 
 
 def array(count: int, source: Callable[[int], bytes | Path], title: Callable[[int], str]) -> Array | str:
-    """All pictures as uint8 [N, height, width, channels]: one channel when all are grey. Where their sizes differ, a
-    text that says so."""
+    """All pictures as uint8 [N, height, width, channels]: one channel when all are grey. Where their sizes differ, or
+    one has more than 8 bits, a text that says so."""
     headers = [header(source(index), title(index)) for index in range(count)]
+    if deep := [index for index, each in enumerate(headers) if each.deep]:
+        return f"the picture {title(deep[0])} {_DEEP}"
     sizes: dict[tuple[int, int], int] = {}
     for index, each in enumerate(headers):
         sizes.setdefault(each.size, index)
@@ -74,6 +81,10 @@ def array(count: int, source: Callable[[int], bytes | Path], title: Callable[[in
         return f"the pictures have {len(sizes)} sizes ({shown})"
     grey = all(each.grey for each in headers)
     return from_rows(count, lambda index: decode(source(index), title(index), grey=grey), title)
+
+
+def _is_deep(picture: Any) -> bool:
+    return str(picture.mode).startswith(("I", "F"))
 
 
 def _opened(source: bytes | Path, name: str) -> Any:

@@ -35,7 +35,7 @@ _UNSAID = {  # what steps are that a contract does not name
     "std": (),
 }
 _LUMA = np.array([299, 587, 114]) / 1000  # ITU-R 601-2, for pictures of reals; Pillow has its own for bytes
-_GREY_MODES = ("1", "L", "LA", "I;16")
+_GREY_MODES = ("1", "L", "LA")
 _LAST = {"NHWC": True, "HWC": True, "NCHW": False, "CHW": False}
 
 
@@ -134,12 +134,14 @@ class Picture:
 
 def decoded(path: Path) -> NDArray[np.uint8]:
     """[height, width, 1 or 3] of a picture's file, or of an array's (.npy). Transparency is dropped, and the
-    orientation of the camera is not applied, as in the training frameworks."""
+    orientation of the camera is not applied, as in the training frameworks. Raises Unfit."""
     from PIL import Image
 
     if path.suffix == ".npy":
         return np.asarray(np.load(path))
     with Image.open(path) as picture:
+        if picture.mode.startswith(("I", "F")):  # Pillow makes white of most of them, other loaders divide by 256
+            raise Unfit("it has greys of more than 8 bits: save it with 8, as the model's training made them of it")
         pixels = np.asarray(picture.convert("L" if picture.mode in _GREY_MODES else "RGB"), dtype=np.uint8)
     return pixels.reshape(*pixels.shape[:2], -1)
 

@@ -47,8 +47,9 @@ def table(request: Request) -> object:
 
 
 def _encoded(mode: str, size: list[int], seed: int, kind: str) -> bytes:
-    bands = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
-    random = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], *bands), dtype=np.uint8)
+    bands = {"L": (), "I;16": (), "RGB": (3,), "RGBA": (4,)}[mode]
+    dtype = np.uint16 if mode == "I;16" else np.uint8
+    random = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, (size[1], size[0], *bands), dtype=dtype)
     stream = io.BytesIO()
     Image.fromarray(random).save(stream, format=kind)
     return stream.getvalue()

@@ -155,6 +155,16 @@ def test_c_does_the_same(prepared: tuple[Path, list[Arrays]], tmp_path: Path) ->
         assert done.stdout == each["wanted"].tobytes()
 
 
+def test_greys_of_16_bits_are_not_made_white(bench: Bench, toolchains: Toolchains, tmp_path: Path) -> None:
+    folder = made(bench, tmp_path / "made", "grey", [1, 1, 4, 4], "float32")
+    python = toolchains.ensure("data").python
+    draw = "import numpy, PIL.Image; PIL.Image.fromarray(numpy.full((4, 4), 999, 'uint16')).save('deep.png')"
+    subprocess.run([python, "-c", draw], cwd=tmp_path, check=True, timeout=120)
+    command = [python, folder / "preprocess.py", "deep.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, "deep.png: it has greys of more than 8 bits" in done.stderr) == (1, True)
+
+
 def test_c_refuses_a_picture_that_cannot_be_made_to_fit(bench: Bench, tmp_path: Path) -> None:
     folder = made(bench, tmp_path / "made", "crop=5x6", [1, 3, 5, 6], "float32")
     (tmp_path / "main.c").write_text(IN_C)
