@@ -219,7 +219,7 @@ class Client:
             with self._opener.open(request, timeout=_SECONDS):
                 pass
         except urllib.error.HTTPError as error:
-            if error.code not in _AGAIN | {409}:
+            if error.code not in _AGAIN | {408, 409}:
                 raise _refused(error) from None
             time.sleep(0.5)
         except (urllib.error.URLError, HTTPException, ConnectionError, TimeoutError):

@@ -14,7 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from anyio import fail_after
+from anyio.to_thread import run_sync
+
 MAX_BYTES = 4 << 30
+SILENCE_SECONDS = 60.0  # after which a sender has gone, though nothing said so, such as a machine that fell asleep
 _BLOCK = 1 << 20
 
 
@@ -60,7 +64,7 @@ class Uploads:
         """Append what comes, from `start` on; once `total` bytes are there, their digest is checked.
 
         What has come before a connection breaks is kept. Raises UploadRefused: too large, not where the upload stands,
-        sent by two at once, or another content than promised, which is thrown away.
+        sent by two at once, nothing more comes, or another content than promised, which is thrown away.
         """
         if total > self._max:
             raise UploadRefused(413, f"an upload may have {self._max} bytes, and this one has {total}")
@@ -81,7 +85,7 @@ class Uploads:
                 size = 0
             if start != size:
                 raise UploadRefused(409, f"the upload stands at byte {size}, not {start}", size)
-            async for chunk in chunks:
+            async for chunk in _awake(chunks):
                 size += len(chunk)
                 if size > total:
                     file.truncate(0)
@@ -93,8 +97,6 @@ class Uploads:
             return await self._complete(digest, part, file.fileno())
 
     async def _complete(self, digest: str, part: Path, descriptor: int) -> Received:
-        from anyio.to_thread import run_sync
-
         if await run_sync(_hash, part) != digest:
             part.unlink()
             raise UploadRefused(422, "the content has another SHA-256 than its name says", 0)
@@ -107,6 +109,19 @@ class Uploads:
     def _part(self, digest: str) -> Path:
         path = self.path(digest)
         return path.with_name(path.name + ".part")
+
+
+async def _awake(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A sender that is silent must not hold the file's lock for ever: it could not even go on itself."""
+    while True:
+        try:
+            with fail_after(SILENCE_SECONDS):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise UploadRefused(408, f"nothing came for {SILENCE_SECONDS:g} s: what has come is kept") from None
+        yield chunk
 
 
 def _is(descriptor: int, path: Path) -> bool:

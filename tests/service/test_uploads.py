@@ -187,3 +187,20 @@ def test_another_teams_file_is_not_there(idle: Service) -> None:
     assert (refused.status, refused.json["missing"]) == (422, [digest])
     assert idle.ask("PUT", f"/uploads/{digest}", whole[:-1], token=theirs).status == 422, "all of it has to be sent"
     assert idle.ask("POST", "/jobs", asked, token=mine).status == 201
+
+
+def test_a_sender_that_fell_silent_does_not_keep_others_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, digest = content()
+    uploads = Uploads(tmp_path)
+    monkeypatch.setattr("dlpipe.service.uploads.SILENCE_SECONDS", 0.1)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield whole[:50_000]
+        await asyncio.sleep(60)
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield whole[50_000:]
+
+    with pytest.raises(UploadRefused, match="nothing came"):
+        asyncio.run(uploads.take(digest, 0, len(whole), half()))
+    assert asyncio.run(uploads.take(digest, 50_000, len(whole), rest())).complete
