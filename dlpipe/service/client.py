@@ -197,7 +197,9 @@ class Client:
                     if tries >= _TRIES:
                         raise ToolMissing(f"the service does not take {path}: it stays at byte {offset} of {size}")
                     stands = offset
-                    self._put(digest, file, offset, size)
+                    # All of it may be there unchecked, where the server was killed at that: without a rest to send, it
+                    # is sent again.
+                    self._put(digest, file, offset if offset < size else 0, size)
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from error
 
@@ -212,7 +214,7 @@ class Client:
         """A connection that breaks is no error: the next look says how far it came."""
         file.seek(offset)
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size - offset)}
-        if 0 < offset < size:
+        if offset:
             headers["Content-Range"] = f"bytes {offset}-{size - 1}/{size}"
         request = self._request("PUT", f"/uploads/{digest}", file, headers)
         try:

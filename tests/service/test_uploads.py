@@ -81,6 +81,18 @@ def test_the_client_goes_on_by_itself(idle: Service, tmp_path: Path) -> None:
     assert idle.ask("HEAD", f"/uploads/{digest}").headers["upload-complete"] == "?1"
 
 
+def test_a_server_that_was_killed_while_it_checked(idle: Service, tmp_path: Path) -> None:
+    """All bytes are there, under the name of a part."""
+    whole, digest = content()
+    part = {"Content-Range": f"bytes 0-99998/{len(whole)}"}
+    assert idle.ask("PUT", f"/uploads/{digest}", whole[:-1], headers=part).status == 202
+    (stored,) = idle.data.rglob(f"{digest}.part")
+    stored.write_bytes(whole)
+    (tmp_path / "model.onnx").write_bytes(whole)
+    client = Client(f"http://127.0.0.1:{idle.port}", ADMINISTRATOR)
+    assert client.submit(tmp_path / "model.onnx", target="x86-64")["state"] == "queued"
+
+
 def test_all_that_belongs_to_a_model_and_its_data_is_sent(idle: Service, tmp_path: Path) -> None:
     """A folder that is a model, files that belong together, and a data set in folders by class."""
     sent = {}
