@@ -216,3 +216,13 @@ def test_a_sender_that_fell_silent_does_not_keep_others_out(tmp_path: Path, monk
     with pytest.raises(UploadRefused, match="nothing came"):
         asyncio.run(uploads.take(digest, 0, len(whole), half()))
     assert asyncio.run(uploads.take(digest, 50_000, len(whole), rest())).complete
+
+
+def test_a_full_disk_is_no_bug(idle: Service) -> None:
+    whole, digest = content(900_000)
+    assert idle.ask("PUT", f"/uploads/{digest}", b"x", headers={"Content-Range": "bytes 0-0/900000"}).status == 202
+    (stored,) = idle.data.rglob(f"{digest}.part")
+    stored.unlink()
+    stored.symlink_to("/dev/full")
+    refused = idle.ask("PUT", f"/uploads/{digest}", whole)
+    assert (refused.status, refused.json["title"]) == (507, "Insufficient Storage")

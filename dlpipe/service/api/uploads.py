@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import Annotated
 
@@ -55,6 +56,10 @@ async def upload(
         received = await uploads.take(digest, start, total, request.stream())
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it; what has come is kept
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Problem(507, "the service's disk is full: what has come is kept") from error
     return _told(received, 201 if received.complete else 202)
 
 
