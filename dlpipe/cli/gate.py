@@ -90,6 +90,7 @@ def gate(
         notes.append(f"accepted as {place}")
     if junit is not None:
         with writing(junit, "the JUnit file"):
+            junit.parent.mkdir(parents=True, exist_ok=True)
             junit.write_text(render_gates(judged.gates, judged.broken), encoding="utf-8")
     if as_json:
         gates = [{**each.model_dump(mode="json"), "broken": each in judged.broken} for each in judged.gates]

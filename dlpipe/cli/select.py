@@ -54,6 +54,7 @@ def select(
         from dlpipe.report.scorecard_html import render_scorecard
 
         with writing(html, "the scorecard's file"):
+            html.parent.mkdir(parents=True, exist_ok=True)
             html.write_text(render_scorecard(reports, rankings, words), encoding="utf-8")
     if as_json:
         print_json([_data(each) for each in rankings])

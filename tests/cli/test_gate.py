@@ -40,7 +40,7 @@ def test_accepting_then_regressing(tmp_path: Path) -> None:
 
     page = tmp_path / "summary.md"
     worse = gate(
-        tmp_path, "bad.json", "--junit", "gates.xml", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page)
+        tmp_path, "bad.json", "--junit", "new/gates.xml", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page)
     )  # fmt: skip
     assert worse.returncode == 3
     assert "BROKEN  accuracy-regression" in worse.stdout
@@ -51,8 +51,8 @@ def test_accepting_then_regressing(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.startswith("### dlpipe: DS\\_CNN\\_S.pb: 1 of ")
     assert "| accuracy-regression | artifacts/arm64/onnxruntime-int8 | **failed** |" in text
-    xmlschema.validate(str(tmp_path / "gates.xml"), str(JUNIT))
-    assert 'failures="1"' in (tmp_path / "gates.xml").read_text(encoding="utf-8")
+    xmlschema.validate(str(tmp_path / "new" / "gates.xml"), str(JUNIT))
+    assert 'failures="1"' in (tmp_path / "new" / "gates.xml").read_text(encoding="utf-8")
 
     assert gate(tmp_path, "bad.json", "--accept").returncode == 0
     assert gate(tmp_path, "bad.json").returncode == 0

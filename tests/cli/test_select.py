@@ -36,10 +36,10 @@ def test_the_page_and_the_languages(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(
         report(made("tvm", 2.0, 100), made("ncnn", 1.0, 400)).to_json(), encoding="utf-8"
     )
-    done = select(tmp_path, "--html", "page.html", "--lang", "zh")
+    done = select(tmp_path, "--html", "new/page.html", "--lang", "zh")
     assert done.returncode == 0
     assert "时延" in done.stdout
-    assert '<html lang="zh">' in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '<html lang="zh">' in (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
 
 
 def test_what_is_wrong_with_weights_is_said(tmp_path: Path) -> None:
