@@ -63,10 +63,10 @@ def verify(folder: Path, key: EllipticCurvePublicKey) -> list[Problem]:
     no package does."""
     if not folder.is_dir():
         raise contents.no_folder(folder)
+    if not (folder / SIGNATURE).is_file():  # a folder cannot be read, and a named pipe would be waited for
+        return [Problem(SIGNATURE, "signature", "the package is not signed")]
     try:
         signed = _opened((folder / SIGNATURE).read_bytes(), key)
-    except FileNotFoundError:
-        return [Problem(SIGNATURE, "signature", "the package is not signed")]
     except _DAMAGES as error:
         return [_damaged(error)]
     return _all_differences(signed, contents.read(folder))

@@ -114,6 +114,10 @@ def test_without_a_signature_or_with_another_key(package: Path, user: User, tmp_
     assert "made with another key" in str(found.how)
     (package / "model.sig").unlink()
     assert problems(package) == {"model.sig": "signature"}
+    for make, clear in ((Path.mkdir, Path.rmdir), (os.mkfifo, Path.unlink)):
+        make(package / "model.sig")
+        assert problems(package) == {"model.sig": "signature"}
+        clear(package / "model.sig")
 
 
 def test_what_is_no_key_is_said(user: User, key: Path) -> None:
