@@ -139,7 +139,11 @@ def decoded(path: Path) -> NDArray[np.uint8]:
 
     if path.suffix == ".npy":
         return np.asarray(np.load(path))
-    with Image.open(path) as picture:
+    try:
+        opened = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise Unfit(str(error)) from None
+    with opened as picture:
         if picture.mode.startswith(("I", "F")):  # Pillow makes white of most of them, other loaders divide by 256
             raise Unfit("it has greys of more than 8 bits: save it with 8, as the model's training made them of it")
         pixels = np.asarray(picture.convert("L" if picture.mode in _GREY_MODES else "RGB"), dtype=np.uint8)
@@ -150,7 +154,7 @@ def read(array: NDArray[Any], axes: str | None) -> NDArray[Any]:
     """[height, width, channels] of an array [h, w], [h, w, c] or [c, h, w]. Raises Unfit."""
     if array.ndim == 2:
         array = array[..., None]
-    if array.ndim != 3:
+    if array.ndim != 3 or not array.size:
         raise Unfit(f"an array of the shape {list(array.shape)} is no picture")
     if axes is None:
         axes = "chw" if array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4) else "hwc"

@@ -155,14 +155,28 @@ def test_c_does_the_same(prepared: tuple[Path, list[Arrays]], tmp_path: Path) ->
         assert done.stdout == each["wanted"].tobytes()
 
 
-def test_greys_of_16_bits_are_not_made_white(bench: Bench, toolchains: Toolchains, tmp_path: Path) -> None:
+NO_PICTURES = """
+import numpy, PIL.Image
+PIL.Image.fromarray(numpy.full((4, 4), 999, "uint16")).save("deep.png")
+PIL.Image.new("1", (20_000, 20_000)).save("bomb.png")
+numpy.save("none.npy", numpy.zeros((0, 4, 1), numpy.uint8))
+"""
+
+
+def test_what_is_no_picture_is_said_in_a_line(bench: Bench, toolchains: Toolchains, tmp_path: Path) -> None:
+    """Pillow would make greys of 16 bits white."""
     folder = made(bench, tmp_path / "made", "grey", [1, 1, 4, 4], "float32")
     python = toolchains.ensure("data").python
-    draw = "import numpy, PIL.Image; PIL.Image.fromarray(numpy.full((4, 4), 999, 'uint16')).save('deep.png')"
-    subprocess.run([python, "-c", draw], cwd=tmp_path, check=True, timeout=120)
-    command = [python, folder / "preprocess.py", "deep.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, "deep.png: it has greys of more than 8 bits" in done.stderr) == (1, True)
+    subprocess.run([python, "-c", NO_PICTURES], cwd=tmp_path, check=True, timeout=120)
+    for name, why in (
+        ("deep.png", "greys of more than 8 bits"),
+        ("bomb.png", "decompression bomb"),
+        ("none.npy", "no"),
+    ):
+        command = [python, folder / "preprocess.py", name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, line.startswith(f"{name}: "), why in line) == (1, True, True), line
 
 
 def test_c_refuses_a_picture_that_cannot_be_made_to_fit(bench: Bench, tmp_path: Path) -> None:
