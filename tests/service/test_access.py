@@ -149,3 +149,8 @@ def test_what_no_team_and_no_token_can_be(idle: Service, path: str, body: dict[s
     answer = idle.ask("POST", path, body)
     assert answer.status == 422
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_no_answer_leads_to_another_host(idle: Service) -> None:
+    answer = idle.ask("GET", "/whoami/", headers={"Host": "evil.example"})
+    assert (answer.status, "location" in answer.headers) == (404, False)

@@ -21,6 +21,7 @@ def make_app(state: State) -> FastAPI:
         redoc_url=None,
         openapi_url=f"{PREFIX}/openapi.json",
         responses=problems.RESPONSES,
+        redirect_slashes=False,  # a redirect would lead to whatever host the request names
     )
     app.state.service = state
     api = APIRouter(prefix=PREFIX)
