@@ -18,6 +18,8 @@ MAX_FILES = 20_000
 _NAME_BYTES = 255
 _DAY = 24 * 3600
 
+WITHOUT_NUL = r"^[^\x00]*$"  # PostgreSQL's texts hold none
+
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -94,7 +96,7 @@ class Asked(_Strict):
     gate_confidence: Text | None = None
     require_verified: bool = False
     tune: Text | None = None
-    label: Annotated[str, StringConstraints(max_length=200)] = ""
+    label: Annotated[str, StringConstraints(max_length=200, pattern=WITHOUT_NUL)] = ""
     priority: int = Field(default=0, ge=-100, le=100)
     time_limit: float = Field(default=3600, gt=0, le=_DAY, allow_inf_nan=False)
 

@@ -63,6 +63,8 @@ def test_the_service_on_postgresql(tmp_path: Path, postgresql: Server) -> None:
         assert sorted(status for status, _ in answers) == [200] * 7 + [201]
         (job,) = {name for _, name in answers}
         assert [each["id"] for each in service.ask("GET", "/jobs?q=M.ONNX&state=queued").json["jobs"]] == [job]
+        assert service.ask("POST", "/jobs", {**asked, "label": "a\0b"}).status == 422, "it holds no such text"
+        assert service.ask("GET", "/jobs?q=%00").status == 422
         assert service.ask("POST", f"/jobs/{job}/cancel").json["state"] == "cancelled"
         assert [each["state"] for each in service.events(job)] == ["queued", "cancelled"]
         assert service.ask("POST", f"/jobs/{job}/retry").json["state"] == "queued"

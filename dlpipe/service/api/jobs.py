@@ -14,7 +14,7 @@ from dlpipe.service.api.access import Reader, Submitter
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
 from dlpipe.service.api.views import JobPage, JobView, job_view
-from dlpipe.service.asked import Asked
+from dlpipe.service.asked import WITHOUT_NUL, Asked
 from dlpipe.service.jobs import new_job
 from dlpipe.service.queue import FINAL
 from dlpipe.service.queue import State as JobState
@@ -23,6 +23,7 @@ from dlpipe.service.tables import Job
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=r"^job-[0-9a-f]{16}$")]
 MAX_WAITING = 10_000  # of one team's
+_WORDS = "in model, label, targets, backends"
 
 
 @router.post("", status_code=201)
@@ -64,7 +65,7 @@ def jobs(
     caller: Reader,
     service: Service,
     state: JobState | None = None,
-    q: Annotated[str | None, Query(max_length=200, description="in model, label, targets, backends")] = None,
+    q: Annotated[str | None, Query(max_length=200, pattern=WITHOUT_NUL, description=_WORDS)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     after: Annotated[int | None, Query(ge=0, le=1 << 31)] = None,
 ) -> JobPage:
