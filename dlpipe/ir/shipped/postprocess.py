@@ -71,4 +71,7 @@ def show(answer: Answer, outputs: str | Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python postprocess.py outputs.npz")
-    show(Answer.of_artifact(Path(__file__).parent), sys.argv[1])
+    try:
+        show(Answer.of_artifact(Path(__file__).parent), sys.argv[1])
+    except (OSError, KeyError, ValueError) as error:
+        sys.exit(f"{sys.argv[1]}: {error}")

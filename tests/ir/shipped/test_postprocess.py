@@ -85,6 +85,16 @@ def test_the_best_classes_are_printed(bench: Bench, tmp_path: Path) -> None:
         assert [line.split() for line in said.splitlines()] == [["y"], *shown]
 
 
+def test_what_are_no_answers_is_said_in_a_line(bench: Bench, tmp_path: Path) -> None:
+    folder = attached(bench, SOFTMAX, NAMES)
+    np.savez(tmp_path / "inputs.npz", x=np.zeros((1, 3), np.float32))
+    for name in ("inputs.npz", "missing.npz"):
+        command = [sys.executable, folder / "postprocess.py", name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, line.startswith(f"{name}: ")) == (1, True)
+
+
 def test_the_same_files_come_out_every_time(bench: Bench) -> None:
     first, second = (attached(bench, SOFTMAX, NAMES) for _ in range(2))
     files = sorted(path.name for path in first.iterdir())
