@@ -31,26 +31,31 @@ def doctor(context: typer.Context, as_json: opt.AsJson = False) -> int:
     cache = default_cache_dir()
     place = next(path for path in (cache, *cache.parents) if path.exists())
     tools = diagnose(Toolchains())
-    found = {
-        "dlpipe": __version__,
-        "python": platform.python_version(),
-        "cache": str(cache),
-        "free_bytes": shutil.disk_usage(place).free,
-        "jail": describe(),
-        "missing": missing_programs(MACHINE_NEEDS),
-        "toolchains": [asdict(each) for each in tools],
-    }
+    free, jail, missing = shutil.disk_usage(place).free, describe(), missing_programs(MACHINE_NEEDS)
+    broken = False
     if as_json:
-        print_json(found)
+        looked_at = list(tools)
+        broken = any(each.state == "broken" for each in looked_at)
+        print_json(
+            {
+                "dlpipe": __version__,
+                "python": platform.python_version(),
+                "cache": str(cache),
+                "free_bytes": free,
+                "jail": jail,
+                "missing": missing,
+                "toolchains": [asdict(each) for each in looked_at],
+            }
+        )
     else:
-        typer.echo(f"dlpipe {__version__}, Python {found['python']}")
-        typer.echo(f"cache {cache}, {human_size(shutil.disk_usage(place).free)} free")
-        jail = describe()
+        typer.echo(f"dlpipe {__version__}, Python {platform.python_version()}")
+        typer.echo(f"cache {cache}, {human_size(free)} free")
         typer.echo(
             f"jail: {jail['kind']}, {'isolated' if jail['isolated'] else 'NOT ISOLATED: ' + str(jail['remedy'])}"
         )
-        for line in missing_programs(MACHINE_NEEDS):
+        for line in missing:
             typer.echo(line)
         for each in tools:
             typer.echo(f"toolchain {each.name}: {each.state}{''.join(f'; {p}' for p in each.problems)}")
-    return 4 if any(each.state == "broken" for each in tools) else 0
+            broken = broken or each.state == "broken"
+    return 4 if broken else 0

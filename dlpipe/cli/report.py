@@ -61,7 +61,7 @@ def report(
         render_terminal(found, color=not no_color, t=words)
         return
     if format_ in TRACKERS:
-        _track(found, format_, out or Path("dlpipe-log") / found.run, offline=offline)
+        _track(found, format_, out or Path("dlpipe-log") / format_ / found.run, offline=offline)
         return
     if format_ not in RENDERERS:
         raise UserError(f"there is no format {format_!r}", hint=", ".join(("text", *RENDERERS, *TRACKERS)))

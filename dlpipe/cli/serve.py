@@ -29,7 +29,7 @@ def serve(
 
     \b
     Examples:
-      DLPIPE_TOKEN=$(openssl rand -hex 32) dlpipe serve
+      export DLPIPE_TOKEN=$(openssl rand -hex 32); dlpipe serve
       dlpipe serve --host 0.0.0.0 --port 7070 --workers 4
     \b
     Its data lie in DLPIPE_DATA_DIR; DLPIPE_DATABASE names a PostgreSQL database

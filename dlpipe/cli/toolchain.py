@@ -112,14 +112,15 @@ def doctor(names: Names = None, as_json: opt.AsJson = False) -> int:
     from dlpipe.toolchains.doctor import diagnose
     from dlpipe.toolchains.manager import Toolchains
 
-    found = diagnose(Toolchains(), names or ())
-    if as_json:
-        print_json([asdict(each) for each in found])
-    else:
-        for each in found:
+    found = []
+    for each in diagnose(Toolchains(), names or ()):
+        found.append(each)
+        if not as_json:
             typer.echo(f"{each.state:<7} {each.name}")
             for problem in each.problems:
                 typer.echo(f"        {problem}")
+    if as_json:
+        print_json([asdict(each) for each in found])
     return 4 if any(each.state == "broken" for each in found) else 0
 
 

@@ -46,7 +46,7 @@ def read_call(spec: str, *, limit: int | None = None, seed: int = 0) -> tuple[Ma
     if not path.exists():
         if re.fullmatch(r"[\w.]+:[A-Za-z_]\w*", spec):
             raise Unsupported("data from a Python function is not supported yet", hint=f"supported: {_KINDS}")
-        raise UserError(f"there is no {path}", hint=f"--data takes {_KINDS}")
+        raise UserError(f"there is no {path}", hint=f"check the name; what can be read: {_KINDS}")
     path = path.resolve() if path.name in ("", "..") else path
     if path.is_dir() and not any(path.iterdir()):
         raise UserError(f"the folder {path} is empty", hint=f"--data takes {_KINDS}")

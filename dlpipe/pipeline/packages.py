@@ -29,8 +29,8 @@ def sign(folder: Path, key: Path) -> dict[str, Any]:
     """Write provenance, bill of materials and model card into a package, and then the signature over all of it.
 
     Raises UserError where the key is none, nothing is known of the package, its files are not those that dlpipe made
-    (their provenance would be a lie), or it lies in a signed one, whose signature would break. A package whose signing
-    was cut short has no signature.
+    (their provenance would be a lie), or it lies in a signed one, whose signature would break; an earlier signature
+    stays as it is then. A package whose signing was cut short has no signature.
     """
     private = keys.private_key(key)
     folder = folder.resolve()
@@ -41,6 +41,7 @@ def sign(folder: Path, key: Path) -> dict[str, Any]:
         found = contents.read(folder).without(DOCUMENTS)
         package = describe(folder, found.files)
         documents = _documents(package, found.files)
+        (folder / SIGNATURE).unlink(missing_ok=True)  # it speaks of other documents from here on
         digests = {name: _put(folder, name, text) for name, text in documents.items()}
         files = {**found.files, **digests}
         whole = contents.Contents({name: files[name] for name in sorted(files, key=PurePosixPath)}, found.links)
@@ -145,8 +146,7 @@ def _part(folder: Path, name: str) -> Path:
 
 
 def _clear(folder: Path) -> None:
-    """An earlier signature, which speaks of other documents from now on, and what a killed signing left."""
-    (folder / SIGNATURE).unlink(missing_ok=True)
+    """What a killed signing left."""
     for name in DOCUMENTS:
         _part(folder, name).unlink(missing_ok=True)
 

@@ -34,11 +34,11 @@ class Caller:
     expires: float | None
 
 
-def first_administrator(session: Session, secret: str | None, now: float) -> None:
-    """On the first start, `secret` becomes the first administrator's token; later it is not looked at.
-    Raises UserError."""
+def first_administrator(session: Session, secret: str | None, now: float) -> bool:
+    """On the first start, `secret` becomes the first administrator's token; later it changes nothing. Returns whether
+    it opens anything from now on, True where there is none. Raises UserError."""
     if session.scalars(select(Token.id).limit(1)).first() is not None:
-        return
+        return not secret or caller(session, secret, now) is not None
     if not secret:
         raise UserError(
             "this service has no token yet, so nobody could use it",
@@ -50,6 +50,7 @@ def first_administrator(session: Session, secret: str | None, now: float) -> Non
     session.add(team)
     session.flush()
     session.add(_token(team, "first administrator", SCOPES, secret, now, None))
+    return True
 
 
 def make_team(session: Session, name: str, now: float) -> Team:

@@ -127,7 +127,9 @@ class Asked(_Strict):
         if self.zoo is not None:
             return f"zoo:{self.zoo}"
         assert self.model is not None
-        return self.model.entry if self.model.entry != "." else min(self.model.files).partition("/")[0]
+        if self.model.entry != ".":
+            return self.model.entry
+        return self.label or min(self.model.files).partition("/")[0]  # the client labels a folder with its name
 
     def words(self) -> str:
         """What a search looks through."""

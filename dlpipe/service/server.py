@@ -50,7 +50,7 @@ def serve(
     database = open_database(places.database)
     database.migrate()
     with database.write() as session:
-        accounts.first_administrator(session, token, database.now(session))
+        known = accounts.first_administrator(session, token, database.now(session))
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
     guarded = Guard(make_app(state), state.metrics, f"{PREFIX}/uploads/")
     config = uvicorn.Config(
@@ -67,6 +67,8 @@ def serve(
     listening = _bind(config)
     where = f"{'https' if config.is_ssl else 'http'}://{host if ':' not in host else f'[{host}]'}"
     sys.stderr.write(f"dlpipe: serving on {where}:{listening.getsockname()[1]}, data in {places.root}\n")
+    if not known:
+        sys.stderr.write("dlpipe: DLPIPE_TOKEN is none of this service's tokens: it counts on the first start alone\n")
     if not _is_loopback(host):
         sys.stderr.write("dlpipe: tokens travel unencrypted: put a proxy that speaks TLS before it\n")
     sys.stderr.flush()

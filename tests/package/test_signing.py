@@ -172,6 +172,17 @@ def test_what_was_changed_since_the_conversion_is_not_signed(
         assert not (folder / "model.sig").exists()
 
 
+def test_a_refused_signing_leaves_the_earlier_signature(
+    package: Path, user: User, key: Path, problems: Problems
+) -> None:
+    report = package / "report.html"
+    before = report.read_bytes()
+    report.write_bytes(before + b"x")
+    assert user.dlpipe("package", "sign", package, "--key", key).code == 2
+    report.write_bytes(before)
+    assert problems(package) == {}
+
+
 def test_an_artefact_alone_is_a_package_and_its_lineage_knows(
     converted: Path, tmp_path: Path, user: User, key: Path, public: Path, problems: Problems, judges: Judges
 ) -> None:

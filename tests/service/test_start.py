@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.user import make_user
 
-from .running import ADMINISTRATOR, serving
+from .running import ADMINISTRATOR, eventually, serving
 
 
 @pytest.mark.parametrize(("token", "says"), [("", "DLPIPE_TOKEN"), ("short", "characters")])
@@ -32,6 +32,7 @@ def test_what_was_accepted_outlives_the_server(tmp_path: Path) -> None:
         assert "Traceback" not in first.log()
         first.environment = {"DLPIPE_TOKEN": "another-secret-that-is-not-looked-at-any-more"}
         first.start()
+        eventually(lambda: "DLPIPE_TOKEN is none of this service's tokens" in first.log())
         assert first.ask("GET", f"/jobs/{job}", token=ADMINISTRATOR).json["label"] == "kept"
         assert first.ask("GET", "/whoami", token="another-secret-that-is-not-looked-at-any-more").status == 401
 

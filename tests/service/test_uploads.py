@@ -113,7 +113,7 @@ def test_all_that_belongs_to_a_model_and_its_data_is_sent(idle: Service, tmp_pat
     write("clips/no/1.wav")
     client = Client(f"http://127.0.0.1:{idle.port}", ADMINISTRATOR)
     whole = client.submit(folder, target="x86-64", data=data, labels=labels, max_accuracy_drop="0.5%")
-    assert (whole["title"], whole["label"]) == ("saved_model.pb", "saved")
+    assert (whole["title"], whole["label"]) == ("saved", "saved")
     assert client.submit(folder / "saved_model.pb", target=["x86-64"], label="mine")["label"] == "mine"
     assert client.submit(f"caffe:{weights}", target="x86-64", label="mine")["title"] == "net.caffemodel"
     for name, digest in sent.items():
