@@ -37,10 +37,18 @@ def _with_encryption(row: ScorecardRow, unencrypted: Mapping[str, str | None]) -
 
 
 def best(report: Report, group: Iterable[Artifact]) -> Artifact:
-    """The artefact that stands for its backend on a target."""
+    """The artefact that stands for its backend on a target: the one that was chosen, else as one would be chosen, the
+    fastest of those that passed, or the smallest where no speed is known."""
     selected = {each.path for each in report.selected.values()}
     ranks = {"passed": 1, "unverified": 2, "failed": 3}
-    return min(group, key=lambda each: 0 if each.path in selected else ranks[each.verdict])
+
+    def order(each: Artifact) -> tuple[int, float, float]:
+        latency = each.cost.get("latency_p50")
+        speed = latency.value if latency is not None and isinstance(latency.value, int | float) else float("inf")
+        rank = 0 if each.path in selected else ranks[each.verdict]
+        return rank, speed, float("inf") if each.size_bytes is None else each.size_bytes
+
+    return min(group, key=order)
 
 
 def _row(report: Report, artifact: Artifact) -> ScorecardRow:

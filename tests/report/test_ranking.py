@@ -18,10 +18,10 @@ from .factory import accuracy, artifact, sample_report
 LATENCY, STORAGE = "performance.inference-speed.latency-p50", "performance.resources.storage"
 
 
-def made(backend: str, latency: float | None, size: int, **more: Any) -> Artifact:
+def made(backend: str, latency: float | None, size: int, variant: str = "fp32", **more: Any) -> Artifact:
     cost = {"latency_p50": Figure(value=latency, unit="ms", provenance="measured")} if latency else {}
     values = {"ran_on": "native", "provenance": "measured", "size_bytes": size, "cost": cost, **more}
-    return artifact(backend, "fp32", accuracy=accuracy(0.9, 0.0, (-0.1, 0.1), 1.0), **values)
+    return artifact(backend, variant, accuracy=accuracy(0.9, 0.0, (-0.1, 0.1), 1.0), **values)
 
 
 def report(*artifacts: Artifact, **changes: Any) -> Report:
@@ -49,6 +49,17 @@ def test_what_one_lacks_scores_nothing_and_what_all_lack_does_not_count() -> Non
     found = one(made("tvm", None, 100), made("ncnn", None, 200), latency_p50=1, storage=1)
     assert found.unknown == (LATENCY,)
     assert found.weights == {STORAGE: 1.0}
+
+
+def test_the_artefact_of_a_backend_is_the_one_that_would_be_chosen() -> None:
+    timed = [
+        made("ncnn", latency, 100, variant=name) for name, latency in (("fp32", 4.0), ("fp16", 3.0), ("int8", 5.0))
+    ]
+    assert [each.row.variant for each in one(*timed, storage=1).rows] == ["fp16"]
+    emulated = [made("ncnn", None, size, variant=name) for name, size in (("fp32", 400), ("int8", 100), ("fp16", 200))]
+    assert [each.row.variant for each in one(*emulated, storage=1).rows] == ["int8"]
+    failed = made("ncnn", None, 50, variant="int4", verdict="failed", reason="ran, but wrong")
+    assert [each.row.variant for each in one(failed, *emulated, storage=1).rows] == ["int8"]
 
 
 def test_only_what_passed_is_ranked() -> None:
