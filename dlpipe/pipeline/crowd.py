@@ -4,7 +4,7 @@ apart, and nothing else."""
 from __future__ import annotations
 
 import os
-import time
+from time import monotonic
 
 from dlpipe.contracts.figure import Figure
 from dlpipe.measure.machine import busy_seconds
@@ -17,7 +17,7 @@ class Crowd:
     """Watches from when it is made on."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
+        self._since = monotonic()
         self._busy, self._ours = _now()
 
     def share(self) -> float | None:
@@ -26,7 +26,7 @@ class Crowd:
         busy, ours = _now()
         if self._busy is None or busy is None or busy.keys() != self._busy.keys():
             return None
-        there = len(busy) * (time.monotonic() - self._since)
+        there = len(busy) * (monotonic() - self._since)
         others = sum(busy.values()) - sum(self._busy.values()) - (ours - self._ours)
         return min(1.0, max(0.0, others / there)) if there > 0 else None
 

@@ -11,7 +11,7 @@ from dlpipe.pipeline import crowd
 
 def test_our_own_work_is_not_that_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([10.0, 12.0])
-    monkeypatch.setattr(crowd.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(crowd, "monotonic", lambda: next(seconds))  # the threads of other tests have the real one
     states = iter([({0: 5.0, 1: 7.0}, 3.0), ({0: 7.0, 1: 8.0}, 4.0)])  # busy for 3 of 4 s, 1 of them ours
     monkeypatch.setattr(crowd, "_now", lambda: next(states))
     assert crowd.Crowd().share() == pytest.approx(0.5)

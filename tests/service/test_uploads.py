@@ -10,9 +10,11 @@ import itertools
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from dlpipe.service import uploads as uploading
 from dlpipe.service.client import Client
 from dlpipe.service.uploads import UploadRefused, Uploads
 
@@ -131,16 +133,15 @@ def test_two_senders_of_one_file_leave_it_whole(tmp_path: Path, monkeypatch: pyt
     def send(data: bytes) -> None:
         asyncio.run(uploads.take(digest, 0, len(whole), chunks(data)))
 
-    lock = fcntl.flock
-
     def late(descriptor: object, operation: int) -> None:
-        monkeypatch.setattr(fcntl, "flock", lock)
+        monkeypatch.setattr(uploading, "fcntl", fcntl)
         first = threading.Thread(target=send, args=(whole,))
         first.start()
         first.join()
-        lock(descriptor, operation)  # type: ignore[arg-type]  # the file that `take` hands on
+        fcntl.flock(descriptor, operation)  # type: ignore[arg-type]  # the file that `take` hands on
 
-    monkeypatch.setattr(fcntl, "flock", late)
+    # In that module alone: the threads of other tests lock files meanwhile.
+    monkeypatch.setattr(uploading, "fcntl", SimpleNamespace(**{**vars(fcntl), "flock": late}))
     with pytest.raises(UploadRefused) as refused:
         send(whole[:10])
     assert refused.value.status == 409
