@@ -24,6 +24,20 @@ def key_of(parameter: Any) -> str:
     return names[0] if names else str(parameter.name)
 
 
+def takes_several(parameter: Any) -> bool:
+    """Whether it may be given more than once, so that the file may hold a list."""
+    return bool(getattr(parameter, "multiple", False)) or parameter.nargs == -1
+
+
+def is_switch(parameter: Any) -> bool:
+    return bool(getattr(parameter, "is_flag", False))
+
+
+def commands_of(context: typer.Context) -> dict[str, Any]:
+    """All commands by name, whichever of them runs."""
+    return dict(getattr(context.find_root().command, "commands"))  # noqa: B009 - typer types it as any command
+
+
 def keys_of(command: Any) -> dict[str, Any]:
     """What the table of a command may hold: all its parameters but `--config` and `--help`."""
     return {key_of(each): each for each in command.params if key_of(each) not in ("config", "help")}
@@ -33,7 +47,7 @@ def _load(context: typer.Context, path: Path | None) -> Path | None:
     if path is None or context.resilient_parsing:
         return path
     table = TABLES[context.info_name or ""]
-    known = keys_of(getattr(context.find_root().command, "commands")[table])  # noqa: B009 - typer types it as any command
+    known = keys_of(commands_of(context)[table])
     mine = keys_of(context.command)
     values = _table(path, table)
     for key in values:
@@ -67,10 +81,9 @@ def _table(path: Path, name: str) -> Mapping[str, Any]:
 
 def _value(where: str, value: Any, parameter: Any) -> object:
     """As if it had been typed: texts, which the parser reads, and lists of them; only switches are bool."""
-    several = bool(getattr(parameter, "multiple", False)) or parameter.nargs == -1
-    if several:
+    if takes_several(parameter):
         return [_text(where, each) for each in (value if isinstance(value, list) else [value])]
-    if getattr(parameter, "is_flag", False):
+    if is_switch(parameter):
         if not isinstance(value, bool):
             raise UserError(f"{where}: expected true or false")
         return value

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlpipe.cli.config import TABLES, keys_of
+from dlpipe.cli.config import TABLES, commands_of, is_switch, keys_of, takes_several
 from dlpipe.errors import UserError
 
 _HEAD = """\
@@ -42,7 +42,7 @@ def init(
       dlpipe convert --config dlpipe.toml
     """
     given = {"model": model, "target": target, "data": data}
-    commands = getattr(context.find_root().command, "commands")  # noqa: B009 - typer types it as any command
+    commands = commands_of(context)
     parts = [_HEAD]
     for table in dict.fromkeys(TABLES.values()):
         filled = {key: value for key, value in given.items() if value} if table == "convert" else {}
@@ -60,9 +60,7 @@ def init(
 def _setting(key: str, parameter: Any, filled: dict[str, Any]) -> str:
     """One option: its help as a comment, and a line to fill in."""
     lines = textwrap.wrap(parameter.help or "", 78, initial_indent="# ", subsequent_indent="# ")
-    several = bool(getattr(parameter, "multiple", False)) or parameter.nargs == -1
-    switch = bool(getattr(parameter, "is_flag", False))
     default = parameter.default if isinstance(parameter.default, (str, bool)) else None
-    value = filled.get(key, [] if several else False if switch else default or "")
+    value = filled.get(key, [] if takes_several(parameter) else False if is_switch(parameter) else default or "")
     line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
     return "\n".join([*lines, line if key in filled else f"#{line}", ""])
