@@ -15,6 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dlpipe.errors import ToolMissing
+from dlpipe.toolchains import Registry, Toolchains
+
 
 @dataclass(frozen=True)
 class Server:
@@ -30,8 +33,14 @@ class Server:
 
 
 @contextmanager
-def running(root: Path, folder: Path) -> Iterator[Server]:
-    """root: of the toolchain. The server refuses to be root, so for root it runs in a user namespace as somebody."""
+def running(repo_root: Path, folder: Path) -> Iterator[Server]:
+    """Its data and socket lie in `folder`. Skips the test where the server cannot be had. It refuses to be root, so for
+    root it runs in a user namespace as somebody."""
+    try:
+        definitions = Registry([repo_root / "tests" / "toolchains" / "definitions"])
+        root = Toolchains(registry=definitions).ensure("test-postgresql").root
+    except ToolMissing as error:
+        pytest.skip(f"not run: {error.message}")
     if os.uname().machine != "x86_64":
         pytest.skip("not run: the server is a program for x86-64")
     somebody: list[str] = []

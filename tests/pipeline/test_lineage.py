@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dlpipe.errors import ToolMissing, UserError
+from dlpipe.errors import UserError
 from dlpipe.pipeline.lineage import (
     ArtifactEntry,
     Lineage,
@@ -19,7 +19,6 @@ from dlpipe.pipeline.lineage import (
     StageEntry,
     users_lineage,
 )
-from dlpipe.toolchains import Registry, Toolchains
 
 from .postgresql_server import Server, running
 
@@ -59,12 +58,7 @@ FIRST = RunEntry(
 
 @pytest.fixture(scope="module")
 def server(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    definitions = repo_root / "tests" / "toolchains" / "definitions"
-    try:
-        root = Toolchains(registry=Registry([definitions])).ensure("test-postgresql").root
-    except ToolMissing as error:
-        pytest.skip(f"not run: {error.message}")
-    with running(root, tmp_path_factory.mktemp("postgresql")) as started:
+    with running(repo_root, tmp_path_factory.mktemp("postgresql")) as started:
         yield started
 
 

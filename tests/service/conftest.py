@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlpipe.errors import ToolMissing
-from dlpipe.toolchains import Registry, Toolchains
+from dlpipe.toolchains import Toolchains
 from tests.e2e.user import make_user
 from tests.pipeline.postgresql_server import Server, running
 
@@ -26,10 +25,5 @@ def idle(tmp_path_factory: pytest.TempPathFactory, toolchains: Toolchains) -> It
 
 @pytest.fixture(scope="module")
 def postgresql(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    definitions = repo_root / "tests" / "toolchains" / "definitions"
-    try:
-        root = Toolchains(registry=Registry([definitions])).ensure("test-postgresql").root
-    except ToolMissing as error:
-        pytest.skip(f"not run: {error.message}")
-    with running(root, tmp_path_factory.mktemp("postgresql")) as started:
+    with running(repo_root, tmp_path_factory.mktemp("postgresql")) as started:
         yield started
