@@ -65,7 +65,7 @@ def show(answer: Answer, outputs: str | Path) -> None:
     for name, classes in found.items():
         print(name)  # noqa: T201 - a program for the user
         for label, probability in classes:
-            print(f"{probability:8.4f}  {label}")  # noqa: T201
+            print(f"{probability:8.4f}  {label}")  # noqa: T201 - what it is run for
 
 
 if __name__ == "__main__":

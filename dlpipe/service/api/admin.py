@@ -101,7 +101,7 @@ def make_token(new: NewToken, caller: Administrator, service: Service) -> MadeTo
 
 
 @router.delete("/tokens/{id}", status_code=204)
-def revoke_token(id: Annotated[int, Path(ge=1, le=(1 << 31) - 1)], caller: Administrator, service: Service) -> None:  # noqa: A002
+def revoke_token(id: Annotated[int, Path(ge=1, le=(1 << 31) - 1)], caller: Administrator, service: Service) -> None:
     """It is refused from now on."""
     if id == caller.token:
         raise Problem(409, "this is the token that asks; another administrator may revoke it")

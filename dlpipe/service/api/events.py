@@ -27,7 +27,7 @@ _AT_ONCE = 500
 
 @router.get("/events", response_class=StreamingResponse)
 async def events(
-    id: JobId,  # noqa: A002
+    id: JobId,
     caller: Reader,
     service: Service,
     after: Annotated[int, Query(ge=0, le=1 << 31)] = 0,

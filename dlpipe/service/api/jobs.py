@@ -84,13 +84,13 @@ def jobs(
 
 
 @router.get("/{id}")
-def job(id: JobId, caller: Reader, service: Service) -> JobView:  # noqa: A002 - the name of the path's part
+def job(id: JobId, caller: Reader, service: Service) -> JobView:
     with service.database.read() as session:
         return job_view(find(session, caller, id))
 
 
 @router.post("/{id}/cancel", status_code=202)
-def cancel(id: JobId, caller: Submitter, service: Service) -> JobView:  # noqa: A002
+def cancel(id: JobId, caller: Submitter, service: Service) -> JobView:
     """A job that waits is cancelled at once; one that runs, as soon as its processes are gone. One that has ended stays
     as it is."""
     with service.database.write() as session:
@@ -100,7 +100,7 @@ def cancel(id: JobId, caller: Submitter, service: Service) -> JobView:  # noqa: 
 
 
 @router.post("/{id}/retry", status_code=202)
-def retry(id: JobId, caller: Submitter, service: Service) -> JobView:  # noqa: A002
+def retry(id: JobId, caller: Submitter, service: Service) -> JobView:
     """A job that failed or was cancelled waits again. What its attempts had finished is not computed again."""
     with service.database.write() as session:
         found = find(session, caller, id, change=True)

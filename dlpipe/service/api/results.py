@@ -24,7 +24,7 @@ _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 
 @router.get("/logs", response_class=Response)
 def logs(
-    id: JobId,  # noqa: A002
+    id: JobId,
     caller: Reader,
     service: Service,
     offset: Annotated[int, Query(ge=0, le=1 << 40)] = 0,
@@ -47,26 +47,26 @@ def logs(
 
 
 @router.get("/report.json", response_class=FileResponse)
-def report(id: JobId, caller: Reader, service: Service) -> FileResponse:  # noqa: A002
+def report(id: JobId, caller: Reader, service: Service) -> FileResponse:
     """As `dlpipe convert` writes it."""
     return FileResponse(_out(service, caller, id) / "report.json", media_type="application/json")
 
 
 @router.get("/report.html", response_class=FileResponse)
-def report_page(id: JobId, caller: Reader, service: Service) -> FileResponse:  # noqa: A002
+def report_page(id: JobId, caller: Reader, service: Service) -> FileResponse:
     path = _out(service, caller, id) / "report.html"
     return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
 @router.get("/artifacts", response_class=FileResponse)
-def artifacts(id: JobId, caller: Reader, service: Service) -> FileResponse:  # noqa: A002
+def artifacts(id: JobId, caller: Reader, service: Service) -> FileResponse:
     """The output folder's manifest: every file with its SHA-256 and size."""
     return FileResponse(_out(service, caller, id) / MANIFEST, media_type="application/json")
 
 
 @router.get("/artifacts/{path:path}", response_class=FileResponse)
 def artifact(
-    id: JobId,  # noqa: A002
+    id: JobId,
     path: Annotated[str, Path(max_length=4096)],
     caller: Reader,
     service: Service,
@@ -80,7 +80,7 @@ def artifact(
     return FileResponse(out / path, media_type="application/octet-stream", headers=headers)
 
 
-def _out(service: State, caller: Caller, id: str) -> File:  # noqa: A002
+def _out(service: State, caller: Caller, id: str) -> File:
     job = find_now(service, caller, id)
     if job.result is None:
         raise Problem(404, f"the job is {job.state} and has no result")
