@@ -25,6 +25,7 @@ from comparison.compressed import compressed
 from comparison.judging import judge
 from comparison.models import prepare
 from comparison.page import render
+from comparison.processor import integers
 from comparison.records import Records
 from comparison.workshop import Workshop
 
@@ -60,7 +61,7 @@ def examine(session: Session, name: str, root: Path) -> dict[str, Any]:
         raise
     except DlpipeError as error:
         found = {"title": settings["title"], "reason": error.message.partition("\n")[0]}
-    return {**found, "machine": session.machine, "seconds": taken}
+    return {**found, "machine": session.machine, "integers": integers(), "seconds": taken}
 
 
 def shown(record: dict[str, Any]) -> None:

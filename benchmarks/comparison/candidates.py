@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from dlpipe.contracts.call import Call
 from dlpipe.errors import DlpipeError, Interrupted, Unsupported
-from dlpipe.passes.recipes import Step, recipes
+from dlpipe.passes.recipes import Step, params_for, recipes
 from dlpipe.passes.registry import STANDARD, pass_call, pass_info, passes
 
+from . import processor
 from .models import Model
 from .words import telling
 from .workshop import BENCHMARKS, Workshop
@@ -40,6 +41,7 @@ class Maker:
         self._model = model
         self._settings = settings
         self._backends = tuple(settings["backends"])
+        self._integers: Mapping[str, Any] = processor.integers()["options"]
 
     def all(self) -> list[Candidate]:
         plain = Candidate("fp32", "fp32", self._model.ir, self._backends)
@@ -52,7 +54,7 @@ class Maker:
         return [self._chain(name, "exact", [Step.model_validate({"pass": name})], self._model.ir) for name in names]
 
     def _recipes(self, start: str) -> Iterable[Candidate]:
-        """Each for the CPU that this is, with the parameters it comes with."""
+        """Each as `dlpipe convert` makes it for the CPU that this is."""
         return [self._chain(name, "recipe", each.steps, start) for name, each in recipes().items() if each.steps]
 
     def _lossy(self, start: str) -> Iterable[Candidate]:
@@ -69,11 +71,13 @@ class Maker:
         ]
 
     def _chain(self, name: str, group: Group, steps: Sequence[Step], start: str) -> Candidate:
-        """An optional step that refuses the model is left out, as `dlpipe compress` does it."""
+        """With integers as this CPU's kernels want them. An optional step that refuses the model is left out, as
+        `dlpipe compress` does it."""
         tree, seconds, changes = start, 0.0, []
         for step in steps:
             try:
-                done = self._shop.run(pass_call(step.name, **step.params), ir=tree, **self._inputs(step, start))
+                call = pass_call(step.name, **params_for(step, self._integers))
+                done = self._shop.run(call, ir=tree, **self._inputs(step, start))
             except Interrupted:
                 raise
             except DlpipeError as error:
@@ -101,16 +105,17 @@ class Maker:
 
     def _competitors(self) -> Iterable[Candidate]:
         """Dynamic quantisation is recommended, and tried, for transformers and recurrent nets only."""
-        dynamic = self._model.settings.get("dynamic", False)
+        dynamic, narrow = self._model.settings.get("dynamic", False), processor.narrow(self._integers)
         return [
-            self._competitor(name, each)
+            self._competitor(name, each, {**each["params"], **(each.get("narrow", {}) if narrow else {})})
             for name, each in self._settings["competitors"].items()
-            if dynamic or each["params"].get("mode") != "dynamic"
+            if (dynamic or each["params"].get("mode") != "dynamic") and (narrow or not each.get("only_narrow"))
         ]
 
-    def _competitor(self, name: str, settings: Mapping[str, Any]) -> Candidate:
+    def _competitor(self, name: str, settings: Mapping[str, Any], params: Mapping[str, Any]) -> Candidate:
         worker = BENCHMARKS / "competitors" / settings["folder"] / "worker.py"
-        params = {**settings["params"], "transformer": bool(self._model.settings.get("transformer"))}
+        changes = tuple(f"{key} = {value}" for key, value in params.items())
+        params = {**params, "transformer": bool(self._model.settings.get("transformer"))}
         backends = tuple(settings.get("backends", self._backends))
         try:
             call = Call(settings["toolchain"], worker, "quantise", params, stage_class="hardware")
@@ -120,7 +125,7 @@ class Maker:
             raise
         except DlpipeError as error:
             return Candidate(name, "competitor", None, backends, telling(error), settings["of"])
-        return Candidate(name, "competitor", done.tree, backends, "", settings["of"], done.seconds)
+        return Candidate(name, "competitor", done.tree, backends, "", settings["of"], done.seconds, changes)
 
 
 def _steps(steps: Iterable[dict[str, Any]]) -> list[Step]:

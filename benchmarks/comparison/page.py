@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import exact, pruning, summary
+from . import exact, processor, pruning, summary
 from .records import machines
 from .words import BACKENDS, half, points, table, times
 
@@ -16,8 +16,9 @@ _INTRODUCTION = """\
 
 Made by `python benchmarks/passes_table.py MODELS` from trained models and real data; dlpipe imports each model, and
 every candidate starts from that import. ONNX Runtime's own quantiser, NNCF and Olive get the same model and the same
-calibration samples as dlpipe, in the settings that suit x86 with VNNI (benchmarks/passes_table.toml), and one judge
-runs everything: {versions}. No sample is in both the calibration and the evaluation.
+calibration samples as dlpipe, in the settings that suit the processor (benchmarks/passes_table.toml; which they are is
+decided by what the processor says of itself, and stands below), and one judge runs everything: {versions}. No sample is
+in both the calibration and the evaluation.
 
 *Lost* is in points of accuracy against float32 on the same samples and the same runtime, with half of its paired 95 %
 interval (Bonett and Price); negative means better than float32. *Faster* is the ratio of the median latencies of
@@ -54,9 +55,10 @@ def render(found: Mapping[str, Any], settings: Mapping[str, Any], folder: Path) 
 def _machines(judged: Mapping[str, Any]) -> str:
     """Ratios of times hold on the machine that they were measured on: whoever compares rows is told."""
     found = machines(judged)
+    settings = {machine: processor.said(judged[names[0]]) for machine, names in found.items()}
     if len(found) <= 1:
-        return f"Machine: {next(iter(found), '-')}."
-    lines = [f"- {machine}: {', '.join(names)}" for machine, names in found.items()]
+        return "".join(f"Machine: {machine}; {said}." for machine, said in settings.items()) or "Machine: -."
+    lines = [f"- {machine}: {', '.join(names)} ({settings[machine]})" for machine, names in found.items()]
     return "\n".join(
         ["**The rows are not of one machine**: their speeds are not to be compared with each other.", "", *lines]
     )

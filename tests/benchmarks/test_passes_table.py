@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.comparison import pruning, summary, verdicts
+from benchmarks.comparison import processor, pruning, summary, verdicts
 from benchmarks.comparison.page import render
 from benchmarks.comparison.records import Records
 from benchmarks.comparison.words import telling
 from benchmarks.judge import detections
 from dlpipe.errors import DlpipeError
+from dlpipe.targets.registry import here
 
 SETTINGS = {
     "models": {"net": {}, "gone": {}, "later": {}},
@@ -79,7 +80,7 @@ def test_the_page_says_what_was_not_run(tmp_path: Path) -> None:
     record["candidates"]["int4"] = {"group": "pass", "of": "dlpipe", "backends": {}, "reason": "no MatMul here"}
     gone = {"title": "Gone", "reason": "there is no gone.onnx"}
     page = render({"net": record, "gone": gone}, SETTINGS, tmp_path)
-    assert "Machine: this one." in page
+    assert "Machine: this one; everybody has all 8 bits of weights." in page
     assert "- int4: no MatMul here (net)" in page
     assert "- the whole model: not run yet: name it with --only (later)" in page
     assert "- the whole model: there is no gone.onnx (gone)" in page
@@ -90,10 +91,27 @@ def test_rows_of_two_machines_are_not_mixed_silently(tmp_path: Path) -> None:
     here = _record(against={"lost": _figure(0.0, -0.1, 0.1), "faster": _figure(1.0, 0.9, 1.1)})
     page = render({"net": here, "later": {**here, "machine": "that one"}}, SETTINGS, tmp_path)
     assert "**The rows are not of one machine**" in page
-    assert "- that one: later" in page
+    assert "- that one: later (everybody has all 8 bits of weights)" in page
     assert "| later | 400 | 1.00±0.50, 2.00x | - | 1.00±0.50, 2.00x | - | 2026-11-27, that one |" in page
     assert "(load 0.1) on that one, 3 minutes in all." in page
     assert "not of one machine" not in render({"net": here}, SETTINGS, tmp_path)
+
+
+def test_the_page_says_how_everybody_was_set_up_for_the_processor(tmp_path: Path) -> None:
+    record = _record(against={"lost": _figure(0.0, -0.1, 0.1), "faster": _figure(1.0, 0.9, 1.1)})
+    narrow = {**record, "integers": {"target": "x86-64-v3", "options": {"weights": "int7"}}}
+    page = render({"net": narrow}, SETTINGS, tmp_path)
+    assert "Machine: this one; `x86-64-v3`, no VNNI" in page
+    assert "all 8 bits" not in page
+
+
+def test_weights_are_narrow_where_this_processor_says_so() -> None:
+    found = processor.integers()
+    mine = here()
+    assert found["target"] == (mine.name if mine else "")
+    flags = set(mine.isa) if mine else set()
+    if "avx2" in flags:
+        assert processor.narrow(found["options"]) == flags.isdisjoint({"avx_vnni", "avx512_vnni"})
 
 
 def test_what_is_missing_on_this_machine(tmp_path: Path) -> None:

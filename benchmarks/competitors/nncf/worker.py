@@ -22,7 +22,8 @@ def quantise(request: Request) -> object:
     """ir, samples -> `model.onnx` or `model.xml`.
 
     params: form (onnx, openvino), preset, transformer; accuracy: layers go back to float until the samples' labels
-    say that enough is kept (ONNX only).
+    say that enough is kept (ONNX only); overflow_fix: for which weights half the range is used, where it is not NNCF's
+    own choice.
     """
     params = request.params
     source, out = Path(request.inputs["ir"], "model.onnx"), Path(request.out)
@@ -36,6 +37,9 @@ def quantise(request: Request) -> object:
         "subset_size": count,
         "model_type": nncf.ModelType.TRANSFORMER if params["transformer"] else None,
     }
+    if "overflow_fix" in params:
+        fix = nncf.OverflowFix(params["overflow_fix"])
+        settings["advanced_parameters"] = nncf.AdvancedQuantizationParameters(overflow_fix=fix)
     if params.get("accuracy"):
         labelled = nncf.Dataset(list(zip(samples, _labels(folder), strict=True)), lambda item: item[0])
         quantised = nncf.quantize_with_accuracy_control(

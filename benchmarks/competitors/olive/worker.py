@@ -1,4 +1,4 @@
-"""Olive's quantisation pass, with the settings that suit x86 with VNNI."""
+"""Olive's quantisation pass, with the settings that suit x86."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def _dataset(file: str, **_: Any) -> _Samples:
 
 @operation
 def quantise(request: Request) -> object:
-    """ir, samples -> `model.onnx`. params: mode (static, dynamic)."""
+    """ir, samples -> `model.onnx`. params: mode (static, dynamic), reduce_range (weights within 7 bits)."""
     source, out = Path(request.inputs["ir"], "model.onnx"), Path(request.out)
-    chosen: dict[str, Any] = {"precision": "int8", "per_channel": True}
+    narrow = bool(request.params.get("reduce_range"))
+    chosen: dict[str, Any] = {"precision": "int8", "per_channel": True, "reduce_range": narrow}
     kind = OnnxDynamicQuantization
     if request.params["mode"] == "static":
         kind = OnnxStaticQuantization

@@ -1,4 +1,4 @@
-"""ONNX Runtime's own quantiser, set up as its documentation recommends for x86 with VNNI."""
+"""ONNX Runtime's own quantiser, set up as its documentation recommends for x86."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ class _Reader(CalibrationDataReader):
 
 @operation
 def quantise(request: Request) -> object:
-    """ir, samples -> `model.onnx`. params: mode (static, dynamic), method (of calibration)."""
+    """ir, samples -> `model.onnx`. params: mode (static, dynamic), method (of calibration), reduce_range (weights
+    within 7 bits)."""
     source, out = Path(request.inputs["ir"], "model.onnx"), Path(request.out)
     ready, result = out / "ready.onnx", out / "model.onnx"
     quant_pre_process(str(source), str(ready))
+    narrow = bool(request.params.get("reduce_range"))
     if request.params["mode"] == "dynamic":
-        quantize_dynamic(str(ready), str(result), weight_type=QuantType.QInt8, per_channel=True)
+        quantize_dynamic(str(ready), str(result), weight_type=QuantType.QInt8, per_channel=True, reduce_range=narrow)
     else:
         quantize_static(
             str(ready),
@@ -47,6 +49,7 @@ def quantise(request: Request) -> object:
             _Reader(Path(request.inputs["samples"], "samples.npz")),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
+            reduce_range=narrow,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod[request.params["method"]],
