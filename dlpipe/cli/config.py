@@ -14,7 +14,7 @@ from dlpipe.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# `plan` says what `convert` would do, so it reads the same table, and leaves what it has no use for.
+# `plan` says what `convert` would do, so it reads the same table; what it has not (`yes`) it leaves.
 TABLES = {"convert": "convert", "plan": "convert", "compress": "compress", "gate": "gate"}
 
 

@@ -41,6 +41,10 @@ def init(
       dlpipe init model.pb --target arm64 --data clips/
       dlpipe convert --config dlpipe.toml
     """
+    from dlpipe.targets.registry import target as find_target
+
+    for name in target or ():
+        find_target(name)  # which raises for one that there is not
     given = {"model": model, "target": target, "data": data}
     commands = commands_of(context)
     parts = [_HEAD]

@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from typing import Any
 
 import typer
 
-from dlpipe.cli import options as opt
-from dlpipe.cli.config import Config
+from dlpipe.cli.convert import convert
+
+_OF_CONVERT_ALONE = ("dry_run", "yes")
 
 
 def register(app: typer.Typer) -> None:
     app.command("plan")(plan)
 
 
-def plan(
-    model: Annotated[list[str], typer.Argument(help="Files or folders, zoo:NAME, or framework:PATH.")],
-    target: opt.Targets,
-    data: opt.Data = None,
-    backend: opt.Backends = None,
-    allow_fallback: opt.Fallback = None,
-    precision: opt.Precision = "auto",
-    recipe: opt.Recipes = None,
-    input_: opt.Inputs = None,
-    shape: opt.Shapes = None,
-    unsafe_load: opt.UnsafeLoad = False,
-    factory: opt.Factory = None,
-    config: Config = None,
-    offline: opt.Offline = False,
-    as_json: opt.AsJson = False,
-    verbose: opt.Verbose = False,
-) -> int:
+def plan(**options: Any) -> int:
     """Say what convert would do, and what it would install, without doing it. Exit code 3 where nothing is left.
+
+    It takes every option of convert, so that the one becomes the other by a word.
 
     \b
     Example:
       dlpipe plan model.pb --target arm64 --precision int8
     """
-    del config  # read before the others, by its callback
-    from dlpipe.cli.journey import Journey
-    from dlpipe.pipeline.request import ConvertRequest, find_recipes, import_options, parse_precision
+    return convert(**options, dry_run=True)
 
-    journey = Journey(offline=offline, jobs=None, as_json=as_json, verbose=verbose, color=True)
-    requests = [
-        ConvertRequest(
-            model=each,
-            targets=tuple(dict.fromkeys(target)),
-            backends=tuple(backend or ()),
-            precision=parse_precision(precision),
-            allow_fallback=allow_fallback,
-            recipes=find_recipes(recipe, precision),
-            data=data,
-            options=import_options(input_, None, shape, unsafe_load, factory),
-        )
-        for each in model
-    ]
-    return max([journey.plan(each) for each in requests])
+
+def _signature() -> inspect.Signature:
+    """That of convert, by which typer finds the options, without those that have no sense here."""
+    own = inspect.signature(convert, eval_str=True)
+    return own.replace(
+        parameters=[each for each in own.parameters.values() if each.name not in _OF_CONVERT_ALONE],
+    )
+
+
+plan.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -44,6 +45,20 @@ def test_plan_reads_what_convert_reads(tmp_path: Path) -> None:
     assert (found.returncode, "gone.pb" in found.stderr) == (2, True)
 
 
+def test_plan_takes_what_convert_takes(tmp_path: Path) -> None:
+    """On the command line as in the file: the option that is wrong is named, not one that is unknown."""
+    line = ("gone.pb", "-t", "x86-64", "--tune", "2min", "--max-size", "1MB", "--route", "r", "--preprocess", "rgb")
+    for more, said in (((), "gone.pb"), (("--tune", "soon"), "soon"), (("--yes",), "--yes")):
+        found = dlpipe(tmp_path, "plan", *line, "--output", "y", *more)
+        assert (found.returncode, said in found.stderr) == (2, True), found.stderr
+    convert, plan = (
+        set(re.findall(r"^\s+(?:-\w, )?(--[\w-]+)", dlpipe(tmp_path, command, "--help").stdout, re.MULTILINE))
+        for command in ("convert", "plan")
+    )
+    assert convert - plan == {"--dry-run", "--yes"} - plan
+    assert plan < convert
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -80,6 +95,12 @@ def test_init_writes_every_setting_and_what_was_given(tmp_path: Path) -> None:
         shown = dlpipe(tmp_path, command, "--help").stdout
         assert {f"--{key}" for key in table if f"--{key}" not in shown} <= {"--model", "--run"}
     assert {"max-latency", "tune", "recipe"} <= settings["convert"].keys()
+
+
+def test_init_knows_the_targets(tmp_path: Path) -> None:
+    found = dlpipe(tmp_path, "init", "-t", "x86_64")
+    assert (found.returncode, "'x86_64'" in found.stderr, "x86-64" in found.stderr) == (2, True, True)
+    assert not (tmp_path / "dlpipe.toml").exists()
 
 
 def test_init_never_replaces_a_file_unasked(tmp_path: Path) -> None:
