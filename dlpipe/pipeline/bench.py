@@ -16,13 +16,12 @@ from dlpipe.pipeline.roofline import against_limits, machine_limits
 from dlpipe.pipeline.runnable import Runnable, load
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
-from dlpipe.pipeline.starting import measure_starts
+from dlpipe.pipeline.starting import in_parts, measure_starts
 from dlpipe.pipeline.throughput import check, measure_throughput
 from dlpipe.pipeline.timing import ORIGINAL, Timed, TimedInParts, measure_timing
 
 _NO_PROGRAM = "only an artefact has a program that could be started by itself"
 _NO_GRAPH = "an artefact does not hold the graph whose work is counted: the report of the run that made it has it"
-_IN_PARTS = "the start of an artefact in parts is not measured"
 
 
 def bench(
@@ -108,8 +107,8 @@ def _costs(session: Session, models: Mapping[str, Runnable], samples: str) -> di
     starts = measure_starts(session, calls, samples)
     found = {}
     for spec, tree in trees.items():
-        why_not = _IN_PARTS if models[spec].chain else _NO_PROGRAM
-        absent = {key: Figure.absent(why_not, "ms").model_dump() for key in ("cold_start", "warm_start")}
+        absent = {key: Figure.absent(_NO_PROGRAM, "ms").model_dump() for key in ("cold_start", "warm_start")}
+        absent = in_parts() if models[spec].chain else absent
         size = sum(file.size for file in session.store.tree(tree).files)
         figure = Figure(value=size, unit="bytes", provenance="measured")
         found[spec] = {"size": figure.model_dump(), **starts.get(tree, absent)}

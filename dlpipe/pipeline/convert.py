@@ -35,7 +35,7 @@ from dlpipe.pipeline.samples import Samples
 from dlpipe.pipeline.select import broken_paths, select
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.source import default_out
-from dlpipe.pipeline.starting import measure_starts
+from dlpipe.pipeline.starting import in_parts, measure_starts
 from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, TimedInParts, measure_timing
 from dlpipe.pipeline.timing import STAGE as TIMING
 from dlpipe.pipeline.tuning.plan import shares, tuning_notes
@@ -160,7 +160,8 @@ def _time_all(
             started.setdefault(one_more.name, one_more.call)
     outcome = measure_timing(session, [*timed, *trees.values()])
     found = {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
-    for tree, figures in measure_starts(session, started, one).items():
+    chains = {name: in_parts() for name, each in trees.items() if isinstance(each, TimedInParts)}
+    for tree, figures in {**chains, **measure_starts(session, started, one)}.items():
         found[tree] = {**found[tree], "cost": {**found[tree]["cost"], **figures}}
     for board, there in elsewhere.items():  # among themselves: nothing is said of how they compare with this machine
         outcome = measure_timing(session, list(there.values()), f"timing:{board}")

@@ -17,6 +17,7 @@ from dlpipe.targets import KIT
 WARM = 3  # starts after the first
 _COLD = "from the start of a process to its first answer, with its runtime; the first start since it was built"
 _MEMORY = "most that its sample program had in memory, its runtime included, by the kernel's account"
+_IN_PARTS = "it is in parts, whose runtimes lie in toolchains of their own here: no one process holds them all"
 _WARM = f"the same, median of {WARM} more starts: files at hand, and what the runtime kept"
 
 
@@ -39,6 +40,15 @@ def measure_starts(session: Session, calls: Mapping[str, Call], samples: str) ->
                           required=False)  # fmt: skip
             found[tree] = _figures(session.executor.run([stage])[stage.id])
     return found
+
+
+def in_parts() -> dict[str, dict[str, Any]]:
+    """Those of an artefact in parts, as JSON: absent. The sum of its parts' would count Python and NumPy for each, and
+    of memory what two parts never hold at once."""
+    return {
+        key: Figure.absent(_IN_PARTS, unit).model_dump()
+        for key, unit in (("cold_start", "ms"), ("warm_start", "ms"), ("peak_memory", "bytes"))
+    }
 
 
 def _figures(outcome: Any) -> dict[str, Any]:
