@@ -6,6 +6,7 @@ by the digest of what was uploaded, everything else is a name or a number.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from dlpipe.errors import UserError
 
 MAX_FILES = 20_000
+MIN_MEMORY = 256 << 20  # bytes: what a job needs before it has looked at a model
 _NAME_BYTES = 255
+_FOLDERS = ("model", "data", "train_data", "labels", "reference")
 _DAY = 24 * 3600
 
 WITHOUT_NUL = r"^[^\x00]*$"  # PostgreSQL's texts hold none
@@ -68,7 +71,8 @@ def _split(name: str) -> list[str]:
 
 
 class Asked(_Strict):
-    """One job. The texts are those of the command line (`dlpipe convert --help`); `time_limit` in seconds."""
+    """One job. The texts are those of the command line (`dlpipe convert --help`); `time_limit` in seconds,
+    `memory_limit` in bytes, of all processes of the job together; both within what the team may have."""
 
     model: Files | None = None
     zoo: Word | None = None
@@ -99,6 +103,22 @@ class Asked(_Strict):
     label: Annotated[str, StringConstraints(max_length=200, pattern=WITHOUT_NUL)] = ""
     priority: int = Field(default=0, ge=-100, le=100)
     time_limit: float = Field(default=3600, gt=0, le=_DAY, allow_inf_nan=False)
+    memory_limit: int | None = Field(default=None, ge=MIN_MEMORY, le=1 << 50)
+
+    @classmethod
+    def of_row(cls, stored: Mapping[str, Any]) -> Asked:
+        """One that was accepted earlier, by whatever rules held then: to be looked at, not to be run."""
+        kept = {name: stored[name] for name in cls.model_fields if name in stored}
+        for name in _FOLDERS:
+            if kept.get(name) is not None:
+                kept[name] = Files.model_construct(**kept[name])
+        return cls.model_construct(**{"targets": [], **kept})
+
+    def is_that_of(self, stored: Mapping[str, Any]) -> bool:
+        """Whether the same was asked for then; what could not be asked for yet had its default."""
+        fields = type(self).model_fields
+        then = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+        return {**then, **stored} == self.model_dump(mode="json")
 
     @field_validator("preprocess")
     @classmethod
@@ -119,14 +139,15 @@ class Asked(_Strict):
 
     def uploads(self) -> dict[str, Files]:
         """Name of the folder that they are put into -> the files."""
-        named = {name: getattr(self, name) for name in ("model", "data", "train_data", "labels", "reference")}
+        named = {name: getattr(self, name) for name in _FOLDERS}
         return {name: files for name, files in named.items() if files is not None}
 
     def title(self) -> str:
         """What the job is called in a list: hostile text, like all names."""
         if self.zoo is not None:
             return f"zoo:{self.zoo}"
-        assert self.model is not None
+        if self.model is None:
+            return self.label
         if self.model.entry != ".":
             return self.model.entry
         return self.label or min(self.model.files).partition("/")[0]  # the client labels a folder with its name

@@ -16,7 +16,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from dlpipe.errors import DlpipeError
+from pydantic import ValidationError
+
+from dlpipe.errors import DlpipeError, UserError
 from dlpipe.pipeline.events import Event, JsonLines, StageFinished, StageNote, StoreDamage, ToolchainMessage
 from dlpipe.service.asked import Asked
 from dlpipe.service.redact import redact
@@ -29,7 +31,17 @@ _PATHS = ("log", "bundle", "report")  # of this machine: of no use to somebody e
 
 def main(parent: int) -> None:
     end_with(parent, signal.SIGKILL)
-    error = _convert(Asked.model_validate_json(Path(ASKED).read_bytes()))
+    error: DlpipeError | None
+    try:
+        asked = Asked.model_validate_json(Path(ASKED).read_bytes())
+    except ValidationError:
+        error = UserError(
+            "this job was accepted by an earlier version of the service, which asked for less",
+            hint="submit it again: the answer says what is wrong",
+        )
+        _tell(error)
+    else:
+        error = _convert(asked)
     result = {"exit_code": error.exit_code if error else 0, "error": _shown(error), "written": Path(OUT).is_dir()}
     making = Path(f"{RESULT}.part")
     making.write_text(json.dumps(result, default=str), encoding="utf-8")
@@ -56,8 +68,12 @@ def _convert(asked: Asked) -> DlpipeError | None:
         traceback.print_exc()
         error = DlpipeError(f"this is a bug of dlpipe, not of your model: {type(raised).__name__}: {raised}")
     if error is not None:
-        _print(f"dlpipe: {error.message}" + (f"\n  what to do: {error.hint}" if error.hint else ""))
+        _tell(error)
     return error
+
+
+def _tell(error: DlpipeError) -> None:
+    _print(f"dlpipe: {error.message}" + (f"\n  what to do: {error.hint}" if error.hint else ""))
 
 
 def _shown(error: DlpipeError | None) -> dict[str, Any] | None:

@@ -9,11 +9,16 @@ from sqlalchemy.orm import Session
 from dlpipe.service.accounts import Caller
 from dlpipe.service.asked import Asked
 from dlpipe.service.database import Database
-from dlpipe.service.tables import Job, JobEvent
+from dlpipe.service.quotas import Limits
+from dlpipe.service.tables import Job, JobEvent, Team
 
 
-def new_job(database: Database, session: Session, caller: Caller, asked: Asked, key: str | None) -> Job:
-    """It waits from the end of the transaction on."""
+def new_job(
+    database: Database, session: Session, caller: Caller, asked: Asked, key: str | None, limits: Limits | None = None
+) -> Job:
+    """It waits from the end of the transaction on. Where `asked` names no limits, it gets what `limits` allow."""
+    limits = limits or Limits.of(session.get_one(Team, caller.team))
+    named = "time_limit" in asked.model_fields_set
     now = database.now(session)
     job = Job(
         name=f"job-{secrets.token_hex(8)}",
@@ -23,7 +28,8 @@ def new_job(database: Database, session: Session, caller: Caller, asked: Asked, 
         words=asked.words(),
         idempotency_key=key,
         priority=asked.priority,
-        time_limit=asked.time_limit,
+        time_limit=asked.time_limit if named else min(asked.time_limit, limits.time_limit),
+        memory_limit=asked.memory_limit if asked.memory_limit is not None else limits.memory,
         created=now,
         state="queued",
         not_before=0.0,

@@ -41,9 +41,12 @@ class Places:
     def uploads(self, team: int) -> Path:
         return self.root / "uploads" / str(team)
 
+    def job(self, job: str) -> Path:
+        return self.root / "jobs" / job
+
     def attempt(self, job: str, attempt: int) -> Path:
         """Of one attempt at a job: what it was given, its log, its events, and `out`."""
-        return self.root / "jobs" / job / str(attempt)
+        return self.job(job) / str(attempt)
 
     def cache(self, team: int) -> Path:
         """Each team's own: whether a stage was computed before, for another team, must not show. Toolchains hold

@@ -48,6 +48,7 @@ class Lease:
     attempt: int
     secret: str
     time_limit: float
+    memory_limit: int | None
     asked: Mapping[str, Any]
 
 
@@ -87,7 +88,16 @@ class Queue:
             served = session.scalars(select(func.max(Team.served))).one()
             session.execute(update(Team).where(Team.id == team).values(served=served + 1))
             _record(session, job.id, job.attempt, now, "JobState", {"state": "running"})
-            return Lease(job.id, job.name, job.team_id, job.attempt, job.lease, job.time_limit, job.asked)
+            return Lease(
+                job=job.id,
+                name=job.name,
+                team=job.team_id,
+                attempt=job.attempt,
+                secret=job.lease,
+                time_limit=job.time_limit,
+                memory_limit=job.memory_limit,
+                asked=job.asked,
+            )
 
     def renew(self, lease: Lease) -> bool:
         """Whether to go on; False: the user has cancelled the job. Raises LeaseLost."""

@@ -45,9 +45,9 @@ def attempt(
     """How it ended by itself, or what it was ended by. `order` is asked at every tick and may raise, which ends the
     process too. Raises Fault."""
     folder = places.attempt(lease.name, lease.attempt)
-    asked = Asked.model_validate(lease.asked)
+    asked = Asked.of_row(lease.asked)
     try:
-        _furnish(folder, asked, Uploads(places.uploads(lease.team)))
+        _furnish(folder, lease, asked, Uploads(places.uploads(lease.team)))
         cache = places.cache(lease.team)
     except OSError as error:
         raise Fault(f"the job's folder cannot be made: {error.strerror}") from error
@@ -71,10 +71,10 @@ def attempt(
     return told if told is not None else _outcome(folder, process.returncode)
 
 
-def _furnish(folder: Path, asked: Asked, uploads: Uploads) -> None:
+def _furnish(folder: Path, lease: Lease, asked: Asked, uploads: Uploads) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / child.ASKED).write_text(asked.model_dump_json(), encoding="utf-8")
+    (folder / child.ASKED).write_text(json.dumps(lease.asked), encoding="utf-8")
     for name, files in asked.uploads().items():
         for place, digest in files.files.items():
             path = folder / name / place

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Double, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -16,7 +16,10 @@ class Base(DeclarativeBase):
 
 
 class Team(Base):
-    """`served`: the count of leases, of all teams, when this one last got one: who waits longest is next."""
+    """`served`: the count of leases, of all teams, when this one last got one: who waits longest is next.
+
+    `max_...`: what it may have (`quotas.py`), in bytes and seconds; None: what the service lets everybody have.
+    """
 
     __tablename__ = "teams"
 
@@ -24,6 +27,10 @@ class Team(Base):
     name: Mapped[str] = mapped_column(String(64), unique=True)
     created: Mapped[float] = mapped_column(Double)
     served: Mapped[int] = mapped_column(default=0)
+    max_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    max_waiting: Mapped[int | None]
+    max_time_limit: Mapped[float | None] = mapped_column(Double)
+    max_memory: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Token(Base):
@@ -60,6 +67,7 @@ class Job(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(128))
     priority: Mapped[int] = mapped_column(default=0)
     time_limit: Mapped[float] = mapped_column(Double)  # seconds, of one attempt
+    memory_limit: Mapped[int | None] = mapped_column(BigInteger)  # bytes, of all its processes together
     created: Mapped[float] = mapped_column(Double)
 
     state: Mapped[str] = mapped_column(String(16), default="queued")

@@ -60,6 +60,27 @@ class Uploads:
                 return Received(path.stat().st_size, complete)
         return None
 
+    def size(self, digest: str) -> int:
+        """Bytes on the disk, of a part too."""
+        found = self.received(digest)
+        return found.size if found is not None else 0
+
+    def remove(self, digest: str) -> bool:
+        """Whether anything was there. Raises UploadRefused while somebody sends it."""
+        found = False
+        part = self._part(digest)
+        with suppress(FileNotFoundError), part.open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UploadRefused(409, "this file is being uploaded just now") from None
+            part.unlink()
+            found = True
+        with suppress(FileNotFoundError):
+            self.path(digest).unlink()
+            found = True
+        return found
+
     async def take(self, digest: str, start: int, total: int, chunks: AsyncIterator[bytes]) -> Received:
         """Append what comes, from `start` on; once `total` bytes are there, their digest is checked.
 

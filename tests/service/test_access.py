@@ -23,9 +23,11 @@ RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", f"{PREFIX}/openapi.json"): (None, "/openapi.json"),
     ("HEAD", f"{PREFIX}/uploads/{{digest}}"): ("submit", f"/uploads/{DIGEST}"),
     ("PUT", f"{PREFIX}/uploads/{{digest}}"): ("submit", f"/uploads/{DIGEST}"),
+    ("DELETE", f"{PREFIX}/uploads/{{digest}}"): ("submit", f"/uploads/{DIGEST}"),
     ("POST", f"{PREFIX}/jobs"): ("submit", "/jobs"),
     ("GET", f"{PREFIX}/jobs"): ("read", "/jobs"),
     ("GET", f"{PREFIX}/jobs/{{id}}"): ("read", f"/jobs/{JOB}"),
+    ("DELETE", f"{PREFIX}/jobs/{{id}}"): ("submit", f"/jobs/{JOB}"),
     ("POST", f"{PREFIX}/jobs/{{id}}/cancel"): ("submit", f"/jobs/{JOB}/cancel"),
     ("POST", f"{PREFIX}/jobs/{{id}}/retry"): ("submit", f"/jobs/{JOB}/retry"),
     ("GET", f"{PREFIX}/jobs/{{id}}/logs"): ("read", f"/jobs/{JOB}/logs"),
@@ -38,6 +40,8 @@ RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", f"{PREFIX}/backends"): ("read", "/backends"),
     ("GET", f"{PREFIX}/workers"): ("admin", "/workers"),
     ("GET", f"{PREFIX}/whoami"): ("read", "/whoami"),
+    ("GET", f"{PREFIX}/usage"): ("read", "/usage"),
+    ("PATCH", f"{PREFIX}/teams/{{id}}"): ("admin", "/teams/999999"),
     ("GET", f"{PREFIX}/teams"): ("admin", "/teams"),
     ("POST", f"{PREFIX}/teams"): ("admin", "/teams"),
     ("GET", f"{PREFIX}/tokens"): ("admin", "/tokens"),
@@ -89,7 +93,7 @@ def test_a_route_answers_those_alone_who_may_ask(
     idle: Service, tokens: dict[str, str | None], route: tuple[str, str], role: str
 ) -> None:
     scope, path = RULES[route]
-    answer = idle.ask(route[0], path, {} if route[0] in ("POST", "PUT") else None, token=tokens[role])
+    answer = idle.ask(route[0], path, {} if route[0] in ("POST", "PUT", "PATCH") else None, token=tokens[role])
     if scope is None:
         assert answer.status == 200
     elif role in ("nobody", "stranger", "expired", "revoked"):

@@ -15,9 +15,12 @@ from dlpipe.service.api.access import Administrator, Reader
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service
 from dlpipe.service.api.views import utc
+from dlpipe.service.asked import MIN_MEMORY
+from dlpipe.service.quotas import MAX_TIME_LIMIT
 from dlpipe.service.tables import Team, Token
 
 router = APIRouter(tags=["administration"])
+RowId = Annotated[int, Path(ge=1, le=(1 << 31) - 1)]
 
 
 class NewTeam(BaseModel):
@@ -36,8 +39,25 @@ class NewToken(BaseModel):
 
 
 class TeamView(BaseModel):
+    """Bytes and seconds; None: as the service has it for all, which for bytes and memory is no limit."""
+
+    id: int
     name: str
     created: datetime
+    max_bytes: int | None
+    max_waiting: int | None
+    max_time_limit: float | None
+    max_memory: int | None
+
+
+class TeamLimits(BaseModel):
+    """What is left out stays; null: as the service has it for all."""
+
+    model_config = ConfigDict(extra="forbid")
+    max_bytes: int | None = Field(default=None, ge=0, le=1 << 60)
+    max_waiting: int | None = Field(default=None, ge=0, le=1_000_000)
+    max_time_limit: float | None = Field(default=None, gt=0, le=MAX_TIME_LIMIT, allow_inf_nan=False)
+    max_memory: int | None = Field(default=None, ge=MIN_MEMORY, le=1 << 50)
 
 
 class TokenView(BaseModel):
@@ -73,7 +93,7 @@ def whoami(caller: Reader) -> Myself:
 def teams(caller: Administrator, service: Service) -> list[TeamView]:
     del caller
     with service.database.read() as session:
-        return [TeamView(name=t.name, created=utc(t.created)) for t in session.scalars(select(Team).order_by(Team.id))]
+        return [_team_view(team) for team in session.scalars(select(Team).order_by(Team.id))]
 
 
 @router.post("/teams", status_code=201)
@@ -81,7 +101,20 @@ def make_team(new: NewTeam, caller: Administrator, service: Service) -> TeamView
     del caller
     with service.database.write() as session:
         team = accounts.make_team(session, new.name, service.database.now(session))
-        return TeamView(name=team.name, created=utc(team.created))
+        return _team_view(team)
+
+
+@router.patch("/teams/{id}")
+def change_team(id: RowId, limits: TeamLimits, caller: Administrator, service: Service) -> TeamView:
+    """What its jobs and files may take up. Jobs that were accepted keep what they were accepted with."""
+    del caller
+    with service.database.write() as session:
+        team = session.get(Team, id)
+        if team is None:
+            raise Problem(404, "there is no such team")
+        for name in limits.model_fields_set:
+            setattr(team, name, getattr(limits, name))
+        return _team_view(team)
 
 
 @router.get("/tokens")
@@ -101,7 +134,7 @@ def make_token(new: NewToken, caller: Administrator, service: Service) -> MadeTo
 
 
 @router.delete("/tokens/{id}", status_code=204)
-def revoke_token(id: Annotated[int, Path(ge=1, le=(1 << 31) - 1)], caller: Administrator, service: Service) -> None:
+def revoke_token(id: RowId, caller: Administrator, service: Service) -> None:
     """It is refused from now on."""
     if id == caller.token:
         raise Problem(409, "this is the token that asks; another administrator may revoke it")
@@ -110,6 +143,18 @@ def revoke_token(id: Annotated[int, Path(ge=1, le=(1 << 31) - 1)], caller: Admin
         if row is None:
             raise Problem(404, "there is no such token")
         row.revoked = row.revoked or service.database.now(session)
+
+
+def _team_view(row: Team) -> TeamView:
+    return TeamView(
+        id=row.id,
+        name=row.name,
+        created=utc(row.created),
+        max_bytes=row.max_bytes,
+        max_waiting=row.max_waiting,
+        max_time_limit=row.max_time_limit,
+        max_memory=row.max_memory,
+    )
 
 
 def _view(row: Token) -> TokenView:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dlpipe.service.accounts import Caller
+from dlpipe.service.api import admission
 from dlpipe.service.api.access import Reader, Submitter
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
@@ -18,11 +19,12 @@ from dlpipe.service.asked import WITHOUT_NUL, Asked
 from dlpipe.service.jobs import new_job
 from dlpipe.service.queue import FINAL
 from dlpipe.service.queue import State as JobState
+from dlpipe.service.quotas import Limits
+from dlpipe.service.removing import NotThere, StillNeeded, hold, remove_job
 from dlpipe.service.tables import Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=r"^job-[0-9a-f]{16}$")]
-MAX_WAITING = 10_000  # of one team's
 _WORDS = "in model, label, targets, backends"
 
 
@@ -37,24 +39,24 @@ def submit(
     """Ask for a conversion. With an `Idempotency-Key` that was used before for the same, the job that there is comes
     back, with 200 instead of 201; for something else, it is refused with 409."""
     asked.request()  # unknown targets and the like end here
-    missing = service.uploads(caller.team).missing(
-        {digest for files in asked.uploads().values() for digest in files.files.values()}
-    )
-    if missing:
-        raise Problem(422, f"{len(missing)} files have not been uploaded", missing=missing[:1000])
+    with service.database.read() as session:
+        is_known = _by_key(session, caller, idempotency_key) is not None
+    if not is_known:
+        admission.check_room(service, caller.team, 0)
     try:
         with service.database.write() as session:
-            waiting = select(func.count()).where(Job.team_id == caller.team, Job.state == "queued")
+            team = hold(session, caller.team)
             if (known := _by_key(session, caller, idempotency_key)) is None:
-                if session.scalars(waiting).one() >= MAX_WAITING:
-                    raise Problem(429, f"{MAX_WAITING} jobs of this team are waiting", headers={"Retry-After": "60"})
-                return job_view(new_job(service.database, session, caller, asked, idempotency_key))
+                limits = Limits.of(team)
+                admission.check_limits(session, caller, asked, limits)
+                admission.check_uploads(service, caller.team, asked)
+                return job_view(new_job(service.database, session, caller, asked, idempotency_key, limits))
     except IntegrityError:  # another request with this key was faster
         with service.database.read() as session:
             known = _by_key(session, caller, idempotency_key)
         if known is None:
             raise
-    if known.asked != asked.model_dump(mode="json"):
+    if not asked.is_that_of(known.asked):
         raise Problem(409, "this Idempotency-Key was used for something else")
     response.status_code = 200
     return job_view(known)
@@ -106,8 +108,21 @@ def retry(id: JobId, caller: Submitter, service: Service) -> JobView:
         found = find(session, caller, id, change=True)
         if found.state not in FINAL or found.state == "succeeded":
             raise Problem(409, f"the job is {found.state}: only one that failed or was cancelled is tried again")
+        admission.check_uploads(service, caller.team, Asked.of_row(found.asked))
         service.queue.retry(session, found)
         return job_view(found)
+
+
+@router.delete("/{id}", status_code=204)
+def remove(id: JobId, caller: Submitter, service: Service) -> None:
+    """A job that has ended, with its log and its artefacts."""
+    try:
+        remove_job(service.database, service.places, caller.team, id)
+    except NotThere:
+        raise Problem(404, "there is no such job") from None
+    except StillNeeded as error:
+        raise Problem(409, str(error)) from None
+    service.usage.removed_job(caller.team)
 
 
 def find(session: Session, caller: Caller, name: str, *, change: bool = False) -> Job:

@@ -11,6 +11,7 @@ from dlpipe.service.api.metrics import Metrics
 from dlpipe.service.database import Database
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
+from dlpipe.service.quotas import Usage
 from dlpipe.service.uploads import MAX_BYTES, Uploads
 
 
@@ -21,6 +22,10 @@ class State:
     queue: Queue
     max_upload: int = MAX_BYTES
     metrics: Metrics = field(default_factory=Metrics)
+    usage: Usage = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "usage", Usage(self.places, self.database))
 
     def uploads(self, team: int) -> Uploads:
         return Uploads(self.places.uploads(team), self.max_upload)

@@ -6,12 +6,15 @@ import errno
 import re
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Path, Request, Response
 from starlette.requests import ClientDisconnect
 
+from dlpipe.service.api import admission
 from dlpipe.service.api.access import Submitter
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service
+from dlpipe.service.removing import NotThere, StillNeeded, remove_upload
 from dlpipe.service.uploads import Received
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
@@ -52,6 +55,10 @@ async def upload(
     else:
         raise Problem(411, "Content-Length or Content-Range is wanted")
     uploads = service.uploads(caller.team)
+    had = uploads.size(digest)
+    if had < total:
+        await run_sync(admission.check_room, service, caller.team, total - had)
+    service.usage.uploaded(caller.team, total - had)  # as if it were here: others are sent at the same time
     try:
         received = await uploads.take(digest, start, total, request.stream())
     except ClientDisconnect:
@@ -60,7 +67,23 @@ async def upload(
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise Problem(507, "the service's disk is full: what has come is kept") from error
+    finally:
+        service.usage.uploaded(caller.team, uploads.size(digest) - total)
     return _told(received, 201 if received.complete else 202)
+
+
+@router.delete("/{digest}", status_code=204)
+def remove(digest: Digest, caller: Submitter, service: Service) -> None:
+    """What was uploaded, if only a part. 409 while a job that waits or runs needs it, or somebody sends it."""
+    uploads = service.uploads(caller.team)
+    size = uploads.size(digest)
+    try:
+        remove_upload(service.database, uploads, caller.team, digest)
+    except NotThere:
+        raise Problem(404, "nothing of this file has been uploaded") from None
+    except StillNeeded as error:
+        raise Problem(409, str(error)) from None
+    service.usage.uploaded(caller.team, -size)
 
 
 def _told(received: Received, status: int) -> Response:

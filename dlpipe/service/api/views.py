@@ -40,7 +40,7 @@ class JobPage(BaseModel):
 
 
 def job_view(job: Job) -> JobView:
-    asked = Asked.model_validate(job.asked)
+    asked = Asked.of_row(job.asked)
     return JobView(
         id=job.name,
         state=job.state,

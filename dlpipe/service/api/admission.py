@@ -1,0 +1,50 @@
+"""Whether there is room for what a team asks for. What is refused says what makes room. All raise Problem."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dlpipe.service.accounts import Caller
+from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.state import State
+from dlpipe.service.asked import Asked
+from dlpipe.service.quotas import Limits
+from dlpipe.service.tables import Job, Team
+
+_HINT = (
+    "remove jobs that have ended (DELETE /api/v1/jobs/ID) or uploads that no job needs (DELETE /api/v1/uploads/SHA256)"
+)
+
+
+def check_room(service: State, team: int, size: int) -> None:
+    """For so many bytes more. Reads the disk now and then, so not within a transaction."""
+    with service.database.read() as session:
+        limit = Limits.of(session.get_one(Team, team)).bytes
+    if limit is None:
+        return
+    used = service.usage.of(team)
+    if used.total + size > limit:
+        detail = f"this team has {used.total} bytes of at most {limit} here" + (
+            f", and asks for {size}" if size else ""
+        )
+        kinds = {"uploads": used.uploads, "jobs": used.jobs, "cache": used.cache}
+        raise Problem(413, detail, hint=_HINT, used=kinds, limit=limit)
+
+
+def check_limits(session: Session, caller: Caller, asked: Asked, limits: Limits) -> None:
+    """Within the transaction that queues the job, while the team is held: nobody squeezes in."""
+    if "time_limit" in asked.model_fields_set and asked.time_limit > limits.time_limit:
+        raise Problem(422, f"time_limit: this team's jobs may take {limits.time_limit:g} s")
+    if asked.memory_limit is not None and limits.memory is not None and asked.memory_limit > limits.memory:
+        raise Problem(422, f"memory_limit: this team's jobs may use {limits.memory} bytes")
+    waiting = select(func.count()).where(Job.team_id == caller.team, Job.state == "queued")
+    if (found := session.scalars(waiting).one()) >= limits.waiting:
+        hint = "cancel some (POST /api/v1/jobs/ID/cancel), or wait until they have run"
+        raise Problem(429, f"{found} jobs of this team wait already", headers={"Retry-After": "60"}, hint=hint)
+
+
+def check_uploads(service: State, team: int, asked: Asked) -> None:
+    digests = {digest for files in asked.uploads().values() for digest in files.files.values()}
+    if missing := service.uploads(team).missing(digests):
+        raise Problem(422, f"{len(missing)} files have not been uploaded", missing=missing[:1000])

@@ -1,0 +1,61 @@
+"""What makes room: a job that has ended goes, or an uploaded file that no job needs.
+
+First the rows, in one transaction, then the files: a crash in between leaves a folder of which nobody knows, never a
+job whose files are gone.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from sqlalchemy import String, cast, delete, select
+from sqlalchemy.orm import Session
+
+from dlpipe.service.database import Database
+from dlpipe.service.places import Places
+from dlpipe.service.queue import FINAL
+from dlpipe.service.tables import Job, JobEvent, Team
+from dlpipe.service.uploads import Uploads
+
+
+class NotThere(Exception):
+    """The team has no such job or file."""
+
+
+class StillNeeded(Exception):
+    """Its text says by what."""
+
+
+def remove_job(database: Database, places: Places, team: int, name: str) -> None:
+    """Its rows, logs and artefacts; what it left in the team's stage cache stays. Raises NotThere, StillNeeded while it
+    waits or runs."""
+    with database.write() as session:
+        wanted = select(Job).where(Job.name == name, Job.team_id == team).with_for_update()
+        job = session.scalars(wanted).first()
+        if job is None:
+            raise NotThere(name)
+        if job.state not in FINAL:
+            raise StillNeeded(f"the job is {job.state}: cancel it first")
+        session.execute(delete(JobEvent).where(JobEvent.job_id == job.id))
+        session.delete(job)
+    shutil.rmtree(places.job(name), ignore_errors=True)
+
+
+def remove_upload(database: Database, uploads: Uploads, team: int, digest: str) -> None:
+    """What was uploaded under `digest`, if only a part. Raises NotThere, StillNeeded by a job that waits or runs,
+    UploadRefused while it is sent."""
+    with database.write() as session:
+        hold(session, team)
+        needs = select(Job.name).where(Job.team_id == team, Job.state.not_in(FINAL))
+        job = session.scalars(needs.where(cast(Job.asked, String).contains(digest)).limit(1)).first()
+        if job is not None:
+            raise StillNeeded(f"{job} needs this file")
+        if not uploads.remove(digest):
+            raise NotThere(digest)
+
+
+def hold(session: Session, team: int) -> Team:
+    """The team's row, which nobody else holds until the transaction ends: what a job asks for is counted and looked at
+    while nothing of it can go. On SQLite, writers follow one another anyway."""
+    wanted = select(Team).where(Team.id == team).with_for_update(key_share=True)
+    return session.scalars(wanted).one()
