@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from dlpipe.errors import ToolMissing, UserError
+from dlpipe.pipeline.sqlite import KEPT
 
 _SECONDS = 20
 _LOCK = 4_842_661_507  # made up once: those who make tables at the same time wait for each other
@@ -30,7 +31,7 @@ def open_engine(address: str, *, pooled: bool = False) -> tuple[Engine, str]:
         raise ToolMissing("PostgreSQL's driver is not installed", hint="pip install 'dlpipe[postgresql]'")
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        poolclass=QueuePool if pooled else NullPool,
+        **(KEPT if pooled else {"poolclass": NullPool}),
         pool_pre_ping=pooled,
         connect_args={"connect_timeout": _SECONDS},
     )

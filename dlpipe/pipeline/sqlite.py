@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, NullPool, QueuePool, create_engine, event
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 _BUSY_SECONDS = 20
+KEPT: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 20, "max_overflow": 20}  # as many as a server has threads
 
 
 def open_engine(path: Path, *, pooled: bool = False) -> Engine:
@@ -17,7 +19,7 @@ def open_engine(path: Path, *, pooled: bool = False) -> Engine:
     for a process that stays and has many threads."""
     engine = create_engine(
         f"sqlite:///{path}",
-        poolclass=QueuePool if pooled else NullPool,
+        **(KEPT if pooled else {"poolclass": NullPool}),
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": not pooled},
     )
     event.listen(engine, "connect", _configure)

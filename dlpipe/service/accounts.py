@@ -85,7 +85,7 @@ def make_token(
 
 def caller(session: Session, secret: str, now: float) -> Caller | None:
     """None for a token that is unknown, revoked or out of date."""
-    row = session.scalars(select(Token).where(Token.hash == _hash(secret))).first()
+    row = session.scalars(select(Token).where(Token.hash == token_hash(secret))).first()
     if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
     return Caller(row.id, row.team_id, row.team.name, row.name, frozenset(row.scopes.split()), row.expires)
@@ -93,8 +93,8 @@ def caller(session: Session, secret: str, now: float) -> Caller | None:
 
 def _token(team: Team, name: str, scopes: Iterable[Scope], secret: str, now: float, expires: float | None) -> Token:
     ordered = " ".join(scope for scope in SCOPES if scope in set(scopes))
-    return Token(team=team, name=name, hash=_hash(secret), scopes=ordered, created=now, expires=expires)
+    return Token(team=team, name=name, hash=token_hash(secret), scopes=ordered, created=now, expires=expires)
 
 
-def _hash(secret: str) -> str:
+def token_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()

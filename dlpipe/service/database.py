@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, event, extract, func, select, text
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from dlpipe.pipeline import postgresql
 from dlpipe.pipeline.sqlite import open_engine
+from dlpipe.service.writers import Journal, Turns
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _WRITES = "writes"
@@ -21,12 +22,14 @@ _LOCK = 6_180_339_887  # made up once
 
 
 class Database:
-    """`read` and `write` are transactions. Writers follow one another: on SQLite by its own lock, taken at the start so
-    that no transaction fails in its middle."""
+    """`read` and `write` are transactions. Writers follow one another: on SQLite by a lock that is taken at the start,
+    so that no transaction fails in its middle. `file`: SQLite's."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, file: Path | None = None) -> None:
         self._engine = engine
         self.dialect = engine.dialect.name
+        self._turns = Turns(file) if file is not None else None
+        self._journal = Journal(file) if file is not None else None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -34,11 +37,15 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Rolled back when the block raises."""
+    def write(self, *, durable: bool = True) -> Iterator[Session]:
+        """Rolled back when the block raises. Once it is left, a power cut takes back nothing of it; not `durable`: a
+        crash of this program takes nothing back, a power cut may."""
         engine = self._engine.execution_options(**{_WRITES: True})
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        turn = self._turns.turn() if self._turns is not None else nullcontext()
+        with turn, Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+        if durable and self._journal is not None:
+            self._journal.flush()
 
     def now(self, session: Session) -> float:
         """Seconds since 1970. Machines that share a PostgreSQL server go by its clock, not by their own."""
@@ -73,6 +80,8 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
 
 
 def open_database(place: str | Path) -> Database:
@@ -82,7 +91,7 @@ def open_database(place: str | Path) -> Database:
     engine = open_engine(Path(place), pooled=True)
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin)
-    return Database(engine)
+    return Database(engine, Path(place))
 
 
 def _leave_transactions_to_us(connection: sqlite3.Connection, _: object) -> None:

@@ -8,6 +8,8 @@ theirs, only the later one is heard, so a job has exactly one result.
 Which job is next: the team with the fewest running jobs, of these the one that has waited longest since its last
 lease; within a team the highest priority, then the oldest. So no team can push another back, by numbers or by
 priorities.
+
+What a power cut may take back are leases, renewals and events: the job is queued then, or its lease runs out.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ class Queue:
 
     def lease(self, worker: str) -> Lease | None:
         """The next job, or None where nothing waits."""
-        with self._database.write() as session:
+        with self._database.write(durable=False) as session:
             self._database.one_at_a_time(session)
             now = self._now(session)
             self._take_back(session, now)
@@ -101,7 +103,7 @@ class Queue:
 
     def renew(self, lease: Lease) -> bool:
         """Whether to go on; False: the user has cancelled the job. Raises LeaseLost."""
-        with self._database.write() as session:
+        with self._database.write(durable=False) as session:
             values = {"lease_until": self._now(session) + self.lease_seconds}
             self._held(session, lease, values)
             return not session.scalars(select(Job.cancel_requested).where(Job.id == lease.job)).one()
@@ -130,7 +132,7 @@ class Queue:
 
     def record(self, lease: Lease, events: Iterable[tuple[float, str, Mapping[str, Any]]]) -> None:
         """(time, kind, data) each; in the order of their ids as everybody sees them."""
-        with self._database.write() as session:
+        with self._database.write(durable=False) as session:
             session.execute(select(Job.id).where(Job.id == lease.job).with_for_update())
             session.add_all(_event(lease.job, lease.attempt, *each) for each in events)
 
@@ -153,7 +155,7 @@ class Queue:
 
     def seen(self, worker: str) -> None:
         """The worker lives."""
-        with self._database.write() as session:
+        with self._database.write(durable=False) as session:
             now = self._now(session)
             row = session.get(WorkerRow, worker)
             if row is None:
@@ -163,7 +165,7 @@ class Queue:
                 row.seen = now
 
     def gone(self, worker: str) -> None:
-        with self._database.write() as session:
+        with self._database.write(durable=False) as session:
             if row := session.get(WorkerRow, worker):
                 session.delete(row)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from dlpipe.service import accounts
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service
@@ -15,15 +15,15 @@ from dlpipe.service.api.state import Service
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="a token of the service")
 
 
-def _caller(
+async def _caller(
     scopes: SecurityScopes,
     service: Service,
     given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
 ) -> Caller:
     if given is None:
         raise Problem(401, "a token is wanted", headers={"WWW-Authenticate": "Bearer"})
-    with service.database.read() as session:
-        found = accounts.caller(session, given.credentials, service.database.now(session))
+    callers, secret = service.callers, given.credentials
+    found = callers.recent(secret) or await run_sync(callers.look_up, secret)
     if found is None:
         detail = "the token is unknown, revoked or out of date"
         raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})

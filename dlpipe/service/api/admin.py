@@ -143,6 +143,7 @@ def revoke_token(id: RowId, caller: Administrator, service: Service) -> None:
         if row is None:
             raise Problem(404, "there is no such token")
         row.revoked = row.revoked or service.database.now(session)
+    service.callers.forget()
 
 
 def _team_view(row: Team) -> TeamView:

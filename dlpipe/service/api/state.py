@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from dlpipe.service.api.metrics import Metrics
+from dlpipe.service.callers import Callers
 from dlpipe.service.database import Database
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
@@ -23,15 +24,17 @@ class State:
     max_upload: int = MAX_BYTES
     metrics: Metrics = field(default_factory=Metrics)
     usage: Usage = field(init=False)
+    callers: Callers = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usage", Usage(self.places, self.database))
+        object.__setattr__(self, "callers", Callers(self.database))
 
     def uploads(self, team: int) -> Uploads:
         return Uploads(self.places.uploads(team), self.max_upload)
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:
     found: State = request.app.state.service
     return found
 
