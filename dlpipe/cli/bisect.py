@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.wrapping import say
 
 _SIDE = "a model, RUN:STAGE (a stage of a run), or an artefact's folder."
 
@@ -77,5 +78,5 @@ def bisect(
         print_json(asdict(found))
     else:
         for line in lines(found):
-            typer.echo(line)
+            say(line)
     return 3 if found.agree is False else 0

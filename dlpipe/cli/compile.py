@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.wrapping import say
 
 
 def register(app: typer.Typer) -> None:
@@ -80,16 +81,16 @@ def compile_(
         print_json(found)
         return 0
     for note in found["notes"]:
-        typer.echo(note)
+        say(note)
     made = found["artifact"]
     fidelity = made["fidelity"]
     said = agreement(fidelity, "the original") if fidelity else f"not compared: {made['reason']}"
     artifact = Artifact.model_validate(made)
-    typer.echo(f"{out}: {summary.name(artifact)}, {made['verdict']} on {made['ran_on']}, {said}")
+    say(f"{out}: {summary.name(artifact)}, {made['verdict']} on {made['ran_on']}, {said}")
     if artifact.parts:
-        typer.echo(f"in parts: {summary.parts(artifact)}")
+        say(f"in parts: {summary.parts(artifact)}")
     if data is not None:
-        typer.echo(_accuracy(made))
+        say(_accuracy(made))
     return 0
 
 

@@ -6,6 +6,7 @@ import typer
 
 from dlpipe.cli import doctor_preprocess as preprocess
 from dlpipe.cli import options as opt
+from dlpipe.cli.wrapping import say
 
 
 def register(app: typer.Typer) -> None:
@@ -48,14 +49,12 @@ def doctor(context: typer.Context, as_json: opt.AsJson = False) -> int:
             }
         )
     else:
-        typer.echo(f"dlpipe {__version__}, Python {platform.python_version()}")
-        typer.echo(f"cache {cache}, {human_size(free)} free")
-        typer.echo(
-            f"jail: {jail['kind']}, {'isolated' if jail['isolated'] else 'NOT ISOLATED: ' + str(jail['remedy'])}"
-        )
+        say(f"dlpipe {__version__}, Python {platform.python_version()}")
+        say(f"cache {cache}, {human_size(free)} free")
+        say(f"jail: {jail['kind']}, {'isolated' if jail['isolated'] else 'NOT ISOLATED: ' + str(jail['remedy'])}")
         for line in missing:
-            typer.echo(line)
+            say(line)
         for each in tools:
-            typer.echo(f"toolchain {each.name}: {each.state}{''.join(f'; {p}' for p in each.problems)}")
+            say(f"toolchain {each.name}: {each.state}{''.join(f'; {p}' for p in each.problems)}")
             broken = broken or each.state == "broken"
     return 4 if broken else 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.wrapping import say
 
 if TYPE_CHECKING:
     from dlpipe.pipeline.doctor.preprocess import Diagnosis
@@ -100,22 +101,20 @@ def _show(found: Diagnosis) -> None:
             rows.append((mark + each.name, words.score(each.accuracy), words.score_interval(each.accuracy)))
     print_table(("  way of feeding", found.metric, "95 % interval"), rows)
     best, now = found.best, found.current
-    typer.echo(
-        f"\n{found.metric} of the original ({found.tool}) on {found.samples:,} labelled samples; * is the present way"
-    )
+    say(f"\n{found.metric} of the original ({found.tool}) on {found.samples:,} labelled samples; * is the present way")
     if not found.points_elsewhere:
-        typer.echo("No other way is shown to be better than the present one.")
+        say("No other way is shown to be better than the present one.")
         if best is not now and found.p_value is not None:
-            typer.echo(f"The best one that was tried, {best.name}, may be so by chance (p = {found.p_value:.2g}).")
+            say(f"The best one that was tried, {best.name}, may be so by chance (p = {found.p_value:.2g}).")
         return
     good, bad = (
         f"{words.score(each)} ({words.score_interval(each)})" for each in (best.accuracy, now.accuracy) if each
     )
-    typer.echo(
+    say(
         f"The labels point to {best.name}: {good}, and {bad} as it is fed now; p = {found.p_value:.2g}, corrected for "
         f"{len(found.tried) - 1} ways tried."
     )
     others = ", ".join(each.name for each in found.as_good())
     if others:
-        typer.echo(f"Just as good on these samples: {others}.")
-    typer.echo(f"Set it with:  --preprocess {best.option}")
+        say(f"Just as good on these samples: {others}.")
+    say(f"Set it with:  --preprocess {best.option}")

@@ -10,6 +10,7 @@ import typer
 
 from dlpipe.cli import options as opt
 from dlpipe.cli.config import Config
+from dlpipe.cli.wrapping import say
 
 if TYPE_CHECKING:
     from dlpipe.pipeline.judging import Judged
@@ -114,12 +115,12 @@ def _show(judged: Judged, notes: list[str]) -> None:
 
     states = {True: "ok", False: "worse", None: "-"}
     for subject, gates in groupby(judged.gates, lambda each: each.subject):
-        typer.echo(words.plain(subject))
+        say(words.plain(subject))
         for each in gates:
             state = "BROKEN" if each in judged.broken else states[each.passed]
-            typer.echo(f"  {state:7} {each.name}: {summary.gate(each)}")
+            say(f"  {state:7} {each.name}: {summary.gate(each)}")
     for note in notes:
-        typer.echo(note)
+        say(note)
 
 
 def _tell_github(report: Report, judged: Judged, notes: list[str]) -> None:

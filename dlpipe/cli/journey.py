@@ -10,6 +10,7 @@ import typer
 
 from dlpipe.cli.output import exit_code
 from dlpipe.cli.progress import Progress
+from dlpipe.cli.wrapping import say
 from dlpipe.pipeline.convert import convert
 from dlpipe.pipeline.plan import Plan, make_plan
 from dlpipe.pipeline.request import ConvertRequest
@@ -28,7 +29,10 @@ class Journey:
         """Returns the exit code: 3 where nothing is left for a target."""
         with Progress(quiet=self.as_json, verbose=self.verbose) as progress, self._session(progress) as session:
             plan = make_plan(session, request, preflight=True)
-        sys.stdout.write(json.dumps(plan.as_dict()) + "\n" if self.as_json else plan.as_text())
+        if self.as_json:
+            sys.stdout.write(json.dumps(plan.as_dict()) + "\n")
+        else:
+            say(plan.as_text())
         return exit_code(plan.error)
 
     def convert(self, request: ConvertRequest, *, ask: bool) -> int:
@@ -38,7 +42,7 @@ class Journey:
         with Progress(quiet=self.as_json, verbose=self.verbose) as progress, self._session(progress) as session:
             plan = make_plan(session, request)
             if not self.as_json:
-                sys.stderr.write(plan.as_text())
+                say(plan.as_text(), to_stderr=True)
             self._confirm(plan, ask=ask)
             converted = convert(session, request)
         if self.as_json:
@@ -47,7 +51,7 @@ class Journey:
             render_terminal(converted.report, color=self.color)
             typer.echo(f"report: {converted.out / 'report.html'}")
         if converted.kept is not None:
-            sys.stderr.write(f"dlpipe: the earlier result, which is another one, is kept as {converted.kept}\n")
+            say(f"dlpipe: the earlier result, which is another one, is kept as {converted.kept}", to_stderr=True)
         return exit_code(converted.error)
 
     def _session(self, progress: Progress) -> Session:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlpipe.cli import options as opt
+
+if TYPE_CHECKING:
+    from dlpipe.pipeline.lineage import MeasurementEntry
 
 
 def register(app: typer.Typer) -> None:
@@ -62,6 +65,13 @@ def lineage(
     rows += [(each.kind, each.stage, (each.output or "")[:12]) for each in found.stages]
     own = found.artifact
     rows += [("artefact", f"{own.target}/{own.backend}-{own.variant}: {own.verdict}", own.digest[:12])]
-    rows += [(each.provenance, each.name, f"{each.value} {each.unit or ''}") for each in found.measurements]
+    rows += [(each.provenance, each.name, _figure(each)) for each in found.measurements]
     rows += [(each.kind, each.place, each.identity) for each in found.publications]
     print_table(("", "what", "digest or value"), rows)
+
+
+def _figure(measured: MeasurementEntry) -> str:
+    if measured.value is None:
+        return measured.reason or "-"
+    value = f"{measured.value:.6g}" if isinstance(measured.value, float) else str(measured.value)
+    return " ".join(filter(None, (value, measured.unit)))

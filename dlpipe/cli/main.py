@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from dlpipe.cli.wrapping import say
 from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, UserError
 
 COMMANDS = (
@@ -127,4 +128,4 @@ def _print_error(error: DlpipeError, *, as_json: bool) -> None:
     lines += [f"  {key}: {value}" for key, value in error.where.items()]
     if error.hint:
         lines.append(f"  what to do: {error.hint}")
-    sys.stderr.write("\n".join(lines) + "\n")
+    say("\n".join(lines), to_stderr=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.wrapping import say
 
 
 def register(app: typer.Typer) -> None:
@@ -63,9 +64,9 @@ def optimize(
         print_json(found)
         return 0
     for each in found["passes"]:
-        typer.echo(f"{each['name']}: {len(each['changes']) or 'no'} change{'' if len(each['changes']) == 1 else 's'}")
+        say(f"{each['name']}: {len(each['changes']) or 'no'} change{'' if len(each['changes']) == 1 else 's'}")
     for name, why in found["dropped"].items():
-        typer.echo(f"{name}: left out: {why}")
+        say(f"{name}: left out: {why}")
     agrees = agreement(found["fidelity"], found["reference"])
-    typer.echo(f"{out}: {found['nodes'][0]} -> {found['nodes'][1]} nodes, {agrees}")
+    say(f"{out}: {found['nodes'][0]} -> {found['nodes'][1]} nodes, {agrees}")
     return 0

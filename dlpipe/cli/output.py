@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
+from dlpipe.cli.wrapping import say
 from dlpipe.errors import DlpipeError
 
 
@@ -21,9 +20,9 @@ def exit_code(error: DlpipeError | None) -> int:
     """Of a command that has a result to show all the same; what is wrong with it is said on stderr, in short."""
     if error is None:
         return 0
-    sys.stderr.write(f"dlpipe: {error.message}\n")
+    say(f"dlpipe: {error.message}", to_stderr=True)
     if error.hint:
-        sys.stderr.write(f"  what to do: {error.hint}\n")
+        say(f"  what to do: {error.hint}", to_stderr=True)
     return error.exit_code
 
 
@@ -76,13 +75,13 @@ _KINDS = {
 def print_verified(out: Path, found: Mapping[str, Any]) -> None:
     """What came of a model that was imported, and perhaps written in another format, and compared with the original."""
     for line in found["preprocessing"]:
-        typer.echo(line)
+        say(line)
     for name, why in found["refused_routes"].items():
-        typer.echo(f"the route {name} was refused: {why}")
+        say(f"the route {name} was refused: {why}")
     for dim, size in found.get("fixed", {}).items():
-        typer.echo(f"the free dim {dim} was fixed to {size}; --shape {dim}=SIZE for another")
+        say(f"the free dim {dim} was fixed to {size}; --shape {dim}=SIZE for another")
     what = f"{found['reference']}{_KINDS[found['reference_kind']]}"
-    typer.echo(f"{out}: {agreement(found['fidelity'], what)} ({found['fidelity']['samples']} samples)")
+    say(f"{out}: {agreement(found['fidelity'], what)} ({found['fidelity']['samples']} samples)")
 
 
 def agreement(fidelity: Mapping[str, Any], reference: str) -> str:

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from dlpipe.cli.wrapping import say
 from dlpipe.pipeline.events import (
     Event,
     StageFinished,
@@ -74,7 +75,7 @@ class Progress:
             return
         if self._live:
             self._clear()
-        sys.stderr.write(text + "\n")
+        say(text, to_stderr=True)
         sys.stderr.flush()
 
     def _clear(self) -> None:

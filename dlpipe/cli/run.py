@@ -10,6 +10,9 @@ import typer
 from dlpipe.cli import options as opt
 
 
+_SHOWN = 20  # results: as many as a terminal holds
+
+
 def register(app: typer.Typer) -> None:
     app.command("run")(run)
 
@@ -54,10 +57,10 @@ def run(
     if as_json:
         print_json(found)
         return
-    print_table(
-        ("item", "output", "result"),
-        [(row["item"], row["output"], row["label"] or row["shape"]) for row in found["results"]],
-    )
+    rows = [(row["item"], row["output"], row["label"] or row["shape"]) for row in found["results"]]
+    print_table(("item", "output", "result"), rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        typer.echo(f"... and {len(rows) - _SHOWN} more: --json prints all, --out keeps the outputs")
     typer.echo(f"ran on: {found['ran_on']}")
     if out is not None:
         typer.echo(f"outputs: {out}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
-
 import typer
 
+from dlpipe.cli.wrapping import wrapped
 from dlpipe.contracts.backend import Target
 from dlpipe.targets.known import Known
 
@@ -15,7 +13,7 @@ _LABEL = 14
 
 def print_page(target: Target, backends: list[Known]) -> None:
     typer.secho(target.name, bold=True)
-    typer.echo(_wrapped(target.summary, "  "))
+    typer.echo(wrapped(target.summary, "  "))
     typer.echo()
     _field("processor" if target.kind == "cpu" else target.kind, _processor(target))
     _field("extensions", " ".join(target.isa))
@@ -30,7 +28,7 @@ def print_page(target: Target, backends: list[Known]) -> None:
     if target.notes:
         typer.secho("\nnotes", bold=True)
         for note in target.notes:
-            typer.echo(_wrapped(note, "  - ", "    "))
+            typer.echo(wrapped(note, "  - ", "    "))
 
 
 def _backends(target: Target, found: list[Known]) -> None:
@@ -38,10 +36,10 @@ def _backends(target: Target, found: list[Known]) -> None:
     for each in found:
         name = f"{each.backend} *" if each.default else each.backend
         if each.refused:
-            typer.echo(_wrapped(each.refused, f"  {name:<18}", " " * 20))
+            typer.echo(wrapped(each.refused, f"  {name:<18}", " " * 20))
             continue
         where = _by(target) if each.executed else "no"
-        typer.echo(_wrapped(f"{' '.join(each.variants):<26}{where}", f"  {name:<18}", " " * 20))
+        typer.echo(wrapped(f"{' '.join(each.variants):<26}{where}", f"  {name:<18}", " " * 20))
     typer.echo("  * the choice for this target; the others with --backend")
 
 
@@ -71,16 +69,7 @@ def _by(target: Target) -> str:
 
 def _field(label: str, text: str) -> None:
     if text:
-        typer.echo(_wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2)))
-
-
-def _wrapped(text: str, first: str, rest: str | None = None) -> str:
-    width = min(100, shutil.get_terminal_size((80, 24)).columns)
-    indent = first if rest is None else rest
-    lines = textwrap.wrap(
-        text, width, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
-    )
-    return "\n".join(lines) or first
+        typer.echo(wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2)))
 
 
 def _text(value: object) -> str:

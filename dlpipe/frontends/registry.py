@@ -74,11 +74,11 @@ def frontend_for(sniffed: Sniffed, *, forced: str | None = None) -> Frontend:
     for each in frontends().values():
         if sniffed.format in each.formats:
             return each
-    known = ", ".join(sorted({form for each in frontends().values() for form in each.formats}))
+    hint = "`dlpipe frontend list` names the formats it takes"
     shown = "the folder" if sniffed.entry == "." else sniffed.entry
     if sniffed.format == "unknown":
         raise BadModel(
             f"{shown} is not a model that dlpipe knows: {sniffed.reason}",
-            hint=f"formats it takes: {known}",
+            hint=f"is the download or copy complete? {hint}",
         )
-    raise Unsupported(f"{shown} is {sniffed.format}: {sniffed.reason}", hint=f"formats it takes: {known}")
+    raise Unsupported(f"{shown} is {sniffed.format}: {sniffed.reason}", hint=hint)

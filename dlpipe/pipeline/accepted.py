@@ -42,6 +42,9 @@ def accept(report: Report, baseline: str | None) -> Path:
     if file.exists():
         Report.read(file)
     with writing(file, "the accepted run"):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # what /proc and the like answer
+            raise UserError(f"no folder can be made at {file.parent}", hint="--baseline names a file") from error
         replace_durably(file, report.to_json().encode())
     return file

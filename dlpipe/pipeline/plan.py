@@ -90,7 +90,7 @@ class Plan:
             lines.append(f"  will install: {name} ({summary})")
         for name, what in self.to_accept.items():
             lines.append(f"  will NOT install: {name}, whose artefacts will fail: it is {what}")
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines)
 
 
 def _together(artifacts: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -13,12 +13,14 @@ _MAX_VARINT = 10  # bytes
 
 
 class Malformed(Exception):
-    """`offset`: the byte at which the message stops being one."""
+    """`offset`: the byte at which the message stops being one. `cut`: number and beginning of the field that would go
+    on behind the message's end."""
 
-    def __init__(self, reason: str, offset: int) -> None:
+    def __init__(self, reason: str, offset: int, cut: tuple[int, memoryview] | None = None) -> None:
         super().__init__(f"{reason} at byte {offset}")
         self.reason = reason
         self.offset = offset
+        self.cut = cut
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
@@ -36,7 +38,8 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
             continue
         size, at = _size(data, at, wire, start)
         if size > end - at:
-            raise Malformed(f"a field claims {size:,} bytes and {end - at:,} are left", start)
+            reason = f"a field claims {size:,} bytes and {end - at:,} are left"
+            raise Malformed(reason, start, (number, data[at:]))
         yield number, wire, data[at : at + size]
         at += size
 

@@ -141,6 +141,7 @@ def read(data: memoryview, schema: Schema) -> Reading:
                     return reading
     except Malformed as error:
         reading.broken = error
+        _cut_off(reading, error, schema.path)
         return reading
     missing = [number for number in schema.required if number not in seen]
     if missing:
@@ -148,6 +149,15 @@ def read(data: memoryview, schema: Schema) -> Reading:
     elif not reading.operators or not schema.must <= set(reading.operators):
         reading.misfit = "it holds no operators"
     return reading
+
+
+def _cut_off(reading: Reading, error: Malformed, path: tuple[int, ...]) -> None:
+    """Count the whole operators before the place where a file ends too early."""
+    if error.cut is not None and error.cut[0] == path[0] and len(path) > 1:
+        try:
+            _operators(reading, error.cut[1], path[1:])
+        except Malformed as deeper:
+            _cut_off(reading, deeper, path[1:])
 
 
 def _operators(reading: Reading, message: memoryview, path: tuple[int, ...]) -> None:

@@ -17,6 +17,7 @@ from .schemas import SCHEMAS, Reading, read
 from .texts import by_text
 
 _HEAD = 4096
+_SHOWN = 40  # bytes
 _EXECUTES_CODE = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 # Weights may be named in place of the network that lies beside them. Raw weights say nothing of themselves.
 _WEIGHTS = {
@@ -92,7 +93,21 @@ def _message(data: memoryview, name: str) -> Found:
             f"{name} begins as {best.schema.title} and is damaged or cut off: {best.broken}",
             hint="is the download or copy complete?",
         )
-    return unknown("its content is no model of a format that dlpipe knows (`dlpipe frontend list` names them)")
+    return unknown(f"its content, {_shown(bytes(data[:_SHOWN]))}, is of no format that dlpipe takes")
+
+
+def _shown(head: bytes) -> str:
+    """The beginning of a file, as text where it is some."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = head[: error.start].decode("utf-8") if error.start > len(head) - 4 else ""  # cut within a character
+    line = text.strip().split("\n")[0]
+    return (
+        f"text that begins with {line!r}"
+        if line.isprintable() and line
+        else f"bytes that begin with {head[:8].hex(' ')}"
+    )
 
 
 def _recognised(reading: Reading) -> Found:
