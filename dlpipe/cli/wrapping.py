@@ -42,4 +42,4 @@ def _hung(line: str) -> str:
 
 
 def _width() -> int:
-    return min(WIDEST, shutil.get_terminal_size((80, 24)).columns)
+    return min(WIDEST, shutil.get_terminal_size().columns)

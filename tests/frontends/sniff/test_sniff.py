@@ -168,6 +168,16 @@ def test_a_file_cut_short_says_so(sniff: Sniff, shared: Path) -> None:
     data = (shared / "models/arm_ml_kws/DS_CNN_S.pb").read_bytes()
     with pytest.raises(BadModel, match=r"begins as a TensorFlow GraphDef and is damaged"):
         sniff(data[: len(data) // 2])
+    data = (shared / "models/ultraface/version-RFB-320.onnx").read_bytes()
+    with pytest.raises(BadModel, match=r"begins as an ONNX model and is damaged"):  # its graph is one field of the file
+        sniff(data[: len(data) // 2])
+
+
+def test_a_file_of_no_known_format_is_shown(sniff: Sniff) -> None:
+    with pytest.raises(BadModel, match=r"text that begins with 'good morning'.*no format"):
+        frontend_for(sniff(b"good morning\nand good night\n"))
+    with pytest.raises(BadModel, match=r"bytes that begin with fe dc ba 98"):
+        frontend_for(sniff(bytes.fromhex("fedcba9876543210") * 9))
 
 
 def test_text_graphs(sniff: Sniff) -> None:
