@@ -15,7 +15,7 @@ from dlpipe.pipeline.checks import check_ir
 from dlpipe.pipeline.events import StageNote
 from dlpipe.pipeline.imported import Imported, Opened, import_opened, sniff
 from dlpipe.pipeline.request import ConvertRequest
-from dlpipe.pipeline.samples import Samples, make_samples
+from dlpipe.pipeline.samples import Samples, make_samples, refuse_missing
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 
@@ -45,6 +45,7 @@ def prove_import(session: Session, request: ConvertRequest, meanwhile: Iterable[
     Raises GateFailed for an import that departs from the original, naming the layer where that can be found; with
     several routes, what the preferred one raised, once none is left.
     """
+    refuse_missing(request)
     opened = sniff(session, request.model, factory=request.options.factory)
     routes = opened.frontend.routes(opened.sniffed)
     chosen = _chosen(routes, request.options, opened)

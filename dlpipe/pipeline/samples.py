@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dlpipe.contracts.backend import Target
-from dlpipe.data import part_call, subset_call
+from dlpipe.data import part_call, read_call, subset_call
 from dlpipe.errors import StageFailed, Unsupported, UserError
 from dlpipe.ir.calls import golden_call
 from dlpipe.measure import TOP1, Metric
@@ -76,13 +76,25 @@ class Samples:
         return f"measured on {self.count:,} samples; trained and calibrated on {self.trained_on:,} {where}"
 
 
+def refuse_missing(request: ConvertRequest) -> None:
+    """What is named beside the model has to be there, which is told before the import. Raises UserError, Unsupported."""
+    if request.train_data is not None and (request.data is None or request.reference is not None):
+        raise UserError("--train-data goes with --data", hint="what is trained on one is measured on the other")
+    for data in (request.data, request.train_data):
+        if data is not None:
+            read_call(data)
+    if request.labels is not None:
+        read_labels(request.labels)
+    if request.reference is not None and not request.reference.is_file():
+        hint = "--reference is an .npz of the original's inputs and outputs"
+        raise UserError(f"there is no {request.reference}", hint=hint)
+
+
 def make_samples(
     session: Session, request: ConvertRequest, imported: Imported, meanwhile: Iterable[Stage] = ()
 ) -> Samples:
     """`meanwhile` are executed beside the original, which is often the longest of all."""
     executor = session.executor
-    if request.train_data is not None and (request.data is None or request.reference is not None):
-        raise UserError("--train-data goes with --data", hint="what is trained on one is measured on the other")
     if request.reference is not None:
         executor.run(_golden(session, request.reference, imported))
     elif request.data:
@@ -192,8 +204,6 @@ def _reference(imported: Imported) -> Stage:
 
 def _golden(session: Session, file: Path, imported: Imported) -> list[Stage]:
     """The stages `samples` and `reference` from the user's own record: one folder holds both."""
-    if not file.is_file():
-        raise UserError(f"there is no {file}", hint="--reference is an .npz of the original's inputs and outputs")
     golden = f"tree:{session.store.ingest_files({'reference.npz': file}).digest}"
     inputs = {"imported": imported.ir, "golden": golden}
     return [Stage("samples", "data", golden_call(), inputs), Stage("reference", "run", golden_call(), inputs)]

@@ -171,3 +171,18 @@ def test_golden_outputs_that_prove_nothing(
     np.savez(tmp_path / "io.npz", **(good | spoilt))
     with pytest.raises(BadModel, match=said):
         prove_import(session, _request(net, reference=tmp_path / "io.npz"))
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"data": "no-such-clips"}, "there is no no-such-clips"),
+        ({"data": ".", "train_data": "no-such-clips"}, "there is no no-such-clips"),
+        ({"labels": Path("no-names.txt")}, "cannot read the labels"),
+        ({"reference": Path("no-record.npz")}, "there is no no-record.npz"),
+        ({"train_data": "."}, "--train-data goes with --data"),
+    ],
+)
+def test_what_is_not_there_is_told_first(session: Session, named: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):  # and not that there is no such model, which takes longer to know
+        prove_import(session, ConvertRequest("no-model.onnx", ("x86-64",), **named))
