@@ -9,7 +9,6 @@ import typer
 
 from dlpipe.cli import options as opt
 
-
 _SHOWN = 20  # results: as many as a terminal holds
 
 

@@ -77,7 +77,7 @@ class Samples:
 
 
 def refuse_missing(request: ConvertRequest) -> None:
-    """What is named beside the model has to be there, which is told before the import. Raises UserError, Unsupported."""
+    """What is named beside the model has to be there: told before the import. Raises UserError, Unsupported."""
     if request.train_data is not None and (request.data is None or request.reference is not None):
         raise UserError("--train-data goes with --data", hint="what is trained on one is measured on the other")
     for data in (request.data, request.train_data):
