@@ -5,6 +5,7 @@
     │   ├── BadModel                 the file is damaged, hostile, or not what it says it is
     │   ├── Unsupported              understood, but this tool or target cannot do it; names node and operator
     │   ├── DiskTrouble              a disk that must be written is full, read-only or failing
+    │   │   └── StoreUnreachable     the store that machines share does not answer, or refuses
     │   └── ToolMissing              an interpreter, a program or a download that is needed is not to be had
     ├── GateFailed         exit 3    a limit the user set is broken, or cannot be evaluated
     ├── StageFailed        exit 4    a tool crashed, timed out, ran out of memory, or broke the protocol
@@ -54,6 +55,10 @@ class Unsupported(UserError):
 
 class DiskTrouble(UserError):
     """No stage is to blame, so the run ends even where a stage may fail."""
+
+
+class StoreUnreachable(DiskTrouble):
+    """What was made is kept on this machine, so the same command goes on from there once the store answers."""
 
 
 class ToolMissing(UserError):

@@ -16,6 +16,7 @@ from dlpipe.pipeline.events import (
     StageProgress,
     StageStarted,
     StoreDamage,
+    StoreTrouble,
     ToolchainMessage,
 )
 
@@ -63,6 +64,8 @@ class Progress:
                         self._line(f"{_MARK[event.status]} {event.stage:<44} {event.seconds:6.1f} s")
                 case StoreDamage():
                     self._line(f"  the cache held a damaged {event.kind}, set aside: {event.reason}")
+                case StoreTrouble():
+                    self._line(f"  warning: {event.message}")
                 case ToolchainMessage():
                     self._line(f"  {event.message}")
                 case StageNote() if self._verbose or event.level != "info":

@@ -93,6 +93,13 @@ class StoreDamage(Event):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTrouble(Event):
+    """The store that machines share does not answer; what it may have is computed anew."""
+
+    message: str
+
+
 Listener = Callable[[Event], None]
 
 

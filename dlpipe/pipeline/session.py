@@ -15,10 +15,11 @@ from typing import Any, Self
 
 from dlpipe.errors import Interrupted
 from dlpipe.measure.machine import fingerprint, machine_name
-from dlpipe.pipeline.events import Event, EventBus, JsonLines, StoreDamage, ToolchainMessage
+from dlpipe.pipeline.events import Event, EventBus, JsonLines, StoreDamage, StoreTrouble, ToolchainMessage
 from dlpipe.pipeline.executor import LocalExecutor
 from dlpipe.pipeline.store import Problem, Store
 from dlpipe.pipeline.store.disk import writing
+from dlpipe.pipeline.store.remote import Bucket
 from dlpipe.pipeline.workspace import claimed
 from dlpipe.toolchains.manager import Toolchains, default_cache_dir
 from dlpipe.toolchains.pool import WorkerPool
@@ -41,7 +42,12 @@ class Session:
         self.bus = EventBus()
         for listener in listeners:
             self.bus.subscribe(listener)
-        self.store = Store(self.cache / "store", on_damage=self._tell_damage)
+        self.store = Store(
+            self.cache / "store",
+            bucket=Bucket.of_environment(),
+            on_damage=self._tell_damage,
+            on_trouble=lambda message: self.bus.emit(StoreTrouble(message=message)),
+        )
         self.toolchains = Toolchains(
             self.cache / "toolchains",
             offline=offline,

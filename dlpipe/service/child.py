@@ -19,18 +19,33 @@ from typing import Any
 from pydantic import ValidationError
 
 from dlpipe.errors import DlpipeError, UserError
-from dlpipe.pipeline.events import Event, JsonLines, StageFinished, StageNote, StoreDamage, ToolchainMessage
+from dlpipe.pipeline.events import (
+    Event,
+    JsonLines,
+    StageFinished,
+    StageNote,
+    StoreDamage,
+    StoreTrouble,
+    ToolchainMessage,
+)
+from dlpipe.pipeline.store.remote import VARIABLE, Bucket
 from dlpipe.service.asked import Asked
 from dlpipe.service.redact import redact
+from dlpipe.service.shared import Shared
+from dlpipe.toolchains.manager import default_cache_dir
 
 ASKED, EVENTS, LOG, CHATTER = "asked.json", "events.jsonl", "log.txt", "stderr.txt"
 OUT, RESULT = "out", "result.json"
+TEAM_URL = "DLPIPE_TEAM_URL"  # of the part of the shared bucket that is the team's
 _PR_SET_PDEATHSIG = 1
 _PATHS = ("log", "bundle", "report")  # of this machine: of no use to somebody else, and nobody else's business
 
 
 def main(parent: int) -> None:
     end_with(parent, signal.SIGKILL)
+    shared = Shared(Bucket(os.environ[TEAM_URL])) if TEAM_URL in os.environ else None
+    if shared is not None:
+        os.environ[VARIABLE] = shared.store.url
     error: DlpipeError | None
     try:
         asked = Asked.model_validate_json(Path(ASKED).read_bytes())
@@ -42,6 +57,8 @@ def main(parent: int) -> None:
         _tell(error)
     else:
         error = _convert(asked)
+    if shared is not None and Path(OUT).is_dir():
+        error = _share(shared) or error
     result = {"exit_code": error.exit_code if error else 0, "error": _shown(error), "written": Path(OUT).is_dir()}
     making = Path(f"{RESULT}.part")
     making.write_text(json.dumps(result, default=str), encoding="utf-8")
@@ -76,6 +93,16 @@ def _tell(error: DlpipeError) -> None:
     _print(f"dlpipe: {error.message}" + (f"\n  what to do: {error.hint}" if error.hint else ""))
 
 
+def _share(shared: Shared) -> DlpipeError | None:
+    """The output, while this process' worker still holds the job."""
+    *_, job, attempt = Path.cwd().parts
+    try:
+        shared.send_output(job, int(attempt), Path(OUT), default_cache_dir())
+    except DlpipeError as error:
+        return error
+    return None
+
+
 def _shown(error: DlpipeError | None) -> dict[str, Any] | None:
     if error is None:
         return None
@@ -94,6 +121,8 @@ def _say(event: Event) -> None:
             line = f"{event.level}: {event.message} [{event.stage}]"
         case ToolchainMessage():
             line = event.message
+        case StoreTrouble():
+            line = f"warning: {event.message}"
         case StoreDamage():
             line = f"the cache held a damaged {event.kind}, set aside: {event.reason}"
         case _:

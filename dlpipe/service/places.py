@@ -1,4 +1,4 @@
-"""Where the service's files lie, below its data folder. Workers on other machines need the same folder."""
+"""Where the service's files lie, below its data folder. Workers on other machines need the same folder, or a bucket."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from dlpipe.errors import UserError
+from dlpipe.pipeline.store.remote import Bucket
+from dlpipe.service.shared import Shared
 from dlpipe.toolchains.manager import default_cache_dir
 
 VARIABLE = "DLPIPE_DATA_DIR"
@@ -17,17 +19,19 @@ DATABASE = "DLPIPE_DATABASE"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """`database`: a file, or the address of a PostgreSQL database."""
+    """`database`: a file, or the address of a PostgreSQL database. `bucket`: what machines share beside that."""
 
     root: Path
     database: Path | str
+    bucket: Bucket | None = None
 
     @staticmethod
     def of_environment() -> Places:
-        """`$DLPIPE_DATA_DIR`, else the user's data folder; `$DLPIPE_DATABASE`, else a SQLite file in there."""
+        """`$DLPIPE_DATA_DIR`, else the user's data folder; `$DLPIPE_DATABASE`, else a SQLite file in there;
+        `$DLPIPE_STORE_URL`. Raises UserError."""
         chosen = os.environ.get(VARIABLE)
         root = Path(chosen).expanduser().absolute() if chosen else user_data_path("dlpipe")
-        return Places(root, os.environ.get(DATABASE) or root / "service.sqlite")
+        return Places(root, os.environ.get(DATABASE) or root / "service.sqlite", Bucket.of_environment())
 
     def make(self) -> None:
         """Nobody but this user looks in. Raises UserError."""
@@ -43,6 +47,9 @@ class Places:
 
     def job(self, job: str) -> Path:
         return self.root / "jobs" / job
+
+    def shared(self, team: int) -> Shared | None:
+        return Shared(self.bucket.below("teams", str(team))) if self.bucket is not None else None
 
     def attempt(self, job: str, attempt: int) -> Path:
         """Of one attempt at a job: what it was given, its log, its events, and `out`."""

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from dlpipe.errors import StoreUnreachable
+from dlpipe.pipeline.store import Lost
 from dlpipe.service import child
 from dlpipe.service.asked import Asked
 from dlpipe.service.places import DATABASE, Places
 from dlpipe.service.queue import Lease, Outcome
 from dlpipe.service.redact import redact
+from dlpipe.service.shared import Shared
 from dlpipe.service.uploads import Uploads
 
+_log = logging.getLogger(__name__)
 Order = Literal["go on", "stop", "cancel"]
 Events = list[tuple[float, str, Mapping[str, Any]]]
 
 TICK_SECONDS = 0.2
+_LOG_SECONDS = 5.0
 GRACE_SECONDS = 15.0  # to unwind after SIGTERM: workers end, temporary files go
 _SECRETS = ("DLPIPE_TOKEN", "DLPIPE_SERVER", DATABASE)
-_INFRASTRUCTURE = ("DiskTrouble", "Interrupted")  # errors that say nothing of the job
+_INFRASTRUCTURE = ("DiskTrouble", "StoreUnreachable", "Interrupted")  # errors that say nothing of the job
 
 
 class Fault(Exception):
@@ -44,14 +52,20 @@ def attempt(
 ) -> Outcome | Order:
     """How it ended by itself, or what it was ended by. `order` is asked at every tick and may raise, which ends the
     process too. Raises Fault."""
-    folder = places.attempt(lease.name, lease.attempt)
+    folder, shared = places.attempt(lease.name, lease.attempt), places.shared(lease.team)
     asked = Asked.of_row(lease.asked)
     try:
-        _furnish(folder, lease, asked, Uploads(places.uploads(lease.team)))
+        uploads = Uploads(places.uploads(lease.team), shared=shared)
+        if (ordered := _holding(lambda: _furnish(folder, lease, asked, uploads), order)) != "go on":
+            return ordered
         cache = places.cache(lease.team)
     except OSError as error:
         raise Fault(f"the job's folder cannot be made: {error.strerror}") from error
+    except (Lost, StoreUnreachable) as error:
+        raise Fault(error.message) from error
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    if shared is not None:
+        environment[child.TEAM_URL] = shared.url
     with (folder / child.LOG).open("wb") as log, (folder / child.CHATTER).open("wb") as chatter:
         process = subprocess.Popen(
             [sys.executable, "-m", child.__name__, str(os.getpid())],
@@ -63,12 +77,27 @@ def attempt(
             start_new_session=True,
         )
     try:
-        told = _watch(process, lease.time_limit, _Tail(folder / child.EVENTS, places.root), order, on_events)
+        tail = _Tail(folder / child.EVENTS, places.root)
+        with _sharing(shared, lease, folder / child.LOG):
+            told = _watch(process, lease.time_limit, tail, order, on_events)
     finally:
         _end(process)
         for name in asked.uploads():
             shutil.rmtree(folder / name, ignore_errors=True)
     return told if told is not None else _outcome(folder, process.returncode)
+
+
+def _holding(work: Callable[[], None], order: Callable[[], Order]) -> Order:
+    """Do what may take longer than a lease lasts. Returns the last order that is not to go on, once it is done."""
+    told: Order = "go on"
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(work)
+        while not done.done():
+            wait([done], TICK_SECONDS)
+            if (now := order()) != "go on":
+                told = now
+        done.result()
+    return told
 
 
 def _furnish(folder: Path, lease: Lease, asked: Asked, uploads: Uploads) -> None:
@@ -79,10 +108,11 @@ def _furnish(folder: Path, lease: Lease, asked: Asked, uploads: Uploads) -> None
         for place, digest in files.files.items():
             path = folder / name / place
             path.parent.mkdir(parents=True, exist_ok=True)
+            source = uploads.bring(digest)
             try:
-                path.hardlink_to(uploads.path(digest))
+                path.hardlink_to(source)
             except OSError:  # too many links, or a file system without them
-                shutil.copyfile(uploads.path(digest), path)
+                shutil.copyfile(source, path)
 
 
 def _watch(
@@ -130,6 +160,35 @@ def _outcome(folder: Path, status: int) -> Outcome:
     if result["error"] is not None and result["error"]["error"] in _INFRASTRUCTURE:  # nobody here interrupted it
         raise Fault(result["error"]["message"])
     return Outcome(result["exit_code"], result["error"], result["written"])
+
+
+@contextmanager
+def _sharing(shared: Shared | None, lease: Lease, log: Path) -> Iterator[None]:
+    """Meanwhile readers on other machines see the log, now and then as it grows, and in the end all of it. In a thread
+    of its own, since a store that does not answer must not cost the lease; nor does it end the job."""
+    if shared is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def send() -> None:
+        sent, last = 0, False
+        while not last:
+            last = ended.wait(_LOG_SECONDS)
+            if (size := log.stat().st_size) != sent:
+                try:
+                    shared.send_log(lease.name, lease.attempt, log)
+                    sent = size
+                except StoreUnreachable as error:
+                    _log.warning("job %s: its log: %s", lease.name, error.message)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class _Tail:

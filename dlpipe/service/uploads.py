@@ -17,6 +17,8 @@ from pathlib import Path
 from anyio import fail_after
 from anyio.to_thread import run_sync
 
+from dlpipe.service.shared import Shared
+
 MAX_BYTES = 4 << 30
 SILENCE_SECONDS = 60.0  # after which a sender has gone, though nothing said so, such as a machine that fell asleep
 _BLOCK = 1 << 20
@@ -39,25 +41,35 @@ class Received:
 
 
 class Uploads:
-    """Of one team."""
+    """Of one team. `shared`: where other machines find them too; methods then raise StoreUnreachable."""
 
-    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, folder: Path, max_bytes: int = MAX_BYTES, shared: Shared | None = None) -> None:
         self._folder = folder
         self._max = max_bytes
+        self._shared = shared
 
     def path(self, digest: str) -> Path:
         """Where the complete file is, or would be."""
         return self._folder / digest[:2] / digest
 
     def missing(self, digests: set[str]) -> list[str]:
-        """Those that are not there in full, sorted."""
-        return sorted(digest for digest in digests if not self.path(digest).is_file())
+        """Those that are not there in full, sorted; the others are there for every machine."""
+        return sorted(digest for digest in digests if not self._there(digest))
+
+    def bring(self, digest: str) -> Path:
+        """Where the complete file is, fetched if need be. Raises Lost."""
+        path = self.path(digest)
+        if self._shared is not None and not path.is_file():
+            self._shared.fetch_upload(digest, path, self._max)
+        return path
 
     def received(self, digest: str) -> Received | None:
         """None where nothing has come yet."""
         for path, complete in ((self.path(digest), True), (self._part(digest), False)):
             with suppress(FileNotFoundError):
                 return Received(path.stat().st_size, complete)
+        if self._shared is not None and (size := self._shared.upload_size(digest)) is not None:
+            return Received(size, True)
         return None
 
     def size(self, digest: str) -> int:
@@ -122,10 +134,20 @@ class Uploads:
             part.unlink()
             raise UploadRefused(422, "the content has another SHA-256 than its name says", 0)
         await run_sync(os.fsync, descriptor)
+        if self._shared is not None:
+            await run_sync(self._shared.send_upload, digest, part)
         part.chmod(0o444)
         size = part.stat().st_size
         part.rename(self.path(digest))
         return Received(size, True)
+
+    def _there(self, digest: str) -> bool:
+        if self._shared is None:
+            return self.path(digest).is_file()
+        if self.path(digest).is_file():  # perhaps since before there was a bucket
+            self._shared.send_upload(digest, self.path(digest))
+            return True
+        return self._shared.upload_size(digest) is not None
 
     def _part(self, digest: str) -> Path:
         path = self.path(digest)

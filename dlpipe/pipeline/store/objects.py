@@ -53,6 +53,20 @@ class Objects:
             self._settle(fresh, self.path(sha256))
         return sha256
 
+    def adopt(self, fresh: Path, sha256: str) -> bool:
+        """Take a file of `tmp` that nobody has open, if that is its content."""
+        if hash_file(fresh) != sha256:
+            return False
+        descriptor = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fchmod(descriptor, 0o444)
+            os.utime(descriptor, ns=(content_time(sha256),) * 2)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._settle(fresh, self.path(sha256))
+        return True
+
     def add_tree(self, tree: Tree) -> None:
         with temporary(self.tmp) as fresh:
             write_durably(fresh, tree.dump())
@@ -68,7 +82,7 @@ class Objects:
                 return False
         return True
 
-    def refresh(self, sha256: str, size: int) -> bool:
+    def refresh(self, sha256: str, size: int | None) -> bool:
         """Whether the object is there and intact; if so, it counts as new from now on, so that gc leaves it alone."""
         if self.state(sha256, size) != "intact":
             return False

@@ -18,12 +18,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dlpipe.errors import UserError
+from dlpipe.errors import StoreUnreachable, UserError
 from dlpipe.pipeline.store import check, gc, layout
 from dlpipe.pipeline.store.disk import writing
 from dlpipe.pipeline.store.folder import Entry, entries, opened
 from dlpipe.pipeline.store.objects import Objects
 from dlpipe.pipeline.store.pins import Pins
+from dlpipe.pipeline.store.remote import Bucket, Remote
 from dlpipe.pipeline.store.uses import Uses
 from dlpipe.pipeline.store.values import File, Lost, Problem, Record, Tree
 from dlpipe.toolchains.locking import exclusive, shared
@@ -40,10 +41,20 @@ _GRACE = 600.0  # seconds
 class Store:
     """A content-addressed store below `root`. `on_damage` hears of every damaged part that was set aside.
 
+    `bucket`: a tier behind it that other machines share (remote/tier.py). What is not here is fetched from there, and
+    every record goes there; `on_trouble` hears, in words, when it does not answer.
+
     Raises UserError wherever its disk is full, read-only or failing; what was complete before stays intact.
     """
 
-    def __init__(self, root: Path, *, on_damage: Callable[[Problem], None] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        bucket: Bucket | None = None,
+        on_damage: Callable[[Problem], None] | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> None:
         self.root = root
         self._on_damage = on_damage
         self._lock = root / "lock"
@@ -51,6 +62,9 @@ class Store:
             self._objects = Objects(root)
         self._pins = Pins(root / "pins")
         self._uses = Uses(root / "uses.log")
+        self._remote: Remote | None = None
+        if bucket is not None:
+            self._remote = Remote(bucket, self._objects, self._writing, on_damage=on_damage, on_trouble=on_trouble)
         self._whole: set[str] = set()  # large objects that this process has hashed; from then on the stamp will do
 
     def ingest(self, path: Path, *, move: bool = False, also: Mapping[str, str] = MappingProxyType({})) -> Tree:
@@ -87,13 +101,19 @@ class Store:
 
     def blob(self, sha256: str) -> bytes:
         """Raises Lost."""
+        data = self._blob(sha256)
+        if data is None and self._remote is not None and self._remote.fetch_object(sha256):
+            data = self._blob(sha256)
+        if data is None:
+            raise _lost(f"object {sha256[:12]}")
+        return data
+
+    def _blob(self, sha256: str) -> bytes | None:
         try:
             data = self._objects.path(sha256).read_bytes()
         except FileNotFoundError:
-            data = b""
-        if _sha256(data).hexdigest() != sha256:
-            raise _lost(f"object {sha256[:12]}")
-        return data
+            return None
+        return data if _sha256(data).hexdigest() == sha256 else None
 
     def tree(self, digest: str) -> Tree:
         """Names, digests and sizes of its files. Raises Lost."""
@@ -129,6 +149,15 @@ class Store:
 
     def get(self, key: str) -> Record | None:
         """The record of a finished stage, if it and everything it names is intact. What is damaged is set aside."""
+        found = self._get(key)
+        if self._remote is None:
+            return found
+        if found is None:
+            return self._get(key) if self._remote.fetch_record(key) else None
+        self._remote.offer(found)
+        return found
+
+    def _get(self, key: str) -> Record | None:
         with self._writing():
             record, problems = check.inspect_record(self._objects, key)
             if record is not None and not problems:
@@ -142,15 +171,34 @@ class Store:
     def put(self, record: Record) -> Record:
         """Keep a record; returns the one that is now there, since the first to finish a stage wins.
 
-        Raises ValueError when `key` is not the digest of `parts`, or a field is not plain JSON.
+        Raises ValueError when `key` is not the digest of `parts`, or a field is not plain JSON; StoreUnreachable once
+        it is kept here, where the shared store would not take it.
         """
+        trouble: StoreUnreachable | None = None
         data = record.dump()
+        if self._remote is not None:
+            try:
+                self._remote.send_record(record)
+            except StoreUnreachable as error:
+                trouble = error
+        kept = self._put(record, data)
+        if trouble is not None:
+            raise trouble
+        return kept
+
+    def share(self, digest: str) -> None:
+        """See to it that other machines find a tree in the shared store: one that was taken in here and belongs to no
+        record, such as the user's model. Nothing where there is none. Raises StoreUnreachable, Lost."""
+        if self._remote is not None:
+            self._remote.send_tree(digest)
+
+    def _put(self, record: Record, data: bytes) -> Record:
         for _ in range(3):
             with self._writing():
                 self._pins.add("record", record.key)
                 if self._objects.add_record(record.key, data):
                     break
-            stored = self.get(record.key)  # sets it aside if it is damaged
+            stored = self._get(record.key)  # sets it aside if it is damaged
             if stored is not None:
                 return stored
         return Record.load(data, record.key)
@@ -206,6 +254,8 @@ class Store:
 
     @contextmanager
     def _using(self, digest: str) -> Iterator[Tree]:
+        if self._remote is not None:
+            self._bring(digest, self._remote)
         with self._writing():
             tree, problems = check.inspect_tree(self._objects, digest)
             if tree is not None and not problems:
@@ -218,6 +268,15 @@ class Store:
                     return
         self._set_aside(lambda: check.inspect_tree(self._objects, digest, thorough=True)[1])
         raise _lost(f"tree {digest[:12]}")
+
+    def _bring(self, digest: str, remote: Remote) -> None:
+        """What of a tree is not here in full, from the shared store."""
+        with self._writing():
+            problems = check.inspect_tree(self._objects, digest)[1]
+        if problems and problems != [Problem("tree", digest, "missing")]:
+            self._set_aside(lambda: check.inspect_tree(self._objects, digest, thorough=True)[1])
+        if problems:
+            remote.fetch_tree(digest)
 
     def _set_aside(self, inspect: Callable[[], list[Problem]]) -> list[Problem]:
         """Look again with the lock held alone: another process may have put things right meanwhile."""

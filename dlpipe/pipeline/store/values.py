@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from dlpipe.contracts.json import canonical, digest
 from dlpipe.errors import UserError
 
+Kind = Literal["record", "tree", "object"]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -22,7 +23,7 @@ class Lost(UserError):
 class Problem:
     """Something in the store that is not what its name says. `name` is a record's key, or a digest."""
 
-    kind: Literal["record", "tree", "object"]
+    kind: Kind
     name: str
     reason: str
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from dlpipe.errors import UserError
+from dlpipe.errors import StoreUnreachable, UserError
 from dlpipe.service.uploads import UploadRefused
 
 MEDIA_TYPE = "application/problem+json"
@@ -58,6 +58,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(UserError, _users)
+    app.add_exception_handler(StoreUnreachable, _store)
     app.add_exception_handler(UploadRefused, _upload)
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(Exception, _bug)
@@ -94,6 +95,11 @@ async def _upload(_: Request, error: Exception) -> JSONResponse:
 async def _database(_: Request, error: Exception) -> JSONResponse:
     _log.error("the database does not answer: %s", error)
     return problem(503, "the service's database does not answer", {"Retry-After": "5"})
+
+
+async def _store(_: Request, error: Exception) -> JSONResponse:
+    _log.error("%s", error)
+    return problem(503, "the service's store does not answer", {"Retry-After": "5"})
 
 
 async def _bug(_: Request, error: Exception) -> JSONResponse:

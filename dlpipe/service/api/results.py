@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import FileResponse
 
+from dlpipe.pipeline.store import Lost
 from dlpipe.service import child
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api.access import Reader
@@ -39,8 +40,9 @@ def logs(
         with (service.places.attempt(job.name, which) / child.LOG).open("rb") as file:
             file.seek(offset)
             text = file.read(_LOG_BYTES)
-    except FileNotFoundError:
-        pass  # not begun yet
+    except FileNotFoundError:  # not begun yet, or on another machine
+        if (shared := service.places.shared(job.team_id)) is not None:
+            text = shared.read_log(job.name, which, offset, _LOG_BYTES)
     whole = text[: text.rfind(b"\n") + 1] or (text if len(text) == _LOG_BYTES else b"")
     headers = {"Log-Attempt": str(which), "Log-Offset": str(offset + len(whole))}
     return Response(whole, headers=headers, media_type="text/plain; charset=utf-8")
@@ -84,7 +86,13 @@ def _out(service: State, caller: Caller, id: str) -> File:
     job = find_now(service, caller, id)
     if job.result is None:
         raise Problem(404, f"the job is {job.state} and has no result")
-    return service.places.attempt(job.name, job.result) / child.OUT
+    out = service.places.attempt(job.name, job.result) / child.OUT
+    if (shared := service.places.shared(job.team_id)) is not None and not out.is_dir():
+        try:
+            shared.fetch_output(job.name, job.result, out, service.places.cache(job.team_id))
+        except Lost as lost:
+            raise Problem(404, "the job's output is lost: ask for it again with retry") from lost
+    return out
 
 
 def _manifest(out: File) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class State:
         object.__setattr__(self, "callers", Callers(self.database))
 
     def uploads(self, team: int) -> Uploads:
-        return Uploads(self.places.uploads(team), self.max_upload)
+        return Uploads(self.places.uploads(team), self.max_upload, self.places.shared(team))
 
 
 async def _state(request: Request) -> State:
