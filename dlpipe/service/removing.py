@@ -7,10 +7,12 @@ job whose files are gone.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 
 from sqlalchemy import String, cast, delete, select
 from sqlalchemy.orm import Session
 
+from dlpipe.errors import StoreUnreachable
 from dlpipe.service.database import Database
 from dlpipe.service.places import Places
 from dlpipe.service.queue import FINAL
@@ -37,8 +39,12 @@ def remove_job(database: Database, places: Places, team: int, name: str) -> None
         if job.state not in FINAL:
             raise StillNeeded(f"the job is {job.state}: cancel it first")
         session.execute(delete(JobEvent).where(JobEvent.job_id == job.id))
+        attempts = job.attempt
         session.delete(job)
     shutil.rmtree(places.job(name), ignore_errors=True)
+    if (shared := places.shared(team)) is not None:
+        with suppress(StoreUnreachable):  # as a crash would leave it
+            shared.remove_job(name, attempts)
 
 
 def remove_upload(database: Database, uploads: Uploads, team: int, digest: str) -> None:

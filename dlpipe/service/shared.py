@@ -58,6 +58,16 @@ class Shared:
         finally:
             fresh.unlink(missing_ok=True)
 
+    def remove_upload(self, digest: str) -> bool:
+        """Whether it was there."""
+        return self._bucket.remove(_upload(digest))
+
+    def remove_job(self, job: str, attempts: int) -> None:
+        """Its logs, and what leads to its outputs; what these are made of stays in the store."""
+        for attempt in range(1, attempts + 1):
+            for kind in ("log", "json"):
+                self._bucket.remove(f"jobs/{job}/{attempt}.{kind}")
+
     def send_log(self, job: str, attempt: int, log: Path) -> None:
         """As it is now."""
         self._bucket.write(f"jobs/{job}/{attempt}.log", log.read_bytes())

@@ -65,16 +65,15 @@ class Uploads:
 
     def received(self, digest: str) -> Received | None:
         """None where nothing has come yet."""
-        for path, complete in ((self.path(digest), True), (self._part(digest), False)):
-            with suppress(FileNotFoundError):
-                return Received(path.stat().st_size, complete)
-        if self._shared is not None and (size := self._shared.upload_size(digest)) is not None:
-            return Received(size, True)
-        return None
+        found = self._here(digest)
+        if self._shared is not None and not (found and found.complete):
+            size = self._shared.upload_size(digest)
+            return Received(size, True) if size is not None else found
+        return found
 
     def size(self, digest: str) -> int:
-        """Bytes on the disk, of a part too."""
-        found = self.received(digest)
+        """Bytes on this disk, of a part too."""
+        found = self._here(digest)
         return found.size if found is not None else 0
 
     def remove(self, digest: str) -> bool:
@@ -91,7 +90,7 @@ class Uploads:
         with suppress(FileNotFoundError):
             self.path(digest).unlink()
             found = True
-        return found
+        return (self._shared is not None and self._shared.remove_upload(digest)) or found
 
     async def take(self, digest: str, start: int, total: int, chunks: AsyncIterator[bytes]) -> Received:
         """Append what comes, from `start` on; once `total` bytes are there, their digest is checked.
@@ -140,6 +139,12 @@ class Uploads:
         size = part.stat().st_size
         part.rename(self.path(digest))
         return Received(size, True)
+
+    def _here(self, digest: str) -> Received | None:
+        for path, complete in ((self.path(digest), True), (self._part(digest), False)):
+            with suppress(FileNotFoundError):
+                return Received(path.stat().st_size, complete)
+        return None
 
     def _there(self, digest: str) -> bool:
         if self._shared is None:

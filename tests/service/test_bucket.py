@@ -78,7 +78,14 @@ def test_an_upload_to_one_api_is_there_for_the_other(tmp_path: Path, s3: S3) -> 
         stranger = other.token("strangers", "read", "submit")
         assert other.ask("HEAD", f"/uploads/{DIGEST}", token=stranger).status == 404
         assert other.ask("POST", "/jobs", asked, token=stranger).status == 422
+        assert other.ask("DELETE", f"/uploads/{DIGEST}").status == 409, "the job that waits needs it"
+        (job,) = one.ask("GET", "/jobs").json["jobs"]
+        one.ask("POST", f"/jobs/{job['id']}/cancel")
         assert s3.puts(tmp_path.name) == [f"teams/1/uploads/{DIGEST[:2]}/{DIGEST}"]
+        assert other.ask("DELETE", f"/uploads/{DIGEST}").status == 204
+        assert other.ask("DELETE", f"/uploads/{DIGEST}").status == 404
+        fresh = {"model": {**model, "files": {"model.onnx": one.upload(b"another")}}, "targets": ["x86-64"]}
+        assert other.ask("POST", "/jobs", fresh).status == 201
 
 
 def test_a_bucket_that_is_gone_is_said_and_what_came_is_kept(tmp_path: Path) -> None:

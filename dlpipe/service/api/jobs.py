@@ -43,13 +43,16 @@ def submit(
         is_known = _by_key(session, caller, idempotency_key) is not None
     if not is_known:
         admission.check_room(service, caller.team, 0)
+        if service.places.bucket is not None:  # takes questions to the bucket: not while the team is held
+            admission.check_uploads(service, caller.team, asked)
     try:
         with service.database.write() as session:
             team = hold(session, caller.team)
             if (known := _by_key(session, caller, idempotency_key)) is None:
                 limits = Limits.of(team)
                 admission.check_limits(session, caller, asked, limits)
-                admission.check_uploads(service, caller.team, asked)
+                if service.places.bucket is None:
+                    admission.check_uploads(service, caller.team, asked)
                 return job_view(new_job(service.database, session, caller, asked, idempotency_key, limits))
     except IntegrityError:  # another request with this key was faster
         with service.database.read() as session:

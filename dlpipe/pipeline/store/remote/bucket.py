@@ -111,6 +111,17 @@ class Bucket:
             raise self._trouble(error) from error
         return True
 
+    def remove(self, name: str) -> bool:
+        """Whether it was there."""
+        if not self.has(name):
+            return False
+        try:
+            with self._asking():
+                self._files.rm_file(self._place(name))
+        except FileNotFoundError:  # another was faster
+            return False
+        return True
+
     def move(self, name: str, to: str) -> None:
         """Nothing where there is none."""
         try:
