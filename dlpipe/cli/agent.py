@@ -18,7 +18,14 @@ def agent(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 is any that is free.")] = 7077,
     name: Annotated[str | None, typer.Option(help="What reports call this board; default: its host name.")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="Default: the environment's DLPIPE_AGENT_TOKEN.")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Default: DLPIPE_AGENT_TOKEN; with --server DLPIPE_TOKEN.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="A service whose farm this board joins, in place of listening: its address.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="With --server: which target this board is.")] = None,
+    python: Annotated[str | None, typer.Option(help="The command that starts Python for artefacts.")] = None,
     site: Annotated[Path | None, typer.Option(help="A folder of Python packages that artefacts need.")] = None,
     space: Annotated[
         float | None,
@@ -42,6 +49,11 @@ def agent(
       dlpipe agent --export agent.py && scp agent.py pi:
       ssh -L 7077:127.0.0.1:7077 pi \'DLPIPE_AGENT_TOKEN=... python3 agent.py\'
     \b
+    On the farm of a service (docs/boards.md), with a token of scope board:
+      DLPIPE_TOKEN=... dlpipe agent --server https://compile.example \
+          --target arm64-cortex-a76 --name kitchen-pi
+      dlpipe submit model.pb -t arm64-cortex-a76 --board kitchen-pi
+    \b
     The target that uses it, added by `dlpipe target add kitchen-pi.toml`:
       name = "kitchen-pi"
       extends = "arm64-cortex-a76"
@@ -52,16 +64,17 @@ def agent(
     """
     from dlpipe.errors import UserError
     from dlpipe.toolchains.agent import program
+    from dlpipe.toolchains.agent.parts.main import main
 
     del no_color
     if export is not None:
         try:
-            export.write_text(Path(program.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+            export.write_text(program.text(), encoding="utf-8")
         except OSError as error:
             raise UserError(f"{export} cannot be written: {error.strerror}") from error
         typer.echo(f"{export}: start it there with `python3 {export.name}`, its token in DLPIPE_AGENT_TOKEN")
         return 0
     given = {"--host": host, "--port": port, "--name": name, "--token-file": token_file, "--site": site}
-    given["--space"] = space
-    program.main([str(part) for key, value in given.items() if value is not None for part in (key, value)])
+    given |= {"--space": space, "--server": server, "--target": target, "--python": python}
+    main([str(part) for key, value in given.items() if value is not None for part in (key, value)])
     return 0

@@ -55,6 +55,23 @@ def print_jobs(jobs: list[dict[str, Any]]) -> None:
     print_table(("job", "state", "created (UTC)", "model", "target"), rows)
 
 
+def print_boards(boards: list[dict[str, Any]]) -> None:
+    from dlpipe.cli.output import print_table
+
+    rows = [
+        (
+            each["name"],
+            each["target"],
+            each["health"],
+            each["seen"][:19].replace("T", " "),
+            f"{each['cores']} x {plain(each['processor']) or each['machine']}",
+            ",".join(each["runtimes"]),
+        )
+        for each in boards
+    ]
+    print_table(("board", "target", "health", "last heard of (UTC)", "processor", "has"), rows)
+
+
 def ended(job: dict[str, Any]) -> int:
     """The exit code of a job that has ended; what is wrong with it is said on stderr."""
     error = job["error"]

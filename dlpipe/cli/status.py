@@ -22,6 +22,7 @@ def status(
     ] = None,
     search: Annotated[str | None, typer.Option(help="In model, label, targets and backends.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    boards: Annotated[bool, typer.Option("--boards", help="The boards of the service's farm instead.")] = False,
     as_json: opt.AsJson = False,
 ) -> int:
     """Show one job of a service, or your team's newest.
@@ -31,11 +32,21 @@ def status(
       dlpipe status
       dlpipe status job-0123456789abcdef
       dlpipe status --state failed --search keyword
+      dlpipe status --boards
     """
     from dlpipe.cli.output import print_json
-    from dlpipe.cli.service import client, print_jobs
+    from dlpipe.cli.service import client, print_boards, print_jobs
 
     service = client(server)
+    if boards:
+        found = service.boards()
+        if as_json:
+            print_json(found)
+        elif found:
+            print_boards(found)
+        else:
+            typer.echo("no boards")
+        return 0
     if job is None:
         found = service.jobs(state=state, q=search, limit=limit)
         if as_json:

@@ -42,6 +42,10 @@ def submit(
     gate_confidence: opt.GateConfidence = None,
     require_verified: opt.RequireVerified = False,
     tune: opt.Tune = None,
+    board: Annotated[
+        str | None, typer.Option(help="Execute and time on a board of the service's farm: its name, or any.")
+    ] = None,
+    board_wait: Annotated[str, typer.Option(help="How long boards may let the job wait each time.")] = "10min",
     label: Annotated[str | None, typer.Option(help="A note of yours, which a search finds.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Among your team's jobs; higher is sooner.")] = 0,
     time_limit: Annotated[str, typer.Option(help="After which it is ended: 90s, 10min, 2h.")] = "1h",
@@ -95,6 +99,8 @@ def submit(
         gate_confidence=gate_confidence,
         require_verified=require_verified,
         tune=tune,
+        board=board,
+        board_wait=parse_duration(board_wait, "--board-wait") if board is not None else None,
         label=label,
         priority=priority,
         time_limit=parse_duration(time_limit, "--time-limit"),

@@ -18,6 +18,7 @@ from dlpipe.pipeline.stage import Stage as PipelineStage
 from dlpipe.pipeline.store import Record
 from dlpipe.pipeline.structure import structure
 from dlpipe.report.schema import Artifact, DepartsAt, Note, Part, Refusal, Stage
+from dlpipe.toolchains.agent.farm import is_farm
 
 MAX_CHANGES = 12
 OWN_REFERENCE = "it agrees with dlpipe's own reference interpreter only: no other implementation of the format ran here"
@@ -186,7 +187,7 @@ class Assembler:
             parts=tuple(
                 Part(backend=each.backend.name, variant=each.variant, nodes=each.nodes) for each in candidate.parts
             ),
-            notes=_notes(compiled.record),
+            notes=(*_notes(compiled.record), *_boards(value, timing)),
             after=(candidate.id,),
             **blocks,
         )
@@ -221,6 +222,17 @@ def _shown(stage: PipelineStage) -> tuple[str, ...]:
 
 def _notes(record: Record | None) -> tuple[Note, ...]:
     return tuple(Note(**note) for note in record.notes) if record else ()
+
+
+def _boards(ran: Mapping[str, Any], timing: Mapping[str, Any] | None) -> list[Note]:
+    """Which boards of a farm the figures are of: those of one kind need not be the same one."""
+    found = []
+    if "fingerprint" in ran:
+        found.append(f"its outputs are of the {ran['ran_on'].replace(':', ' ')}, machine {ran['fingerprint']}")
+    if is_farm(board := timing.get("board") if timing else None):
+        name, _, fingerprint = str(board).removeprefix("farm:").partition("#")
+        found.append(f"its times are of the device {name}, machine {fingerprint}")
+    return [Note(message=each) for each in found]
 
 
 def _changes(value: Mapping[str, Any]) -> list[Note]:

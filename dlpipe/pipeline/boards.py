@@ -1,9 +1,12 @@
-"""Targets that are boards elsewhere: an agent there runs the program that would run an artefact under emulation."""
+"""Targets that are boards elsewhere: an agent there runs the program that would run an artefact under emulation.
+
+The agent is asked on a direct connection, or through the farm of a service (`FarmBoard`); what is asked is the same.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +14,31 @@ from typing import Any
 
 from dlpipe.contracts.backend import Backend, Target
 from dlpipe.contracts.call import Call
-from dlpipe.errors import StageFailed
+from dlpipe.errors import StageFailed, UserError
 from dlpipe.targets.emulation import program_call
+from dlpipe.targets.registry import target as find_target
 from dlpipe.toolchains.agent.client import Agent
+from dlpipe.toolchains.agent.farm import FarmBoard, is_farm
 
 OUTPUTS = "outputs.npz"
+
+
+def targets(names: Iterable[str], board: str | None) -> list[Target]:
+    """The targets of a run. board: of a farm, its name or "any"; then they are executed there. Raises UserError for an
+    unknown target, and where the farm has no such board, or it is of another kind."""
+    found = [find_target(name) for name in names]
+    return [_placed(each, board) for each in found] if board is not None else found
+
+
+def _placed(target: Target, board: str) -> Target:
+    if target.kind != "cpu":
+        message = f"--board: {target.name} is a {target.kind}, and agents run programs on a board's processor"
+        raise UserError(message, hint=f"the processor beside it is a target of its own: {'; '.join(target.notes)}")
+    on = FarmBoard.find(board, target.name)
+    machine = on.about()["machine"]
+    if machine != target.arch:
+        raise UserError(f"the board {board} is {machine}, and {target.name} is {target.arch}")
+    return replace(target, runner="device", options={**target.options, "agent": {"url": on.address}})
 
 
 def run_call(tool: Backend, target: Target, variant: str) -> Call | None:
@@ -45,11 +68,16 @@ def execute(call: Call, inputs: Path, out: Path) -> dict[str, Any]:
     """Run all samples there. inputs: the folder that holds those of the call by name. Raises StageFailed where the
     board is not what the target says."""
     assert call.board is not None
-    answer, outputs = Agent(call.board).run(call, {name: inputs / name for name in ("artifact", "samples")})
+    answer, outputs = _agent(call.board).run(call, {name: inputs / name for name in ("artifact", "samples")})
     board = answer.pop("board")
     _check_machine(call, board["name"], answer["machine"])
     (out / OUTPUTS).write_bytes(outputs)
-    return {**answer, "ran_on": f"device:{board['name']}", "system": board["system"]}
+    said = {key: board[key] for key in ("system", "fingerprint") if key in board}
+    return {**answer, "ran_on": f"device:{board['name']}", **said}
+
+
+def _agent(address: str, hold: FarmBoard | None = None) -> Agent | FarmBoard:
+    return hold or (FarmBoard(address) if is_farm(address) else Agent(address))
 
 
 def _check_machine(call: Call, name: str, machine: str) -> None:
@@ -62,14 +90,16 @@ Fill = Callable[[Path, Mapping[str, str]], None]
 Timer = Callable[[int, int], Mapping[str, Any]]
 
 
-def timer(call: Call, inputs: Mapping[str, str], handle: str, fill: Fill) -> AbstractContextManager[Timer]:
-    """For as long as it is entered: (warmup, runs) -> what a `time` operation gives, of that board. Raises StageFailed
-    where the board is not what the target says."""
+def timer(
+    call: Call, inputs: Mapping[str, str], handle: str, fill: Fill, held: FarmBoard | None = None
+) -> AbstractContextManager[Timer]:
+    """For as long as it is entered: (warmup, runs) -> what a `time` operation gives, of that board. `held`: the board
+    of a farm that this run has to itself. Raises StageFailed where the board is not what the target says."""
 
     @contextmanager
     def opened() -> Any:
         assert call.board is not None
-        agent = Agent(call.board)
+        agent = _agent(call.board, held)
         about = agent.about()
         _check_machine(call, about["name"], about["machine"])
         with tempfile.TemporaryDirectory() as folder:

@@ -47,7 +47,6 @@ from dlpipe.report.schema import Environment, ModelView, Note, Reference, Report
 from dlpipe.report.schema import Samples as SamplesBlock
 from dlpipe.report.schema import Source as SourceBlock
 from dlpipe.report.scorecard import scorecard
-from dlpipe.targets.registry import target as find_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Converted:
 def convert(session: Session, request: ConvertRequest) -> Converted:
     """Raises UserError, StageFailed or GateFailed when there is nothing to report on: the import itself failed."""
     started = time.monotonic()
-    targets = [find_target(name) for name in request.targets]
+    targets = boards.targets(request.targets, request.board)
     wanted = [each for target in targets for each in candidates(target, request)]  # bad names end here, at once
     refuse_unaccepted(session, wanted)
     if request.out is not None:
@@ -165,7 +164,8 @@ def _time_all(
         found[tree] = {**found[tree], "cost": {**found[tree]["cost"], **figures}}
     for board, there in elsewhere.items():  # among themselves: nothing is said of how they compare with this machine
         outcome = measure_timing(session, list(there.values()), f"timing:{board}")
-        found |= {name: {**each, "date": outcome.value["date"]} for name, each in outcome.value["timed"].items()}
+        said = {key: outcome.value.get(key) for key in ("date", "board")}
+        found |= {name: {**each, **said} for name, each in outcome.value["timed"].items()}
     return found | {baseline: found[RUNTIME]}
 
 

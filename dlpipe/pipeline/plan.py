@@ -10,12 +10,12 @@ from dlpipe.contracts.backend import Refusal
 from dlpipe.contracts.call import Call
 from dlpipe.errors import DlpipeError, GateFailed
 from dlpipe.passes.registry import STANDARD, pass_call
+from dlpipe.pipeline import boards
 from dlpipe.pipeline.artifacts import NO_MODEL, Candidate, calls, candidates, examine
 from dlpipe.pipeline.imported import sniff
 from dlpipe.pipeline.preflight import Preflight
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
-from dlpipe.targets.registry import target as find_target
 from dlpipe.toolchains.licences import how, terms
 from dlpipe.toolchains.spec import Spec
 
@@ -104,7 +104,7 @@ def _together(artifacts: Iterable[Mapping[str, Any]]) -> list[str]:
 def make_plan(session: Session, request: ConvertRequest, *, preflight: bool = False) -> Plan:
     """preflight: import the model, if what that takes is installed, and ask the backends. Raises UserError for a bad
     name, BadModel and Unsupported for a file that no frontend takes."""
-    targets = [find_target(name) for name in request.targets]
+    targets = boards.targets(request.targets, request.board)
     wanted = [each for target in targets for each in candidates(target, request)]
     _, sniffed, frontend = sniff(session, request.model, factory=request.options.factory)
     missing = _missing(session, [frontend.toolchain, "core", *_toolchains([*calls(wanted), *_steps(wanted)])])

@@ -49,6 +49,8 @@ class ConvertRequest:
 
     allow_fallback: str | None = None  # a backend that may take the nodes that others cannot do
 
+    board: str | None = None  # of the farm: its name, or "any" of each target's kind
+
     tune: float | None = None  # seconds to search for faster code, for each target
 
     measured: int = NATIVE_SAMPLES  # how many samples at most

@@ -26,9 +26,11 @@ from dlpipe.pipeline.events import StageFinished, StageProgress, StageStarted
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Outcome, Stage, key_parts
 from dlpipe.pipeline.store import Record
+from dlpipe.toolchains.agent.farm import BoardLost, FarmBoard, is_farm
 
 ORIGINAL, RUNTIME = BASELINES  # the names of the two models that speed-ups are ratios to
 SECONDS_EACH = 1.5
+TRIES = 3  # boards of a farm that vanish with a timing
 STAGE = "timing"
 _OF_BOARD = "the counters of a board are not read"
 _OF_DEVICE = "the counters of this device are not read"
@@ -47,6 +49,9 @@ class Timed:
     def board(self) -> str | None:
         return self.call.board
 
+    def on(self, board: str) -> Timed:
+        return replace(self, call=replace(self.call, board=board))
+
 
 @dataclass(frozen=True, slots=True)
 class TimedInParts:
@@ -61,6 +66,9 @@ class TimedInParts:
         """All parts are executed for the same target."""
         return self.parts[0].board
 
+    def on(self, board: str) -> TimedInParts:
+        return replace(self, parts=tuple(part.on(board) for part in self.parts))
+
     @property
     def said(self) -> str:
         return f"the sum of its {len(self.parts)} parts, each timed by itself in the same rounds"
@@ -69,8 +77,28 @@ class TimedInParts:
 def measure_timing(session: Session, candidates: Sequence[Timed | TimedInParts], name: str = STAGE) -> Outcome:
     """Returns the outcome whose value maps each name to what `measure.timing` found ("timed"), with the date of the
     runs, and the share of the CPUs that other programs took meanwhile ("others"; None: not known).
-    `name`: of the stage, for a second machine's timings."""
-    executor = session.executor
+    `name`: of the stage, for a second machine's timings. Raises StageFailed for a board that cannot be asked."""
+    if not is_farm(board := candidates[0].board):
+        return _measured(session, candidates, name)
+    assert board is not None
+    farm = FarmBoard(board)
+    for machine in farm.machines():  # no board is kept busy with what one of its kind was asked before
+        there = [each.on(machine["address"]) for each in candidates]
+        if session.store.get(digest(_key(session, there))) is not None:
+            return _measured(session, there, name)
+    for left in reversed(range(TRIES)):
+        with farm.held() as held:
+            there = [each.on(held.address) for each in candidates]
+            try:
+                return _measured(session, there, name, held)
+            except BoardLost:
+                if not left:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def _key(session: Session, candidates: Sequence[Timed | TimedInParts]) -> dict[str, Any]:
+    """What the cache key is taken over: what is timed, and which machine times it."""
     models = [part for each in candidates for part in _parts(each)]
     stages = [Stage(each.name, "timing", each.call) for each in models]
     parts: dict[str, Any] = {
@@ -83,21 +111,36 @@ def measure_timing(session: Session, candidates: Sequence[Timed | TimedInParts],
     }
     if sums := {each.name: len(each.parts) for each in candidates if isinstance(each, TimedInParts)}:
         parts["sums"] = sums
+    return parts
+
+
+def _measured(
+    session: Session, candidates: Sequence[Timed | TimedInParts], name: str, held: FarmBoard | None = None
+) -> Outcome:
+    """held: the board that they are timed on, where that is one of a farm."""
+    executor = session.executor
+    parts = _key(session, candidates)
     key = digest(parts)
     started = time.monotonic()
-    stage = stages[0]
+    first = _parts(candidates[0])[0]
+    stage = Stage(first.name, "timing", first.call)
     record = session.store.get(key)
     if record is None:
         session.bus.emit(StageStarted(stage=name, kind="timing"))
         with alone(session.cache):
             crowd = Crowd()
-            value = _run(session, candidates)
+            value = _run(session, candidates, held)
             others = crowd.share()
         record = Record(
             key=key,
             parts=parts,
             output=None,
-            value={"date": datetime.now(UTC).isoformat(timespec="seconds"), "timed": value, "others": others},
+            value={
+                "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                "timed": value,
+                "others": others,
+                "board": candidates[0].board,
+            },
             notes=(),
             seconds=time.monotonic() - started,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -114,9 +157,9 @@ def measure_timing(session: Session, candidates: Sequence[Timed | TimedInParts],
     return outcome
 
 
-def _run(session: Session, candidates: Sequence[Timed | TimedInParts]) -> dict[str, Any]:
+def _run(session: Session, candidates: Sequence[Timed | TimedInParts], board: FarmBoard | None) -> dict[str, Any]:
     with ExitStack() as held:
-        opened = _opener(session, held)
+        opened = _opener(session, held, board)
         timers = {each.name: _in_turn([opened(part) for part in _parts(each)]) for each in candidates}
         found = interleave(
             timers,
@@ -126,6 +169,8 @@ def _run(session: Session, candidates: Sequence[Timed | TimedInParts]) -> dict[s
                 StageProgress(stage=STAGE, message=message, fraction=fraction)
             ),
         )
+    if board is not None and board.lost is not None:  # what was timed before was timed there: nothing of it counts
+        raise board.lost
     for each in candidates:
         if isinstance(each, TimedInParts):
             _say(found[each.name], each.said)
@@ -159,7 +204,7 @@ def _parts(each: Timed | TimedInParts) -> tuple[Timed, ...]:
     return each.parts if isinstance(each, TimedInParts) else (each,)
 
 
-def _opener(session: Session, held: ExitStack) -> Callable[[Timed], Timer]:
+def _opener(session: Session, held: ExitStack, board: FarmBoard | None) -> Callable[[Timed], Timer]:
     """Gives each model's timer: on its board, or in the worker that all of its toolchain share until `held` is left."""
     executor = session.executor
     workers: dict[tuple[str, tuple[str, ...]], Any] = {}
@@ -167,7 +212,7 @@ def _opener(session: Session, held: ExitStack) -> Callable[[Timed], Timer]:
 
     def opened(each: Timed) -> Timer:
         if each.call.board is not None:
-            return held.enter_context(boards.timer(each.call, each.inputs, handle_of(each), executor.fill))
+            return held.enter_context(boards.timer(each.call, each.inputs, handle_of(each), executor.fill, board))
         seat = (each.call.toolchain, each.call.resources)
         if seat not in workers:
             workers[seat] = held.enter_context(executor.pool.worker(*seat))

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from dlpipe.errors import UserError
 from dlpipe.service.tables import Team, Token
 
-Scope = Literal["read", "submit", "admin"]
+Scope = Literal["read", "submit", "board", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 FIRST_TEAM = "default"
 MIN_SECRET = 20  # characters: hashed once, a secret must be too long to be guessed

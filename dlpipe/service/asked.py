@@ -25,6 +25,7 @@ WITHOUT_NUL = r"^[^\x00]*$"  # PostgreSQL's texts hold none
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$", max_length=64)]
+Board = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Metric = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9@-]+(?:,[a-z_-]+=[A-Za-z0-9._-]+)*$", max_length=200)
@@ -72,7 +73,8 @@ def _split(name: str) -> list[str]:
 
 class Asked(_Strict):
     """One job. The texts are those of the command line (`dlpipe convert --help`); `time_limit` in seconds,
-    `memory_limit` in bytes, of all processes of the job together; both within what the team may have."""
+    `memory_limit` in bytes, of all processes of the job together; both within what the team may have. `board_wait`:
+    seconds that boards of the farm may let the job wait each time."""
 
     model: Files | None = None
     zoo: Word | None = None
@@ -100,6 +102,8 @@ class Asked(_Strict):
     gate_confidence: Text | None = None
     require_verified: bool = False
     tune: Text | None = None
+    board: Board | None = None
+    board_wait: float = Field(default=600, gt=0, le=_DAY, allow_inf_nan=False)
     label: Annotated[str, StringConstraints(max_length=200, pattern=WITHOUT_NUL)] = ""
     priority: int = Field(default=0, ge=-100, le=100)
     time_limit: float = Field(default=3600, gt=0, le=_DAY, allow_inf_nan=False)
@@ -209,6 +213,7 @@ class Asked(_Strict):
             gate_confidence=parse_confidence(self.gate_confidence),
             require_verified=self.require_verified,
             tune=parse_duration(self.tune, "tune"),
+            board=self.board,
             out=Path("out"),
             command=None,
         )

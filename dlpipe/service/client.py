@@ -80,6 +80,11 @@ class Client:
         key = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
         return self._json("POST", "/jobs", asked, key)
 
+    def boards(self) -> list[dict[str, Any]]:
+        """Those that work for the token's team; for an administrator, all."""
+        found: list[dict[str, Any]] = json.loads(self._call("GET", "/boards")[0])
+        return found
+
     def job(self, job: str) -> Job:
         return self._json("GET", f"/jobs/{quote(job, safe='')}")
 

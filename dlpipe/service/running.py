@@ -22,6 +22,8 @@ from dlpipe.errors import StoreUnreachable
 from dlpipe.pipeline.store import Lost
 from dlpipe.service import child
 from dlpipe.service.asked import Asked
+from dlpipe.service.farm.link import link
+from dlpipe.service.farm.tasks import Farm
 from dlpipe.service.places import DATABASE, Places
 from dlpipe.service.queue import Lease, Outcome
 from dlpipe.service.redact import redact
@@ -48,10 +50,10 @@ class TimeLimit(Exception):
 
 
 def attempt(
-    places: Places, lease: Lease, *, order: Callable[[], Order], on_events: Callable[[Events], None]
+    places: Places, farm: Farm, lease: Lease, *, order: Callable[[], Order], on_events: Callable[[Events], None]
 ) -> Outcome | Order:
     """How it ended by itself, or what it was ended by. `order` is asked at every tick and may raise, which ends the
-    process too. Raises Fault."""
+    process too. `farm` has the boards that the job may ask for. Raises Fault."""
     folder, shared = places.attempt(lease.name, lease.attempt), places.shared(lease.team)
     asked = Asked.of_row(lease.asked)
     try:
@@ -66,24 +68,26 @@ def attempt(
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
     if shared is not None:
         environment[child.TEAM_URL] = shared.url
-    with (folder / child.LOG).open("wb") as log, (folder / child.CHATTER).open("wb") as chatter:
-        process = subprocess.Popen(
-            [sys.executable, "-m", child.__name__, str(os.getpid())],
-            cwd=folder,
-            env={**environment, "DLPIPE_CACHE_DIR": str(cache)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=chatter,
-            start_new_session=True,
-        )
-    try:
-        tail = _Tail(folder / child.EVENTS, places.root)
-        with _sharing(shared, lease, folder / child.LOG):
-            told = _watch(process, lease.time_limit, tail, order, on_events)
-    finally:
-        _end(process)
-        for name in asked.uploads():
-            shutil.rmtree(folder / name, ignore_errors=True)
+    with link(farm, places, lease, asked) as (variables, descriptors):
+        with (folder / child.LOG).open("wb") as log, (folder / child.CHATTER).open("wb") as chatter:
+            process = subprocess.Popen(
+                [sys.executable, "-m", child.__name__, str(os.getpid())],
+                cwd=folder,
+                env={**environment, **variables, "DLPIPE_CACHE_DIR": str(cache)},
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=chatter,
+                start_new_session=True,
+            )
+        try:
+            tail = _Tail(folder / child.EVENTS, places.root)
+            with _sharing(shared, lease, folder / child.LOG):
+                told = _watch(process, lease.time_limit, tail, order, on_events)
+        finally:
+            _end(process)
+            for name in asked.uploads():
+                shutil.rmtree(folder / name, ignore_errors=True)
     return told if told is not None else _outcome(folder, process.returncode)
 
 

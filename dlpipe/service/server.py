@@ -15,6 +15,7 @@ import uvicorn
 
 from dlpipe.errors import ToolMissing, UserError
 from dlpipe.service import accounts
+from dlpipe.service.api.agents import OUTPUTS
 from dlpipe.service.api.app import PREFIX, make_app
 from dlpipe.service.api.middleware import Guard
 from dlpipe.service.api.state import State
@@ -52,7 +53,7 @@ def serve(
     with database.write() as session:
         known = accounts.first_administrator(session, token, database.now(session))
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
-    guarded = Guard(make_app(state), state.metrics, f"{PREFIX}/uploads/")
+    guarded = Guard(make_app(state), state.metrics, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS))
     config = uvicorn.Config(
         guarded,
         host=host,

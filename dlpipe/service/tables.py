@@ -115,3 +115,65 @@ class WorkerRow(Base):
     name: Mapped[str] = mapped_column(String(128), primary_key=True)
     started: Mapped[float] = mapped_column(Double)
     seen: Mapped[float] = mapped_column(Double)
+
+
+class Board(Base):
+    """A board of the farm (farm/boards.py), as its agent describes it.
+
+    `token_id` alone may speak for it, and only the agent that registered last, which knows `session`. Work is taken of
+    `team_id` and of `teams` (ids, which an administrator names). While `hold` lasts, work of that hold alone.
+    """
+
+    __tablename__ = "boards"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
+    token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id"))
+    teams: Mapped[list[int]] = mapped_column(JSON)
+    target: Mapped[str] = mapped_column(String(64))
+    about: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    session: Mapped[str] = mapped_column(String(64))
+    registered: Mapped[float] = mapped_column(Double)
+    seen: Mapped[float] = mapped_column(Double)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    hold: Mapped[str | None] = mapped_column(String(64))
+    hold_until: Mapped[float | None] = mapped_column(Double)
+
+
+class BoardTask(Base):
+    """One run or timing on a board (farm/tasks.py): for `board`, else for any of the kind `target`.
+
+    `folder`, below the service's data, holds the files that `files` names by their digests, and gets the outputs.
+    `not_after`: until when a board has to have taken it. `wanted_until`: as long as whoever asked keeps saying so.
+    `lease` as of a job. `tried`: the names of the boards that had it.
+    """
+
+    __tablename__ = "board_tasks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
+    target: Mapped[str] = mapped_column(String(64))
+    board: Mapped[str | None] = mapped_column(String(64))
+    hold: Mapped[str | None] = mapped_column(String(64))
+    operation: Mapped[str] = mapped_column(String(16))
+    question: Mapped[dict[str, Any]] = mapped_column(JSON)
+    files: Mapped[dict[str, str]] = mapped_column(JSON)
+    folder: Mapped[str] = mapped_column(String(256))
+    seconds: Mapped[float] = mapped_column(Double)
+    not_after: Mapped[float] = mapped_column(Double)
+    wanted_until: Mapped[float] = mapped_column(Double)
+
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    board_id: Mapped[int | None] = mapped_column(ForeignKey("boards.id", ondelete="SET NULL"))
+    tried: Mapped[list[str]] = mapped_column(JSON)
+    lease: Mapped[str | None] = mapped_column(String(64))
+    lease_until: Mapped[float | None] = mapped_column(Double)
+    leased: Mapped[float | None] = mapped_column(Double)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    outputs: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+    __table_args__ = (Index("board_tasks_open", "state", "team_id", "id"),)

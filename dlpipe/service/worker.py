@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from dlpipe.service.child import end_with
 from dlpipe.service.database import open_database
+from dlpipe.service.farm.tasks import Farm
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Lease, LeaseLost, Outcome, Queue
 from dlpipe.service.running import Events, Fault, Order, attempt
@@ -27,10 +28,11 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One job at a time: what runs beside each other in a job, its process decides."""
 
-    def __init__(self, places: Places, queue: Queue) -> None:
+    def __init__(self, places: Places, queue: Queue, farm: Farm) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._places = places
         self._queue = queue
+        self._farm = farm
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -61,7 +63,7 @@ class Worker:
         _log.info("job %s: attempt %d", lease.name, lease.attempt)
         watch = _Watch(self._queue, self.name, lease, self._stop)
         try:
-            ended = attempt(self._places, lease, order=watch.order, on_events=watch.record)
+            ended = attempt(self._places, self._farm, lease, order=watch.order, on_events=watch.record)
             match ended:
                 case Outcome():
                     self._queue.finish(lease, ended)
@@ -114,7 +116,8 @@ def run_worker(places: Places, *, lease_seconds: float, parent: int | None = Non
     places.make()
     database = open_database(places.database)
     database.migrate()
-    worker = Worker(places, Queue(database, lease_seconds=lease_seconds))
+    farm = Farm(database, lease_seconds=lease_seconds)
+    worker = Worker(places, Queue(database, lease_seconds=lease_seconds), farm)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     if parent is not None:

@@ -80,12 +80,12 @@ class Service:
         assert done.code == 0, f"{args}: exit {done.code}\n{done.out}\n{done.err}\n{self.log()}"
         return done
 
-    def begin(self, *args: object) -> subprocess.Popen[str]:
+    def begin(self, *args: object, token: str = ADMINISTRATOR) -> subprocess.Popen[str]:
         """A command, not waited for."""
         return subprocess.Popen(
             self.user.command(*args),
             cwd=self.user.folder,
-            env=self.user.environment(self._ours()),
+            env=self.user.environment({**self._ours(), "DLPIPE_TOKEN": token}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

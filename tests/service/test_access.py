@@ -13,6 +13,7 @@ from .running import ADMINISTRATOR, Service
 
 JOB = f"job-{'0' * 16}"
 DIGEST = "0" * 64
+TASK = f"task-{'0' * 16}"
 PREFIX = "/api/v1"
 
 # Route -> the scope it wants, None: open to anybody; and a path that asks for nothing that there is.
@@ -39,6 +40,15 @@ RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", f"{PREFIX}/targets"): ("read", "/targets"),
     ("GET", f"{PREFIX}/backends"): ("read", "/backends"),
     ("GET", f"{PREFIX}/workers"): ("admin", "/workers"),
+    ("GET", f"{PREFIX}/boards"): ("read", "/boards"),
+    ("PATCH", f"{PREFIX}/boards/{{name}}"): ("admin", "/boards/none"),
+    ("DELETE", f"{PREFIX}/boards/{{name}}"): ("admin", "/boards/none"),
+    ("POST", f"{PREFIX}/boards"): ("board", "/boards"),
+    ("POST", f"{PREFIX}/boards/{{name}}/poll"): ("board", "/boards/none/poll"),
+    ("POST", f"{PREFIX}/board-tasks/{{id}}/renew"): ("board", f"/board-tasks/{TASK}/renew"),
+    ("POST", f"{PREFIX}/board-tasks/{{id}}/result"): ("board", f"/board-tasks/{TASK}/result"),
+    ("GET", f"{PREFIX}/board-tasks/{{id}}/files/{{digest}}"): ("board", f"/board-tasks/{TASK}/files/{DIGEST}"),
+    ("PUT", f"{PREFIX}/board-outputs/{{id}}"): ("board", f"/board-outputs/{TASK}"),
     ("GET", f"{PREFIX}/whoami"): ("read", "/whoami"),
     ("GET", f"{PREFIX}/usage"): ("read", "/usage"),
     ("PATCH", f"{PREFIX}/teams/{{id}}"): ("admin", "/teams/999999"),
@@ -48,14 +58,14 @@ RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("POST", f"{PREFIX}/tokens"): ("admin", "/tokens"),
     ("DELETE", f"{PREFIX}/tokens/{{id}}"): ("admin", "/tokens/999999"),
 }
-ROLES = ("nobody", "stranger", "expired", "revoked", "read", "submit", "admin")
+ROLES = ("nobody", "stranger", "expired", "revoked", "read", "submit", "board", "admin")
 
 
 @pytest.fixture(scope="module")
 def tokens(idle: Service) -> dict[str, str | None]:
     """Role -> a token that has that scope alone."""
     found: dict[str, str | None] = {"nobody": None, "stranger": "dlp_of-nobody-that-the-service-knows"}
-    found |= {scope: idle.token("roles", scope) for scope in ("read", "submit", "admin")}
+    found |= {scope: idle.token("roles", scope) for scope in ("read", "submit", "board", "admin")}
     found["expired"] = idle.token("roles", "read", "submit", "admin", days=1e-9)
     found["revoked"] = idle.token("roles", "read", "submit", "admin")
     newest = max(each["id"] for each in idle.ask("GET", "/tokens").json)

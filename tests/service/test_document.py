@@ -32,7 +32,7 @@ def test_every_answer_is_one_that_the_document_speaks_of(idle: Service, repo_roo
         root = Toolchains(registry=Registry([definitions])).ensure("test-schemathesis").root
     except ToolMissing as error:
         pytest.skip(f"not run: {error.message}")
-    token = idle.token("schemathesis", "read", "submit", "admin")
+    token = idle.token("schemathesis", "read", "submit", "board", "admin")
     done = subprocess.run(
         [
             *(root / "bin" / "python", "-m", "schemathesis.cli", "run"),

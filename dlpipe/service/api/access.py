@@ -34,4 +34,5 @@ async def _caller(
 
 Reader = Annotated[Caller, Security(_caller, scopes=["read"])]
 Submitter = Annotated[Caller, Security(_caller, scopes=["submit"])]
+BoardAgent = Annotated[Caller, Security(_caller, scopes=["board"])]
 Administrator = Annotated[Caller, Security(_caller, scopes=["admin"])]

@@ -34,7 +34,7 @@ class NewToken(BaseModel):
     model_config = ConfigDict(extra="forbid")
     team: str = Field(max_length=64)
     name: str = Field(max_length=64)
-    scopes: list[Scope] = Field(min_length=1, max_length=3)
+    scopes: list[Scope] = Field(min_length=1, max_length=len(accounts.SCOPES))
     days: float | None = Field(default=90, gt=0, le=3660, allow_inf_nan=False)
 
 

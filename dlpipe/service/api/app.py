@@ -5,7 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from dlpipe import __version__
-from dlpipe.service.api import admin, catalogue, events, health, jobs, problems, results, uploads, usage
+from dlpipe.service.api import (
+    admin,
+    agents,
+    boards,
+    catalogue,
+    events,
+    health,
+    jobs,
+    problems,
+    results,
+    uploads,
+    usage,
+)
 from dlpipe.service.api.state import State
 
 PREFIX = "/api/v1"
@@ -25,7 +37,7 @@ def make_app(state: State) -> FastAPI:
     )
     app.state.service = state
     api = APIRouter(prefix=PREFIX)
-    for room in (uploads, jobs, results, events, catalogue, usage, admin):
+    for room in (uploads, jobs, results, events, catalogue, boards, agents, usage, admin):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.router)

@@ -22,9 +22,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"
 
 
 class Guard:
-    """uploads: the path below which a body may be as large as the route itself allows."""
+    """uploads: the paths below which a body may be as large as the route itself allows."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, uploads: str) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, uploads: tuple[str, ...]) -> None:
         self._app = app
         self._metrics = metrics
         self._uploads = uploads

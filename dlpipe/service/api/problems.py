@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from dlpipe.errors import StoreUnreachable, UserError
+from dlpipe.service.farm.boards import FarmRefused
 from dlpipe.service.uploads import UploadRefused
 
 MEDIA_TYPE = "application/problem+json"
@@ -60,6 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(UserError, _users)
     app.add_exception_handler(StoreUnreachable, _store)
     app.add_exception_handler(UploadRefused, _upload)
+    app.add_exception_handler(FarmRefused, _farm)
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(Exception, _bug)
 
@@ -90,6 +92,11 @@ async def _upload(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, UploadRefused)
     headers = {"Upload-Offset": str(error.offset)} if error.offset is not None else None
     return problem(error.status, error.message, headers)
+
+
+async def _farm(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, FarmRefused)
+    return problem(error.status, error.message)
 
 
 async def _database(_: Request, error: Exception) -> JSONResponse:

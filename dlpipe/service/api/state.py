@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from dlpipe.service.api.metrics import Metrics
 from dlpipe.service.callers import Callers
 from dlpipe.service.database import Database
+from dlpipe.service.farm.tasks import Farm
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
 from dlpipe.service.quotas import Usage
@@ -29,6 +30,10 @@ class State:
     def __post_init__(self) -> None:
         object.__setattr__(self, "usage", Usage(self.places, self.database))
         object.__setattr__(self, "callers", Callers(self.database))
+
+    @property
+    def farm(self) -> Farm:
+        return Farm(self.database, lease_seconds=self.queue.lease_seconds)
 
     def uploads(self, team: int) -> Uploads:
         return Uploads(self.places.uploads(team), self.max_upload, self.places.shared(team))

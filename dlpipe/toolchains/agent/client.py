@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from dlpipe.contracts.call import Call
 from dlpipe.errors import StageFailed, ToolMissing, UserError
-from dlpipe.toolchains.agent.program import ABOUT, TOKEN, VERSION, sha256, signature
+from dlpipe.toolchains.agent.parts.common import ABOUT, TOKEN, VERSION, sha256, signature
 
 _CONNECT_SECONDS = 20
 _PORT = 7077
@@ -78,7 +78,7 @@ class Agent:
         return {**folders, "code": call.params["code"], "guest": call.params["guest"]}
 
     def _send(self, folder: Path) -> str:
-        body = _packed(folder)
+        body = packed(folder)
         digest = sha256(body)
         if not json.loads(self._ask("GET", f"/v1/folders/{digest}", b"", 60))["there"]:
             self._ask("PUT", f"/v1/folders/{digest}", body, 3600)
@@ -156,7 +156,7 @@ def address(url: str) -> tuple[str, int]:
     return host, port
 
 
-def _packed(folder: Path) -> bytes:
+def packed(folder: Path) -> bytes:
     """A tar of the folder's files: the same bytes for the same files."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as tar:

@@ -27,8 +27,9 @@ from dlpipe.errors import StageFailed, ToolMissing, UserError
 from dlpipe.pipeline import boards
 from dlpipe.targets.registry import backend, target
 from dlpipe.toolchains import Toolchains
-from dlpipe.toolchains.agent import program
 from dlpipe.toolchains.agent.client import TOKEN, Agent
+from dlpipe.toolchains.agent.parts import common
+from dlpipe.toolchains.agent.program import text
 
 SECRET = "a token of the tests alone"
 native = pytest.mark.skipif(platform.machine() != "x86_64", reason="not run: needs an x86-64 machine")
@@ -45,7 +46,19 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     def started(*options: object, python: tuple[str, ...] = (sys.executable,), before: tuple[str, ...] = ()) -> str:
         folder = tmp_path / f"agent{next(numbers)}"
         folder.mkdir()
-        command = [*before, *python, program.__file__, "--port", "0", "--name", "bench", "--folder", folder, *options]
+        (folder / "agent.py").write_text(text())
+        command = [
+            *before,
+            *python,
+            folder / "agent.py",
+            "--port",
+            "0",
+            "--name",
+            "bench",
+            "--folder",
+            folder,
+            *options,
+        ]
         errors = (folder / "errors").open("w")
         running.append(
             subprocess.Popen(
@@ -142,8 +155,8 @@ def test_a_client_does_again_what_the_agent_has_forgotten(
 
 def test_an_agent_of_another_version_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     url = start()
-    monkeypatch.setattr("dlpipe.toolchains.agent.client.VERSION", program.VERSION + 1)
-    with pytest.raises(StageFailed, match=f"is of version {program.VERSION}, and this dlpipe speaks") as told:
+    monkeypatch.setattr("dlpipe.toolchains.agent.client.VERSION", common.VERSION + 1)
+    with pytest.raises(StageFailed, match=f"is of version {common.VERSION}, and this dlpipe speaks") as told:
         Agent(url)._ask("GET", f"/v1/folders/{'0' * 64}", b"", 10)
     assert "--export" in str(told.value.hint)
 
@@ -204,13 +217,13 @@ def signed(
     method: str, path: str, body: bytes, session: str = "", nonce: str = "n", moment: float | None = None
 ) -> dict[str, str]:
     """The headers of whoever has the token."""
-    at, digest = f"{time.time() if moment is None else moment:.3f}", program.sha256(body)
+    at, digest = f"{time.time() if moment is None else moment:.3f}", common.sha256(body)
     parts = (method, path, at, nonce, digest, *([session] if session else []))
     return {
         "Dlpipe-Body": digest,
         "Dlpipe-Time": at,
         "Dlpipe-Nonce": nonce,
-        "Dlpipe-Signature": program.signature(SECRET, *parts),
+        "Dlpipe-Signature": common.signature(SECRET, *parts),
         **({"Dlpipe-Session": session} if session else {}),
     }
 
@@ -247,7 +260,7 @@ def test_what_was_used_least_lately_makes_room(start: Start) -> None:
             member = tarfile.TarInfo("file")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-        digest = program.sha256(made.getvalue())
+        digest = common.sha256(made.getvalue())
         status, said = ask(url, "PUT", f"/v1/folders/{digest}", made.getvalue(), nonce=f"put {digest}")
         assert status == 200, said
         return digest
@@ -281,7 +294,7 @@ def test_a_folder_stays_in_its_place(start: Start, tmp_path: Path, name: str) ->
         member = tarfile.TarInfo(name)
         member.size = 4
         tar.addfile(member, io.BytesIO(b"evil"))
-    digest = program.sha256(made.getvalue())
+    digest = common.sha256(made.getvalue())
     status, said = ask(url, "PUT", f"/v1/folders/{digest}", made.getvalue())
     assert (status, "leaves its folder" in said["error"]) == (400, True)
     assert not list(tmp_path.rglob("evil"))
@@ -295,14 +308,15 @@ def test_links_and_wrong_digests_are_refused(start: Start) -> None:
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(member)
     body = made.getvalue()
-    assert "plain files" in ask(url, "PUT", f"/v1/folders/{program.sha256(body)}", body, nonce="1")[1]["error"]
+    assert "plain files" in ask(url, "PUT", f"/v1/folders/{common.sha256(body)}", body, nonce="1")[1]["error"]
     assert "not what its name says" in ask(url, "PUT", f"/v1/folders/{'0' * 64}", body, nonce="2")[1]["error"]
     assert ask(url, "GET", "/v1/folders/../../etc", nonce="3")[0] in (400, 404)
 
 
-def test_a_short_token_and_a_wrong_address_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_token_and_a_wrong_address_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "agent.py").write_text(text())
     done = subprocess.run(
-        [sys.executable, program.__file__], env={**os.environ, TOKEN: "short"}, capture_output=True, text=True
+        [sys.executable, tmp_path / "agent.py"], env={**os.environ, TOKEN: "short"}, capture_output=True, text=True
     )
     assert (done.returncode, "16 characters" in done.stderr) == (2, True)
     monkeypatch.setenv(TOKEN, SECRET)
@@ -343,12 +357,12 @@ def test_what_is_no_agent_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_s_body_is_read_before_the_signature_is_checked(start: Start) -> None:
     url = start()
     host, _, port = url.removeprefix("http://").partition(":")
-    for length in (str(program.MAX_BODY), "many", "-1"):
+    for length in (str(common.MAX_BODY), "many", "-1"):
         with socket.create_connection((host, int(port)), timeout=30) as connection:
             connection.sendall(f"PUT /v1/folders/{'0' * 64} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
             assert connection.makefile("rb").readline().split()[1] == b"401"  # at once: no byte of a body was sent
     body = b"not what was signed"
-    digest = program.sha256(b"what was signed")
+    digest = common.sha256(b"what was signed")
     headers = signed("PUT", f"/v1/folders/{digest}", b"what was signed", Agent(url).about()["session"])
     other = http.client.HTTPConnection(host, int(port), timeout=30)
     other.request("PUT", f"/v1/folders/{digest}", body, headers)
@@ -377,7 +391,7 @@ def question(folder: str, **more: Any) -> bytes:
 def empty(url: str) -> str:
     made = io.BytesIO()
     tarfile.open(fileobj=made, mode="w").close()
-    digest = program.sha256(made.getvalue())
+    digest = common.sha256(made.getvalue())
     assert ask(url, "PUT", f"/v1/folders/{digest}", made.getvalue(), nonce="put")[0] == 200
     return digest
 

@@ -1,0 +1,216 @@
+"""For the agents of boards (`dlpipe agent --server`): register, ask for work, bring the result.
+
+A board sees the files of the tasks that it has leased, while it has; every other task, and every other file, answers as
+one that does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import secrets
+import time
+from pathlib import Path as File
+from typing import Annotated, Any, Literal
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.requests import ClientDisconnect
+
+from dlpipe.service.api.access import BoardAgent
+from dlpipe.service.api.boards import BoardName
+from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.state import Service, State
+from dlpipe.service.asked import WITHOUT_NUL, Digest, Word
+from dlpipe.service.farm import boards as farm
+from dlpipe.service.farm.tasks import Given
+
+router = APIRouter(tags=["agents of boards"])
+OUTPUTS = "/board-outputs/"
+VERSION = 3  # of the agent's program that this service works with
+TaskId = Annotated[str, Path(pattern=r"^task-[0-9a-f]{16}$")]
+DigestPart = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+LeaseHeader = Annotated[str, Header(alias="Board-Lease", max_length=64)]
+Said = Annotated[str, Field(max_length=200, pattern=WITHOUT_NUL)]
+_FIRST_LOOK, _LAST_LOOK = 0.02, 0.5  # seconds between two looks for work
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class About(_Strict):
+    """What a board says of itself."""
+
+    agent: int
+    name: Annotated[str, Field(pattern=farm.NAME, max_length=64)]
+    target: Word
+    machine: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+$")]
+    system: Said
+    processor: Said
+    isa: list[Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]+$")]] = Field(max_length=1000)
+    cores: int = Field(ge=1, le=1 << 20)
+    memory: int = Field(ge=0, le=1 << 60)
+    libc: Annotated[str, Field(max_length=64, pattern=WITHOUT_NUL)]
+    python: Annotated[str, Field(max_length=64, pattern=WITHOUT_NUL)]
+    runtimes: list[Annotated[str, Field(max_length=64, pattern=r"^\w+$")]] = Field(max_length=64)
+
+
+class Registered(_Strict):
+    """`session` names this agent from now on; one that registers later under the same name takes its place."""
+
+    session: str
+
+
+class Poll(_Strict):
+    """`seconds`: how long the question may stay open."""
+
+    session: str = Field(max_length=64)
+    seconds: float = Field(default=20, ge=0, le=30, allow_inf_nan=False)
+
+
+class Task(BaseModel):
+    """`sizes` in bytes. `house` changes with whose artefacts are worked on. The rest is as in the agent's program."""
+
+    id: str
+    lease: str
+    lease_seconds: float
+    house: str
+    operation: str
+    artifact: str
+    samples: str
+    sizes: dict[str, int]
+    code: dict[str, str]
+    guest: str
+    seconds: float
+    handle: str | None = None
+    warmup: int | None = None
+    runs: int | None = None
+
+
+class Lease(_Strict):
+    lease: str = Field(max_length=64)
+
+
+class Fault(_Strict):
+    status: int
+    message: str = Field(max_length=1000)
+
+
+class Result(Lease):
+    """One of `answer` (with `outputs`, the digest of what was sent before, after a run), `error` and `stopped`."""
+
+    answer: dict[str, Any] | None = None
+    outputs: Digest | None = None
+    error: Fault | None = None
+    stopped: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Result:
+        if sum(each is not None for each in (self.answer, self.error, self.stopped)) != 1:
+            raise ValueError("one of answer, error and stopped is wanted")
+        return self
+
+
+@router.post("/boards", status_code=201)
+def register(about: About, caller: BoardAgent, service: Service) -> Registered:
+    """A board that is new, or back. It works for the token's team."""
+    if about.agent != VERSION:
+        raise Problem(422, f"this service works with agents of version {VERSION}: dlpipe agent --export agent.py")
+    with service.database.write() as session:
+        now = service.database.now(session)
+        return Registered(session=farm.register(session, caller, about.model_dump(), now).session)
+
+
+@router.post("/boards/{name}/poll", responses={204: {"description": "nothing to do"}}, response_model=Task)
+async def poll(name: BoardName, asked: Poll, caller: BoardAgent, service: Service, request: Request) -> Any:
+    """The next task, as soon as there is one; 204 where there is none for `seconds`."""
+    await run_sync(service.farm.seen, caller.token, name, asked.session)
+    until, pause = time.monotonic() + asked.seconds, _FIRST_LOOK
+    while True:
+        given = await run_sync(service.farm.lease, caller.token, name, asked.session)
+        if given is not None:
+            return _task(service, given)
+        if time.monotonic() >= until or await request.is_disconnected():
+            return Response(status_code=204)
+        await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+        pause = min(_LAST_LOOK, pause * 1.3)
+
+
+@router.post("/board-tasks/{id}/renew", status_code=204)
+def renew(id: TaskId, asked: Lease, caller: BoardAgent, service: Service) -> None:
+    """404: the work is not wanted any more."""
+    service.farm.renew(caller.token, id, asked.lease)
+
+
+@router.get("/board-tasks/{id}/files/{digest}", response_class=FileResponse)
+def file(id: TaskId, digest: DigestPart, caller: BoardAgent, service: Service, lease: LeaseHeader) -> FileResponse:
+    """A tar of the artefact's or the samples' folder."""
+    with service.database.read() as session:
+        task, _ = service.farm.held(session, caller.token, id, lease)
+    path = _folder(service, task.folder) / digest
+    if digest not in task.files.values() or not path.is_file():
+        raise Problem(404, "the task has no such file")
+    return FileResponse(path, media_type="application/x-tar")
+
+
+@router.put(OUTPUTS + "{id}", status_code=204)
+async def outputs(id: TaskId, caller: BoardAgent, service: Service, lease: LeaseHeader, request: Request) -> Response:
+    """The outputs.npz of a run, before its result."""
+
+    def check() -> File:
+        with service.database.read() as session:
+            return _folder(service, service.farm.held(session, caller.token, id, lease)[0].folder)
+
+    folder = await run_sync(check)
+    part, size, found = folder / f"{id}-{secrets.token_hex(8)}.part", 0, hashlib.sha256()
+    try:
+        with part.open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > service.max_upload:
+                    raise Problem(413, f"outputs may have {service.max_upload} bytes")
+                found.update(chunk)
+                file.write(chunk)
+        await run_sync(service.farm.sent, caller.token, id, lease, found.hexdigest())
+        part.replace(folder / id)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Problem(507, "the service's disk is full") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return Response(status_code=204)
+
+
+@router.post("/board-tasks/{id}/result", status_code=204)
+def result(id: TaskId, told: Result, caller: BoardAgent, service: Service) -> None:
+    """Once."""
+    if told.answer is not None:
+        service.farm.finish(caller.token, id, told.lease, told.answer, told.outputs)
+    elif told.error is not None:
+        service.farm.fail(caller.token, id, told.lease, told.error.message)
+    else:
+        service.farm.give_back(caller.token, id, told.lease)
+
+
+def _folder(service: State, name: str) -> File:
+    return service.places.root / name
+
+
+def _task(service: State, given: Given) -> Task:
+    folder = _folder(service, given.folder)
+    sizes = {}
+    for name, digest in given.files.items():
+        try:
+            sizes[name] = (folder / digest).stat().st_size
+        except FileNotFoundError:  # the job has just ended; the agent is told when it asks for the file
+            sizes[name] = 0
+    about = {"id": given.name, "lease": given.lease, "lease_seconds": service.farm.lease_seconds}
+    about |= {"house": given.house, "operation": given.operation, "sizes": sizes, "seconds": given.seconds}
+    return Task.model_validate({**given.question, **given.files, **about})

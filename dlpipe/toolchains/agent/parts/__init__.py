@@ -1,0 +1,1 @@
+"""The parts of the agent's program; `program.py` puts them together."""
