@@ -6,6 +6,7 @@
     │   ├── Unsupported              understood, but this tool or target cannot do it; names node and operator
     │   ├── DiskTrouble              a disk that must be written is full, read-only or failing
     │   │   └── StoreUnreachable     the store that machines share does not answer, or refuses
+    │   ├── ClusterTrouble           a Ray cluster cannot be reached, or has not what a stage needs
     │   └── ToolMissing              an interpreter, a program or a download that is needed is not to be had
     ├── GateFailed         exit 3    a limit the user set is broken, or cannot be evaluated
     ├── StageFailed        exit 4    a tool crashed, timed out, ran out of memory, or broke the protocol
@@ -59,6 +60,10 @@ class DiskTrouble(UserError):
 
 class StoreUnreachable(DiskTrouble):
     """What was made is kept on this machine, so the same command goes on from there once the store answers."""
+
+
+class ClusterTrouble(UserError):
+    """As with a disk, no stage is to blame, and the run ends."""
 
 
 class ToolMissing(UserError):

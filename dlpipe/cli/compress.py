@@ -64,6 +64,7 @@ def compress(
     preprocess: opt.Preprocess = None,
     route: opt.Route = None,
     jobs: opt.Jobs = None,
+    executor: opt.Executor = "local",
     config: Config = None,
     offline: opt.Offline = False,
     as_json: opt.AsJson = False,
@@ -134,7 +135,7 @@ def compress(
     )
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,
-        Session(offline=offline, jobs=jobs, listeners=[progress]) as session,
+        Session(offline=offline, jobs=jobs, executor=executor, listeners=[progress]) as session,
     ):
         done = compress_request(session, request)
     if as_json:

@@ -45,6 +45,7 @@ def convert(
     tune: opt.Tune = None,
     out: opt.Out = None,
     jobs: opt.Jobs = None,
+    executor: opt.Executor = "local",
     config: Config = None,
     offline: opt.Offline = False,
     dry_run: Annotated[bool, typer.Option(help="Only say what would be done.")] = False,
@@ -101,6 +102,8 @@ def convert(
         )
         for each in model
     ]
-    journey = Journey(offline=offline, jobs=jobs, as_json=as_json, verbose=verbose, color=not no_color)
+    journey = Journey(
+        offline=offline, jobs=jobs, executor=executor, as_json=as_json, verbose=verbose, color=not no_color
+    )
     codes = [journey.plan(each) if dry_run else journey.convert(each, ask=not yes) for each in requests]
     return max(codes)

@@ -24,6 +24,7 @@ class Journey:
     as_json: bool
     verbose: bool
     color: bool
+    executor: str = "local"
 
     def plan(self, request: ConvertRequest) -> int:
         """Returns the exit code: 3 where nothing is left for a target."""
@@ -55,7 +56,7 @@ class Journey:
         return exit_code(converted.error)
 
     def _session(self, progress: Progress) -> Session:
-        return Session(offline=self.offline, jobs=self.jobs, listeners=[progress])
+        return Session(offline=self.offline, jobs=self.jobs, executor=self.executor, listeners=[progress])
 
     def _confirm(self, plan: Plan, *, ask: bool) -> None:
         """A question only where there is something to download and somebody to ask."""

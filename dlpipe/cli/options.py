@@ -106,5 +106,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print data instead of text
 Offline = Annotated[bool, typer.Option("--offline", envvar="DLPIPE_OFFLINE", help="Never download anything.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show notes and the tools' log lines.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="How many stages at once; default: the number of cores.")]
+Executor = Annotated[
+    str,
+    typer.Option(
+        metavar="local|ray[://HOST:PORT]",
+        help="Where stages are computed: here, or on a Ray cluster of which this machine is a node; without an "
+        "address, that of RAY_ADDRESS or of this machine. What depends on a machine, such as timing, stays on it.",
+    ),
+]
 Lang = Annotated[str, typer.Option(help="en or zh: of what dlpipe itself says, in HTML, scorecard and text.")]
 NoColor = Annotated[bool, typer.Option("--no-color", envvar="NO_COLOR", help="Plain text.")]

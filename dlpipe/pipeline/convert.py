@@ -223,7 +223,15 @@ def _report(
         gates=tuple(gates),
         selected=selected,
         views=views,
-        notes=(*_notes(proven, optimised, tried), *tuning_notes(tried, request.tune)),
+        notes=(
+            *_notes(proven, optimised, tried),
+            *tuning_notes(tried, request.tune),
+            *(
+                Note(level="warning", message=fault)
+                for each in session.executor.outcomes.values()
+                for fault in each.faults
+            ),
+        ),
         environment=Environment(
             machine={**fingerprint()},
             python=platform.python_version(),

@@ -1,34 +1,34 @@
-"""The local executor: independent stages at once, within the machine's CPU and memory, each answered from the store
-where its key is known."""
+"""The executor: independent stages at once, each answered from the store where its key is known, else computed within
+this machine's CPU and memory, or by a cluster."""
 
 from __future__ import annotations
 
 import os
-import re
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call
-from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, StageFailed
-from dlpipe.pipeline import boards
-from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageProgress, StageStarted
+from dlpipe.errors import ClusterTrouble, DiskTrouble, DlpipeError, Interrupted
+from dlpipe.pipeline.cluster.cluster import Cluster
+from dlpipe.pipeline.cluster.needs import RESERVED
+from dlpipe.pipeline.computing import Computing
+from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageStarted
 from dlpipe.pipeline.stage import Outcome, Stage, cache_key, key_parts
 from dlpipe.pipeline.store import Lost, Record, Store
-from dlpipe.toolchains.bundle import write_bundle
 from dlpipe.toolchains.manager import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
 
-RESERVED = 4 << 30  # bytes: a limit is what a stage may use at most, and most use far less than it
+_OF_NO_STAGE = (DiskTrouble, ClusterTrouble, Lost)  # the run ends, even where the stage may fail
+_SENT = 64  # stages at once on a cluster, which lets those wait that have no room yet
 
 
 class LocalExecutor:
-    """Runs stages of one run on this machine. Outcomes accumulate, so a plan may be executed in several parts."""
+    """Runs the stages of one run: on this machine, or those that a cluster takes there. Outcomes accumulate, so a plan
+    may be executed in several parts."""
 
     def __init__(
         self,
@@ -39,14 +39,17 @@ class LocalExecutor:
         bus: EventBus,
         folder: Path,
         jobs: int | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         self.store = store
         self.toolchains = toolchains
         self.pool = pool
         self.bus = bus
-        self._folder = folder
         self.outcomes: dict[str, Outcome] = {}
+        self._computing = Computing(store, toolchains, pool, folder)
+        self._cluster = cluster
         self._jobs = jobs or os.cpu_count() or 1
+        self._at_once = self._jobs if cluster is None else jobs or _SENT
         self._memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._ahead: list[tuple[Call, ...]] = []
         self._held_back: dict[str, float] = {}  # stage that waits for a busy worker -> since when
@@ -54,7 +57,7 @@ class LocalExecutor:
     def look_ahead(self, calls: Iterable[Call]) -> None:
         """What will be called once the stages to come had to be computed: as soon as one has to be, the workers for
         these calls are made ready beside it, where the machine has room for two."""
-        if self._jobs > 1 and self._memory >= 2 * RESERVED:
+        if self._cluster is None and self._jobs > 1 and self._memory >= 2 * RESERVED:
             self._ahead.append(tuple(calls))
 
     def run(self, stages: Iterable[Stage]) -> Mapping[str, Outcome]:
@@ -65,7 +68,7 @@ class LocalExecutor:
         waiting = {stage.id: stage for stage in stages if stage.id not in self.outcomes}
         running: dict[Future[Outcome], Stage] = {}
         first_error: DlpipeError | None = None
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="stage") as threads:
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="stage") as threads:
             try:
                 while waiting or running:
                     patience = None
@@ -77,9 +80,11 @@ class LocalExecutor:
                     for future in done:
                         stage = running.pop(future)
                         outcome = self.outcomes[stage.id] = future.result()
-                        if outcome.error and (stage.required or isinstance(outcome.error, DiskTrouble | Lost)):
+                        if outcome.error and (stage.required or isinstance(outcome.error, _OF_NO_STAGE)):
                             first_error = first_error or outcome.error
             except BaseException:  # Ctrl-C included: end the workers, so that the threads' calls return
+                if self._cluster is not None:
+                    self._cluster.stop()
                 self.pool.close()
                 raise
         if first_error:
@@ -124,18 +129,27 @@ class LocalExecutor:
         again is lost as had to be (the rule for whoever does not know whether to rent or to buy).
         """
         seat = (stage.call.toolchain, stage.call.resources)
+        if self._sent(stage):
+            return 0.0
+        running = [each for each in running if not self._sent(each)]
         seated = sum((each.call.toolchain, each.call.resources) == seat for each in running)
         if stage.call.fresh or seated == 0 or seated < self.pool.workers(stage.call):
             return 0.0
         now = time.monotonic()
         return self._held_back.setdefault(stage.id, now) + self.pool.start_seconds(stage.call) - now
 
+    def _sent(self, stage: Stage) -> bool:
+        return self._cluster is not None and self._cluster.takes(stage)
+
     def _fits(self, stage: Stage, running: Iterable[Stage]) -> bool:
         others = list(running)
-        if not others:
+        if len(others) >= self._at_once:
+            return False
+        here = [each for each in others if not self._sent(each)]
+        if not here or self._sent(stage):
             return True
-        memory = sum(min(each.call.limits.memory, RESERVED) for each in (stage, *others))
-        return len(others) < self._jobs and memory <= self._memory
+        memory = sum(min(each.call.limits.memory, RESERVED) for each in (stage, *here))
+        return len(here) < self._jobs and memory <= self._memory
 
     def _skip(self, stage: Stage, cause: Outcome) -> Outcome:
         reason = cause.reason if cause.status == "skipped" else f"{cause.stage.id} failed: {cause.reason}"
@@ -164,12 +178,13 @@ class LocalExecutor:
         while self._ahead:
             with suppress(IndexError):  # another thread was faster
                 self.pool.warm_up(self._ahead.pop())
+        faults: list[str] = []
         try:
             try:
-                record = self._compute(stage, parts, key)
+                record = self._compute(stage, parts, key, faults)
             except Lost:
                 self._remake(stage.depends_on())
-                record = self._compute(stage, parts, key)
+                record = self._compute(stage, parts, key, faults)
         except Interrupted:  # the run ends; that is no failure of the stage
             raise
         except DlpipeError as error:
@@ -177,7 +192,16 @@ class LocalExecutor:
             self._finished(stage, "miss", started, "failed")
             return Outcome(stage, "failed", "miss", key, error=error, reason=error.message)
         self._finished(stage, "miss", started, "ok")
-        return Outcome(stage, "ok", "miss", key, record)
+        return Outcome(stage, "ok", "miss", key, record, faults=tuple(faults))
+
+    def _compute(self, stage: Stage, parts: dict[str, Any], key: str, faults: list[str]) -> Record:
+        if self._cluster is not None and self._cluster.takes(stage):
+            return self._cluster.compute(stage, parts, key, self.bus.emit, faults)
+        return self._computing.compute(stage, parts, key, self.bus.emit)
+
+    def fill(self, folder: Path, inputs: Mapping[str, str]) -> None:
+        """See `Computing.fill`."""
+        self._computing.fill(folder, inputs)
 
     def _remake(self, names: Iterable[str]) -> None:
         """What was made in this run went missing or was damaged since: have it there again, and what it needs.
@@ -195,74 +219,3 @@ class LocalExecutor:
     def _finished(self, stage: Stage, cache: Any, started: float, status: Any) -> None:
         seconds = time.monotonic() - started
         self.bus.emit(StageFinished(stage=stage.id, kind=stage.kind, cache=cache, seconds=seconds, status=status))
-
-    def _compute(self, stage: Stage, parts: dict[str, Any], key: str) -> Record:
-        notes: list[dict[str, Any]] = []
-        started = time.monotonic()
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", stage.id)
-        log = self._folder / "logs" / f"{name}.log"
-        if stage.call.board is not None:
-            return self._compute_elsewhere(stage, parts, key)
-        call = stage.call
-        with self.pool.worker(call.toolchain, call.resources, call.limits, fresh=call.fresh) as worker:
-            place = worker.place()
-            self.fill(place.inputs, parts["inputs"])
-            try:
-                value = worker.call(call, place, self._listener(stage, notes), log)
-            except StageFailed as error:
-                given = {each.name: each for each in place.inputs.iterdir()}
-                with suppress(OSError):  # a full disk must not hide the failure itself
-                    write_bundle(self._folder / "failures" / name, call, given, error, log)
-                raise
-            handed_on = {name: parts["inputs"][source] for name, source in place.handed_on.items()}
-            tree = self.store.ingest(place.out, move=True, also=handed_on)
-        record = Record(
-            key=key,
-            parts=parts,
-            output=tree.digest,
-            value=value,
-            notes=tuple(notes),
-            seconds=time.monotonic() - started,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            log=self.store.put_blob(log.read_bytes()) if log.exists() else None,
-            tools=self.toolchains.locked_versions(stage.call.toolchain),
-        )
-        return self.store.put(record)
-
-    def _compute_elsewhere(self, stage: Stage, parts: dict[str, Any], key: str) -> Record:
-        """By the agent of a board."""
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            inputs, out = Path(folder, "in"), Path(folder, "out")
-            out.mkdir()
-            self.fill(inputs, parts["inputs"])
-            value = boards.execute(stage.call, inputs, out)
-            tree = self.store.ingest(out, move=True)
-        return self.store.put(
-            Record(
-                key=key,
-                parts=parts,
-                output=tree.digest,
-                value=value,
-                notes=(),
-                seconds=time.monotonic() - started,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                tools={},
-            )
-        )
-
-    def fill(self, folder: Path, inputs: Mapping[str, str]) -> None:
-        """Lay the input trees out for a worker: hard links where its mount is truly read-only, else copies."""
-        for name, tree in inputs.items():
-            self.store.checkout(tree, folder / name, link=self.pool.links_are_safe)
-
-    def _listener(self, stage: Stage, notes: list[dict[str, Any]]) -> Callable[[Mapping[str, Any]], None]:
-        def listen(event: Mapping[str, Any]) -> None:
-            if event["event"] == "progress":
-                self.bus.emit(StageProgress(stage=stage.id, message=event["message"], fraction=event.get("fraction")))
-            elif event["event"] == "note":
-                level, message, where = event["level"], event["message"], event["where"]
-                notes.append({"level": level, "message": message, "where": where})
-                self.bus.emit(StageNote(stage=stage.id, level=level, message=message, where=where))
-
-        return listen

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from dlpipe.errors import Interrupted
 from dlpipe.measure.machine import fingerprint, machine_name
+from dlpipe.pipeline.cluster.cluster import Cluster
+from dlpipe.pipeline.cluster.connection import connection
 from dlpipe.pipeline.events import Event, EventBus, JsonLines, StoreDamage, StoreTrouble, ToolchainMessage
 from dlpipe.pipeline.executor import LocalExecutor
 from dlpipe.pipeline.store import Problem, Store
@@ -26,13 +28,17 @@ from dlpipe.toolchains.pool import WorkerPool
 
 
 class Session:
-    """Use as a context manager. Workers start on first need, so a run that hits the cache starts none."""
+    """Use as a context manager. Workers start on first need, so a run that hits the cache starts none.
+
+    `executor`: `local`, `ray`, or `ray://HOST:PORT`. Raises UserError, ToolMissing.
+    """
 
     def __init__(
         self,
         *,
         offline: bool = False,
         jobs: int | None = None,
+        executor: str = "local",
         listeners: Iterable[Callable[[Event], None]] = (),
     ) -> None:
         self.cache = default_cache_dir()
@@ -54,6 +60,7 @@ class Session:
             on_event=lambda message: self.bus.emit(ToolchainMessage(message=message)),
         )
         self._jobs = jobs
+        self._connection = connection(executor)
         self._closing = ExitStack()
 
     @cached_property
@@ -70,7 +77,22 @@ class Session:
             bus=self.bus,
             folder=self.folder,
             jobs=self._jobs,
+            cluster=self._cluster(),
         )
+
+    def _cluster(self) -> Cluster | None:
+        if self._connection is None:
+            return None
+        made = Cluster(
+            self._connection,
+            store=self.store,
+            toolchains=self.toolchains,
+            cache=self.cache,
+            folder=self.folder,
+            run=self.id,
+        )
+        self._closing.callback(made.close)
+        return made
 
     def __enter__(self) -> Self:
         with writing(self.cache):

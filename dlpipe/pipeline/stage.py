@@ -38,7 +38,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a stage in this run."""
+    """What became of a stage in this run. `faults`: nodes of a cluster that failed it, before it was computed."""
 
     stage: Stage
     status: Literal["ok", "failed", "skipped"]
@@ -47,6 +47,7 @@ class Outcome:
     record: Record | None = None
     error: DlpipeError | None = None
     reason: str | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def output(self) -> str:

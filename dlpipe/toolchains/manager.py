@@ -75,6 +75,15 @@ class Toolchains:
             self._chosen[name] = spec
         return self._chosen[name]
 
+    def take_build(self, name: str, digest: str) -> None:
+        """From now on, of the builds behind a name take the one of that digest; where none has it, all stays as it is.
+
+        For a machine that computes for another one, whose keys name the build that was chosen there.
+        """
+        for spec in (self.registry.get(name), *self.registry.builds(name)):
+            if spec.lock_path.is_file() and _digest(spec) == digest:
+                self._chosen[name], self._digests[name] = spec, digest
+
     def devices(self, name: str) -> tuple[str, ...]:
         """Kinds of devices of this machine that its workers may use (see `jail/devices.py`)."""
         return tuple(self.spec(name).devices)

@@ -1,0 +1,165 @@
+"""Sends stages to the nodes of a Ray cluster, and waits for them.
+
+A fault of a node, which says nothing of the stage, is answered by sending the stage again; whatever a node had put into
+the store by then stays the one record of it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from dlpipe import __version__
+from dlpipe.contracts.call import Call
+from dlpipe.errors import ClusterTrouble, DlpipeError, Interrupted, UserError
+from dlpipe.pipeline.cluster.connection import Connection, Fault, Sent
+from dlpipe.pipeline.cluster.needs import Needs, board_label, needs_of
+from dlpipe.pipeline.cluster.task import Began, Ended, Task, pack
+from dlpipe.pipeline.computing import Tell
+from dlpipe.pipeline.events import StageNote, StageProgress, ToolchainMessage
+from dlpipe.pipeline.stage import Stage
+from dlpipe.pipeline.store import Record, Store
+from dlpipe.toolchains.jail import detect
+from dlpipe.toolchains.manager import Toolchains
+
+ATTEMPTS = 3
+WAIT = "DLPIPE_RAY_WAIT"
+UNPROTECTED = "the Ray cluster obeys whoever reaches its ports: start it, and dlpipe, with RAY_AUTH_MODE=token"
+_LOOK_SECONDS = 0.5
+_CANCEL_SECONDS = 10.0  # for a node to end a tool and clean up; then its process is killed, and the tool with it
+
+
+class Cluster:
+    """Connected to when the first stage is sent, so a run that hits the cache needs none. `close` it in the end.
+
+    `cache` is the folder, shared by all nodes, that holds `store`; `folder` the run's own in there. Safe for several
+    threads.
+    """
+
+    def __init__(
+        self, connection: Connection, *, store: Store, toolchains: Toolchains, cache: Path, folder: Path, run: str
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._toolchains = toolchains
+        self._cache, self._folder, self._run = cache, folder, run
+        self._isolate = detect().isolates
+        self._patience = _patience()
+        self._stopped = threading.Event()
+
+    def takes(self, stage: Stage) -> bool:
+        """What depends on this machine stays on it. A board is this machine's too, unless a node has its label."""
+        if stage.call.board is not None:
+            self._open(lambda _event: None)
+            return any(board_label(stage.call.board) in node for node in self._connection.nodes())
+        return stage.call.stage_class != "hardware"
+
+    def compute(self, stage: Stage, parts: dict[str, Any], key: str, tell: Tell, faults: list[str]) -> Record:
+        """The record that the store has in the end. What went wrong with nodes on the way is added to `faults`.
+
+        Raises what the stage raised, ClusterTrouble, Interrupted.
+        """
+        self._open(tell)
+        task, needs = self._task(stage, parts, key), self._needs(stage.call)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._attempt(task, needs, tell)
+                record = self._store.get(key)
+                if record is None:
+                    raise Fault(f"what it put into the store is not to be seen in {self._cache}")
+            except Fault as fault:
+                said = f"a node of the cluster failed it ({fault})"
+                if attempt == ATTEMPTS:
+                    message = f"{stage.id} failed {ATTEMPTS} times by no fault of its own: {fault}"
+                    raise ClusterTrouble(message) from fault
+                faults.append(f"{stage.id}: {said}; it was computed again")
+                tell(StageNote(stage=stage.id, level="warning", message=f"{said}; it is computed again"))
+            else:
+                return record
+        raise AssertionError("not reached")
+
+    def stop(self) -> None:
+        """Calls of `compute` under way raise Interrupted, once the nodes have ended what they did for them."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        self.stop()
+        self._connection.close()
+
+    def _attempt(self, task: Task, needs: Needs, tell: Tell) -> None:
+        """Until the record is in the store. Raises what the node says; Fault, ClusterTrouble, Interrupted."""
+        sent = self._connection.send(task, needs)
+        try:
+            error = self._follow(sent, task, needs, tell)
+        except Fault:
+            raise
+        except BaseException:
+            sent.cancel(_CANCEL_SECONDS)
+            raise
+        if error is not None:
+            raise error
+
+    def _follow(self, sent: Sent, task: Task, needs: Needs, tell: Tell) -> DlpipeError | None:
+        began, told, lacking_since = False, False, None
+        while not self._stopped.is_set():
+            match sent.hear(_LOOK_SECONDS):
+                case Began(node):
+                    began = True
+                    tell(StageProgress(stage=task.id, message=f"on node {node}"))
+                case Ended(error):
+                    return error
+                case None if not began:
+                    missing = needs.missing(self._connection.nodes())
+                    now = time.monotonic()
+                    lacking_since = lacking_since or now if missing else None
+                    if lacking_since is not None and now - lacking_since > self._patience:
+                        raise ClusterTrouble(
+                            f"no node of the Ray cluster has {missing}, which {task.id} needs",
+                            hint=f"`ray status` says what there is; {WAIT} sets how many seconds a node is waited for",
+                        )
+                    if not told:
+                        tell(StageProgress(stage=task.id, message="waits for a node of the cluster"))
+                        told = True
+                case None:
+                    pass
+                case event:
+                    tell(event)
+        raise Interrupted("the run was stopped")
+
+    def _open(self, tell: Tell) -> None:
+        if self._connection.open() and not self._connection.protected:
+            tell(ToolchainMessage(message=UNPROTECTED))
+
+    def _task(self, stage: Stage, parts: dict[str, Any], key: str) -> Task:
+        call = stage.call
+        return Task(
+            dlpipe=__version__,
+            run=self._run,
+            cache=self._cache,
+            folder=self._folder,
+            offline=self._toolchains.offline,
+            isolate=self._isolate,
+            id=stage.id,
+            kind=stage.kind,
+            call=call,
+            worker=pack(call.worker, self._store),
+            libraries=tuple(pack(each, self._store) for each in call.libraries),
+            parts=parts,
+            key=key,
+        )
+
+    def _needs(self, call: Call) -> Needs:
+        names = (call.toolchain, *call.resources)
+        return needs_of(call, {device for name in names for device in self._toolchains.devices(name)})
+
+
+def _patience() -> float:
+    """Raises UserError."""
+    text = os.environ.get(WAIT, "60")
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"{WAIT}={text!r} is no number of seconds") from None

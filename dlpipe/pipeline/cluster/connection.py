@@ -1,0 +1,181 @@
+"""The one place that speaks to Ray: a connection to a running cluster, and tasks sent through it."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from dlpipe.errors import ClusterTrouble, DlpipeError, ToolMissing, UserError
+from dlpipe.pipeline.cluster.needs import Needs
+from dlpipe.pipeline.cluster.task import Began, Ended, Task
+from dlpipe.pipeline.events import Event
+
+PORT = 6379  # of a head, where none is said: Ray's own
+_REACH_SECONDS = 10.0
+_SETTINGS = {  # what Ray reads when it is imported
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or it sends the working folder to all nodes where dlpipe is run by `uv run`
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # or it warns of a change to come
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # or it prints nodes' troubles between our lines on the standard output
+}
+_NODES_SECONDS = 1.0  # how long the list of nodes is good for: every stage that waits asks for it
+
+
+class Fault(Exception):
+    """The machinery failed, not the stage: it may be sent again."""
+
+
+def connection(executor: str) -> Connection | None:
+    """Of `--executor`: none for `local`. Raises UserError, ToolMissing."""
+    if executor == "local":
+        return None
+    place = urlsplit(executor)
+    try:
+        host, port = place.hostname, place.port
+    except ValueError:
+        host = port = None
+    if executor != "ray" and (place.scheme != "ray" or not host or place.path or place.query or place.username):
+        raise UserError(f"--executor {executor!r} is none", hint="local, ray, or ray://HOST:PORT of a cluster's head")
+    if importlib.util.find_spec("ray") is None:
+        raise ToolMissing("Ray is not installed, which --executor ray needs", hint="pip install 'dlpipe[ray]'")
+    return Connection(f"{host if ':' not in host else f'[{host}]'}:{port or PORT}" if host else None)
+
+
+class Connection:
+    """To the cluster with a head at `address` (`host:port`), else to that of RAY_ADDRESS, else to the one of which this
+    machine is a node. Safe for several threads."""
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address or os.environ.get("RAY_ADDRESS") or "auto"
+        self._lock = threading.Lock()
+        self._trouble: DlpipeError | None = None
+        self._ray: Any = None
+        self._ours = False
+        self._nodes: tuple[float, list[Mapping[str, float]]] = (float("-inf"), [])
+
+    @property
+    def protected(self) -> bool:
+        """Whether the cluster obeys only those who have its token. Known once it is open."""
+        return os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
+
+    def open(self) -> bool:
+        """True for the call that did it. Raises ClusterTrouble, the same again at every later call."""
+        with self._lock:
+            if self._trouble is not None:
+                raise self._trouble
+            if self._ray is not None:
+                return False
+            try:
+                self._ray = self._connect()
+            except DlpipeError as trouble:
+                self._trouble = trouble
+                raise
+            return True
+
+    def nodes(self) -> list[Mapping[str, float]]:
+        """What each node that lives has in all, busy or not: amounts by Ray's names."""
+        with self._lock:
+            if time.monotonic() - self._nodes[0] > _NODES_SECONDS:
+                found = [each["Resources"] for each in self._ray.nodes() if each["Alive"]]
+                self._nodes = (time.monotonic(), found)
+            return self._nodes[1]
+
+    def send(self, task: Task, needs: Needs) -> Sent:
+        from dlpipe.pipeline.cluster.node import serve
+
+        remote = self._ray.remote(max_retries=0, num_returns="streaming")(serve)
+        return Sent(self._ray, remote.options(name=task.id, **needs.options()).remote(task))
+
+    def close(self) -> None:
+        """The nodes end whatever this connection had them do."""
+        with self._lock:
+            if self._ours:
+                self._ray.shutdown()
+            self._ray, self._ours = None, False
+
+    def _connect(self) -> Any:
+        for variable, value in _SETTINGS.items():
+            os.environ.setdefault(variable, value)
+        import ray
+
+        if ray.is_initialized():  # by the program of which we are a part
+            return ray
+        hint = (
+            "--executor ray://HOST:PORT or RAY_ADDRESS name its head, RAY_AUTH_TOKEN is what it obeys; see `ray status`"
+        )
+        if self._address != "auto":
+            _reach(self._address, hint)
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            message = f"the Ray cluster at {self._address} takes no work: {_line(error)}"
+            raise ClusterTrouble(message, hint=hint) from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)  # Ray's own would end the process without a word
+        self._ours = True
+        return ray
+
+
+class Sent:
+    """A task under way."""
+
+    def __init__(self, ray: Any, stream: Any) -> None:
+        self._ray = ray
+        self._stream = stream
+
+    def hear(self, seconds: float) -> Began | Event | Ended | None:
+        """The next word from the node, or None when there was none for so long. Raises Fault, ClusterTrouble."""
+        errors = self._ray.exceptions
+        try:
+            ready, _ = self._ray.wait([self._stream], timeout=seconds, fetch_local=False)
+            if not ready:
+                return None
+            word: Began | Event | Ended = self._ray.get(next(self._stream))
+        except StopIteration:
+            raise Fault("it ended without a word") from None
+        except errors.RayTaskError as error:  # it did not even come to our own code, which tells of errors itself
+            message = f"a node of the Ray cluster cannot compute stages: {_line(error.cause or error)}"
+            raise ClusterTrouble(message, hint="install the same dlpipe on every node") from error
+        except errors.RayError as error:
+            raise Fault(f"{type(error).__name__}: {_line(error)}") from error
+        return word
+
+    def cancel(self, grace: float) -> None:
+        """Return when it has ended, by itself within `grace` seconds, or killed."""
+        for force, seconds in ((False, grace), (True, grace)):
+            with suppress(self._ray.exceptions.RayError, ValueError):
+                self._ray.cancel(self._stream, force=force)
+            if self._ends_within(seconds):
+                return
+
+    def _ends_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        with suppress(Fault, ClusterTrouble):
+            while (left := deadline - time.monotonic()) > 0:
+                self.hear(left)
+            return False
+        return True
+
+
+def _reach(address: str, hint: str) -> None:
+    """Ray itself waits for minutes. Raises ClusterTrouble."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ClusterTrouble(f"no Ray cluster answers at {address}: {error}", hint=hint) from error
+
+
+def _line(error: BaseException) -> str:
+    """The first line that says something, else the type."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

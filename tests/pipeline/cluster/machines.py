@@ -1,0 +1,195 @@
+"""A Ray cluster of several machines, as far as one machine can have them: a node has processes, network, mounts and a
+name of its own (namespaces), and shares the file system. They are joined by a bridge in the head's network.
+
+A node ends, with all that runs on it, when the process ends that made its namespaces; and that ends with the test.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlpipe.toolchains.jail.tree import processes
+from tests.service.running import command_of, eventually
+
+RAY = str(Path(sys.executable).with_name("ray"))
+ADDRESS = "10.77.0.1:6379"
+_TRIES = 5  # Ray gives a node half a minute to start, which a busy machine may not have for it
+_STARTED = "Ray runtime started."
+_NAMESPACES = ("--net", "--pid", "--mount", "--uts")
+_PR_SET_PDEATHSIG = 1
+
+_SCRIPT = """\
+set -e
+hostname {name}
+mkdir -p {temporary}
+mount -t tmpfs tmpfs {temporary}
+ip link set lo up
+{bridge}
+until ip link show dev0 >/dev/null 2>&1; do sleep 0.05; done
+ip addr add 10.77.0.{number}/24 dev dev0
+ip link set dev0 up
+ip route add default dev dev0
+exec {start}
+"""
+
+
+def why_not() -> str | None:
+    """Why this machine cannot play several."""
+    if os.geteuid() != 0:
+        return "not run: a cluster of namespaces needs root"
+    bridge = ["ip", "link", "add", "dev0", "type", "bridge"]
+    try:
+        tried = subprocess.run(
+            ["unshare", *_NAMESPACES, "--fork", "--mount-proc", *bridge], capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        return f"not run: {error}"
+    return f"not run: no namespaces or bridges here: {tried.stderr.strip()}" if tried.returncode else None
+
+
+@dataclass
+class Machine:
+    """`init`: its first process, as this machine numbers processes."""
+
+    name: str
+    maker: subprocess.Popen[bytes]
+    init: int
+
+    def starts(self, log: Path) -> bool:
+        eventually(lambda: _STARTED in log.read_text() or self.maker.poll() is not None)
+        return self.maker.poll() is None
+
+    def raylet(self) -> int:
+        programs = {each: command_of(each).partition(" ")[0] for each in processes(self.init)}
+        return next(each for each, program in programs.items() if program.endswith("raylet/raylet"))
+
+    def end(self) -> None:
+        self.maker.kill()  # the kernel kills the first process then, and with it all others
+        self.maker.wait()
+
+
+@dataclass
+class Cluster:
+    """`head` computes nothing; commands run there. `machines`: the others, by name."""
+
+    folder: Path
+    temporary: Path
+    environment: Mapping[str, str]
+    head: Machine | None = None
+    machines: dict[str, Machine] = field(default_factory=dict)
+
+    def start(self) -> None:
+        options = ["--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={self.temporary}", "--num-cpus=0"]
+        self.head = self._machine("head", 1, options)
+
+    def add(self, name: str, number: int, *resources: str) -> Machine:
+        self.machines[name] = self._machine(name, number, [f"--address={ADDRESS}", *resources])
+        return self.machines[name]
+
+    def remove(self, name: str) -> None:
+        self.machines.pop(name).end()
+
+    def command(self, *command: object) -> list[str]:
+        """To be run on the head."""
+        assert self.head is not None
+        return ["nsenter", f"--target={self.head.init}", *_NAMESPACES, f"--wd={self.folder}", *map(str, command)]
+
+    def end(self) -> None:
+        for machine in (*self.machines.values(), *([self.head] if self.head else [])):
+            machine.end()
+        with suppress(OSError):
+            self.temporary.rmdir()
+
+    def _machine(self, name: str, number: int, options: list[str]) -> Machine:
+        logs = [self.folder / f"{name}-{secrets.token_hex(2)}.log" for _ in range(_TRIES)]
+        for log in logs:
+            machine = self._try(name, number, options, log)
+            if machine.starts(log):
+                return machine
+            machine.end()
+        raise AssertionError(f"{name} does not start:\n{logs[-1].read_text()[-3000:]}")
+
+    def _try(self, name: str, number: int, options: list[str], log: Path) -> Machine:
+        start = [RAY, "start", "--block", "--disable-usage-stats", f"--node-ip-address=10.77.0.{number}", *options]
+        script = _SCRIPT.format(
+            name=name,
+            number=number,
+            temporary=self.temporary,
+            bridge="ip link add dev0 type bridge" if self.head is None else "",
+            start=shlex.join([*start, "--object-store-memory=100000000"]),
+        )
+        with log.open("wb") as output:
+            maker = subprocess.Popen(
+                ["unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc", "sh", "-c", script],
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=_end_with_the_test,
+            )
+        machine = Machine(name, maker, eventually(lambda: next(iter(_children(maker.pid)), None)))
+        if self.head is not None:
+            port = f"to{number}-{secrets.token_hex(2)}"
+            veth = ["type", "veth", "peer", "name", "dev0", "netns", str(machine.init)]
+            _run("ip", "link", "add", port, "netns", str(self.head.init), *veth)
+            _run(*self.command("ip", "link", "set", port, "master", "dev0", "up"))
+        return machine
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """With two nodes: `small` (1 CPU), and `large` (2 CPUs, and a board)."""
+    temporary = Path(tempfile.mkdtemp(prefix="dlpipe-ray-", dir="/tmp"))  # Ray's sockets bear no long path
+    made = Cluster(folder, temporary, _environment())
+    try:
+        made.start()
+        add_small(made)
+        add_large(made)
+        yield made
+    finally:
+        made.end()
+
+
+def add_small(cluster: Cluster) -> None:
+    cluster.add("small", 2, "--num-cpus=1", "--memory=6000000000")
+
+
+def add_large(cluster: Cluster) -> None:
+    cluster.add("large", 3, "--num-cpus=2", "--memory=12000000000")
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_agent_register_timeout_ms": "120000",
+        "RAY_memory_monitor_refresh_ms": "0",  # it counts what the whole machine uses, others' tests included
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }
+
+
+def _end_with_the_test() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _children(process: int) -> list[int]:
+    with suppress(OSError):
+        return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return []
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}: {done.stderr}"

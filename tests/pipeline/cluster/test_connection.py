@@ -1,0 +1,47 @@
+"""`--executor`, before any cluster is reached."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlpipe.errors import ToolMissing, UserError
+from dlpipe.pipeline.cluster.connection import connection
+from tests.e2e.user import make_user
+
+
+def test_local_is_no_connection() -> None:
+    assert connection("local") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["rays", "ray:/host", "ray://", "ray://host:port", "ray://host/path", "http://host", ""]
+)
+def test_what_is_no_executor_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--executor"):
+        connection(text)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ToolMissing) as caught:
+        connection("ray")
+    assert caught.value.hint == "pip install 'dlpipe[ray]'"
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_ends_the_run(tmp_path: Path, model: Path) -> None:
+    user = make_user(tmp_path)
+    done = user.dlpipe("convert", model, "-t", "x86-64", "--json", "--executor", "ray://127.0.0.1:1")
+    assert done.code == 2
+    assert json.loads(done.out)["error"] == "ClusterTrouble"
+    assert "no Ray cluster answers at 127.0.0.1:1" in json.loads(done.out)["message"]
+
+
+def test_nothing_loads_ray_where_it_is_not_asked_for() -> None:
+    code = "import sys, dlpipe.pipeline.session, dlpipe.pipeline.cluster.node; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
