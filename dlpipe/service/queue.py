@@ -30,7 +30,7 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINAL: tuple[State, ...] = ("succeeded", "failed", "cancelled")
 
 LEASE_SECONDS = 30.0
-MAX_FAULTS = 3  # of the machinery, until the job is given up
+MAX_FAULTS = 3  # of the machinery, without a stage finished in between, until the job is given up
 BACK_OFF_SECONDS = (5.0, 30.0)  # before the second and third attempt
 FORGOTTEN_SECONDS = 24 * 3600.0  # after which a worker that died is not listed any more
 LOST = {"error": "WorkerLost", "message": "every worker that took this job died while it ran", "exit_code": 4}
@@ -131,10 +131,15 @@ class Queue:
             self._queue_again(session, lease.job, self._now(session), faults=1, reason=reason)
 
     def record(self, lease: Lease, events: Iterable[tuple[float, str, Mapping[str, Any]]]) -> None:
-        """(time, kind, data) each; in the order of their ids as everybody sees them."""
+        """(time, kind, data) each; in the order of their ids as everybody sees them. A stage that was finished is kept,
+        so whatever fails the job afterwards has not failed it at the same place: its faults are counted anew."""
+        found = list(events)
         with self._database.write(durable=False) as session:
             session.execute(select(Job.id).where(Job.id == lease.job).with_for_update())
-            session.add_all(_event(lease.job, lease.attempt, *each) for each in events)
+            session.add_all(_event(lease.job, lease.attempt, *each) for each in found)
+            if any(kind == "StageFinished" and _got_on(data) for _, kind, data in found):
+                mine = update(Job).where(Job.id == lease.job, Job.lease == lease.secret, Job.faults > 0)
+                session.execute(mine.values(faults=0))
 
     def cancel(self, session: Session, job: Job) -> None:
         """A waiting job ends here; of a running one, its worker is told at its next renewal. A job that has ended stays
@@ -213,6 +218,10 @@ class Queue:
             job.state = "queued"
             job.not_before = now + BACK_OFF_SECONDS[job.faults - 1] if faults else now
         _record(session, job.id, job.attempt, now, "JobState", {"state": job.state, "reason": reason})
+
+
+def _got_on(finished: Mapping[str, Any]) -> bool:
+    return finished["status"] == "ok" and finished["cache"] == "miss"
 
 
 def _waiting(now: float) -> Any:

@@ -53,7 +53,8 @@ class Token(Base):
 class Job(Base):
     """`lease` names the one worker process that may end this attempt: whoever holds an older one is not heard.
 
-    `attempt` counts how often it was leased, `faults` how often the machinery failed it since it was last asked for.
+    `attempt` counts how often it was leased, `faults` how often the machinery failed it since it
+    was last asked for or last finished a stage.
     """
 
     __tablename__ = "jobs"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,37 @@ from dlpipe.errors import ToolMissing
 from dlpipe.toolchains import Registry, Toolchains
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
+    """`socket`: the folder of its socket, its data and its log."""
+
     socket: Path
+    _command: Sequence[str | Path] = ()
+    _environment: Mapping[str, str] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def start(self) -> None:
+        """Until it answers. One that was killed may leave processes which keep the next from starting for a while."""
+        deadline = time.monotonic() + 120
+        while not self.answers():
+            if self._process is None or self._process.poll() is not None:
+                with (self.socket / "log").open("a") as log:
+                    self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+            assert time.monotonic() < deadline, (self.socket / "log").read_text()
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait()
+
+    def answers(self) -> bool:
+        try:
+            psycopg.connect(host=str(self.socket), user="dlpipe", dbname="postgres").close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def new_database(self) -> str:
         """Its address."""
@@ -72,26 +100,10 @@ def running(repo_root: Path, folder: Path) -> Iterator[Server]:
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*somebody, programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-            env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
+    command = [*somebody, programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
+    server = Server(folder, command, environment)
     try:
-        deadline = time.monotonic() + 60
-        while not _answers(folder):
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield Server(folder)
+        server.start()
+        yield server
     finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(socket: Path) -> bool:
-    try:
-        psycopg.connect(host=str(socket), user="dlpipe", dbname="postgres").close()
-    except psycopg.OperationalError:
-        return False
-    return True
+        server.stop()

@@ -102,6 +102,27 @@ def test_who_runs_least_is_next(database: Database) -> None:
     assert after.team == last.team, "that team runs nothing, the other one three"
 
 
+def test_a_job_that_gets_on_is_not_given_up(database: Database) -> None:
+    clock = Clock()
+    queue = Queue(database, lease_seconds=LEASE, clock=clock)
+    name = ask(database, "a")
+    for number in range(3 * MAX_FAULTS):
+        lease = queue.lease("dies")
+        assert lease is not None
+        stage = {"stage": f"s{number}", "kind": "k", "cache": "miss", "seconds": 1.0, "status": "ok"}
+        queue.record(lease, [(clock.now, "StageFinished", stage)])
+        queue.fault(lease, "killed")
+        clock.now += max(BACK_OFF_SECONDS)
+    for _ in range(MAX_FAULTS - 1):  # at the same place: what it finds in the store is no step forward
+        lease = queue.lease("dies")
+        assert lease is not None, job(database, name).error
+        found = {"stage": "s0", "kind": "k", "cache": "hit", "seconds": 0.0, "status": "ok"}
+        queue.record(lease, [(clock.now, "StageFinished", found)])
+        queue.fault(lease, "killed")
+        clock.now += max(BACK_OFF_SECONDS)
+    assert job(database, name).state == "failed"
+
+
 def test_a_dead_workers_job_is_gone_on_with_and_it_is_not_heard_any_more(database: Database) -> None:
     clock = Clock()
     queue = Queue(database, lease_seconds=LEASE, clock=clock)
