@@ -16,8 +16,8 @@ from dlpipe.errors import DiskTrouble, DlpipeError, Interrupted, UserError
 COMMANDS = (
     "convert", "plan", "inspect", "import", "export", "optimize", "compress", "compile", "run", "compare", "bench",
     "bisect", "report", "gate", "select", "explain", "lineage", "frontend", "pass", "recipe", "backend", "target",
-    "toolchain", "cache", "zoo", "doctor", "agent", "package", "init", "serve", "worker", "submit", "status", "logs",
-    "fetch", "cancel",
+    "toolchain", "cache", "zoo", "doctor", "agent", "package", "init", "serve", "service", "worker", "submit", "status",
+    "logs", "fetch", "cancel",
 )  # fmt: skip
 
 app = typer.Typer(

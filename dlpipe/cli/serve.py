@@ -21,6 +21,9 @@ def serve(
     workers: Annotated[int, typer.Option(min=0, help="Worker processes to start; 0: they run elsewhere.")] = 1,
     max_upload: Annotated[str, typer.Option(help="The largest file that is taken.")] = "4GB",
     lease: Lease = 30.0,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0, help="Remove jobs that ended, and files no job needs, after so long.")
+    ] = None,
     allow_unjailed: Annotated[
         bool, typer.Option("--allow-unjailed", help="Start where the jail keeps nothing from network and files.")
     ] = False,
@@ -63,5 +66,6 @@ def serve(
         max_upload=int(largest),
         lease_seconds=lease,
         unjailed=allow_unjailed,
+        keep_days=keep_days,
     )
     return 0

@@ -1,4 +1,4 @@
-"""What the commands of the service and its client share."""
+"""`dlpipe service`, for who runs one; and what the commands of the service and its client share."""
 
 from __future__ import annotations
 
@@ -6,18 +6,99 @@ import logging
 import os
 import sys
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlpipe.cli import options as opt
+
 if TYPE_CHECKING:
     from dlpipe.service.client import Client
 
+service = typer.Typer(help="Look after a service's data, beside it or while it runs.", no_args_is_help=True)
+BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="A tar file.")]
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="Its id: job-...")]
 Server = Annotated[
     str, typer.Option(envvar="DLPIPE_SERVER", help="The service's address; its token is in DLPIPE_TOKEN.")
 ]
 DEFAULT_SERVER = "http://127.0.0.1:7070"
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(service, name="service")
+
+
+@service.command()
+def gc(
+    keep_days: Annotated[float, typer.Option(min=0, help="What ended, or was last used, longer ago goes.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Remove jobs that ended, attempts that another followed, uploads and stages
+    that nobody needs. `dlpipe serve --keep-days` does it every hour.
+
+    \b
+    Example:
+      DLPIPE_DATA_DIR=/srv/dlpipe dlpipe service gc --keep-days 30 --dry-run
+    """
+    from dataclasses import asdict
+
+    from dlpipe.cli.output import human_size, print_json
+    from dlpipe.service.database import open_database
+    from dlpipe.service.gc import collect
+    from dlpipe.service.places import Places
+
+    places = Places.of_environment()
+    database = open_database(places.checked().database)
+    found = collect(database, places, keep_days, dry_run=dry_run)
+    database.close()
+    if as_json:
+        print_json(asdict(found))
+        return
+    counts = f"{len(found.jobs)} jobs, {len(found.attempts)} attempts, {len(found.uploads)} uploads"
+    typer.echo(f"{'would remove' if dry_run else 'removed'} {counts}: {human_size(found.bytes)}")
+
+
+@service.command()
+def backup(file: BackupFile) -> None:
+    """Write the database and the files of a service into one tar file; it may run
+    meanwhile. Stage caches are left out.
+
+    \b
+    Example:
+      DLPIPE_DATA_DIR=/srv/dlpipe dlpipe service backup monday.tar
+    """
+    from dlpipe.service.backup import backup as write
+    from dlpipe.service.database import open_database
+    from dlpipe.service.places import Places
+
+    places = Places.of_environment().checked()
+    database = open_database(places.database)
+    count = write(database, places, file)
+    database.close()
+    typer.echo(f"{file}: the database and {count} files")
+
+
+@service.command()
+def restore(file: BackupFile) -> None:
+    """Put a backup into an empty DLPIPE_DATA_DIR and an empty database, of either
+    kind. Jobs that ran are gone on with.
+
+    \b
+    Example:
+      DLPIPE_DATA_DIR=/srv/new dlpipe service restore monday.tar
+    """
+    from dlpipe.service.backup import restore as read
+    from dlpipe.service.database import open_database
+    from dlpipe.service.places import Places
+
+    places = Places.of_environment()
+    places.make()
+    database = open_database(places.database)
+    count = read(database, places, file)
+    database.close()
+    typer.echo(f"{places.root}: the database and {count} files of {file}")
 
 
 def client(server: str) -> Client:

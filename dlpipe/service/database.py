@@ -37,6 +37,15 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Reads everything as it is at one moment, while others go on writing."""
+        engine = self._engine
+        if self.dialect == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with Session(engine) as session, session.begin():
+            yield session
+
+    @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Session]:
         """Rolled back when the block raises. Once it is left, a power cut takes back nothing of it; not `durable`: a
         crash of this program takes nothing back, a power cut may."""
@@ -58,8 +67,8 @@ class Database:
         if self.dialect == "postgresql":
             session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
-    def migrate(self) -> None:
-        """Bring the tables to this version's; several processes may try at once."""
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the tables to this version's, or to an older one's; several processes may try at once."""
         from alembic import command
         from alembic.config import Config
 
@@ -68,7 +77,7 @@ class Database:
         with self.write() as session:
             self.one_at_a_time(session)
             config.attributes["connection"] = session.connection()
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
     def answers(self) -> bool:
         try:

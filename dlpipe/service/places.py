@@ -42,6 +42,13 @@ class Places:
             hint = f"{VARIABLE} chooses another folder"
             raise UserError(f"{self.root} cannot be made: {error.strerror}", hint=hint) from error
 
+    def checked(self) -> Places:
+        """Itself. Raises UserError where no service keeps its data."""
+        if isinstance(self.database, Path) and not self.database.is_file():
+            hint = f"{VARIABLE} names the folder, {DATABASE} a database elsewhere"
+            raise UserError(f"there is no service's data in {self.root}", hint=hint)
+        return self
+
     def uploads(self, team: int) -> Path:
         return self.root / "uploads" / str(team)
 

@@ -20,6 +20,7 @@ from dlpipe.service.api.app import PREFIX, make_app
 from dlpipe.service.api.middleware import Guard
 from dlpipe.service.api.state import State
 from dlpipe.service.database import open_database
+from dlpipe.service.gc import Regularly
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
 from dlpipe.toolchains.jail import describe
@@ -39,11 +40,12 @@ def serve(
     max_upload: int,
     lease_seconds: float,
     unjailed: bool,
+    keep_days: float | None,
 ) -> None:
     """Until SIGTERM or SIGINT: requests that run are answered, jobs that run go back into the queue.
 
     token: see `accounts.first_administrator`. unjailed: start even where model files cannot be kept from the network
-    and the machine's files. Raises UserError, ToolMissing.
+    and the machine's files. keep_days: see `gc.collect`; None: nothing is removed. Raises UserError, ToolMissing.
     """
     if not unjailed:
         check_jail()
@@ -75,7 +77,7 @@ def serve(
     sys.stderr.flush()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn hands on what it was stopped by, and we are not done then
         signal.signal(number, lambda *_: None)
-    with _Workers(workers, lease_seconds):
+    with _Workers(workers, lease_seconds), Regularly(database, places, keep_days):
         uvicorn.Server(config).run([listening])
     database.close()
 

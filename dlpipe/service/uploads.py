@@ -64,8 +64,10 @@ class Uploads:
         return path
 
     def received(self, digest: str) -> Received | None:
-        """None where nothing has come yet."""
+        """None where nothing has come yet. Whoever looks is about to use it: it counts as new (gc.py)."""
         found = self._here(digest)
+        with suppress(FileNotFoundError):
+            os.utime(self.path(digest))
         if self._shared is not None and not (found and found.complete):
             size = self._shared.upload_size(digest)
             return Received(size, True) if size is not None else found

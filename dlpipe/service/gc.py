@@ -1,0 +1,176 @@
+"""What nobody needs any more goes: jobs that ended long ago, attempts that another followed, uploads of no job, stages
+that no run used.
+
+Nothing goes that a job needs: while there is a job, its uploads stay, so that it can be tried again. An upload is as
+old as the last look at it, so one that a client has just asked for is there when its job comes.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from dlpipe.pipeline.store import Store
+from dlpipe.service import removing
+from dlpipe.service.database import Database
+from dlpipe.service.places import Places
+from dlpipe.service.queue import FINAL
+from dlpipe.service.tables import Job, Team
+from dlpipe.service.uploads import UploadRefused, Uploads
+
+DAY = 86400.0
+EVERY_SECONDS = 3600.0
+_CRASHED_SECONDS = 3600.0  # a folder without a job is what a crash left, or a job that is just being removed
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Collected:
+    """`attempts`: job/number. `uploads`: team/digest. `bytes`: of these, and of the stages that went; a dry run does
+    not know those."""
+
+    jobs: list[str] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
+    uploads: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+
+def collect(database: Database, places: Places, keep_days: float, *, dry_run: bool = False) -> Collected:
+    """keep_days: what ended, or was last used, longer ago goes. dry_run: only say what would."""
+    found = Collected()
+    with database.read() as session:
+        before = database.now(session) - keep_days * DAY
+        teams = session.scalars(select(Team.id).order_by(Team.id)).all()
+    _old_jobs(database, places, before, found, dry_run)
+    _folders(database, places, found, dry_run)
+    for team in teams:
+        _uploads(database, places, team, before, found, dry_run)
+        store = places.root / "caches" / str(team) / "store"
+        if not dry_run and store.is_dir():
+            found.bytes += Store(store).gc(max_age=keep_days * DAY)
+    return found
+
+
+def _old_jobs(database: Database, places: Places, before: float, found: Collected, dry_run: bool) -> None:
+    with database.read() as session:
+        old = select(Job.team_id, Job.name).where(Job.state.in_(FINAL), Job.finished < before).order_by(Job.id)
+        rows = session.execute(old).all()
+    for team, name in rows:
+        size = _size(places.job(name))
+        if not dry_run:
+            try:
+                removing.remove_job(database, places, team, name)
+            except (removing.NotThere, removing.StillNeeded):  # removed or tried again meanwhile
+                continue
+        found.jobs.append(name)
+        found.bytes += size
+
+
+def _folders(database: Database, places: Places, found: Collected, dry_run: bool) -> None:
+    """Attempts that neither are a job's last nor hold its result; folders of no job."""
+    with database.read() as session:
+        rows = session.execute(select(Job.name, Job.attempt, Job.result)).all()
+    known = {name: {str(attempt), str(result)} for name, attempt, result in rows}
+    for folder in _folders_in(places.root / "jobs"):
+        if folder.name not in known:
+            doomed = [folder] if time.time() - folder.stat().st_mtime > _CRASHED_SECONDS else []
+        else:  # a job's number of attempts only grows: what was overtaken stays so
+            last = max(int(each) for each in known[folder.name] if each != "None")
+            others = [each for each in _folders_in(folder) if each.name not in known[folder.name]]
+            doomed = [each for each in others if each.name.isdecimal() and int(each.name) < last]
+        for each in doomed:
+            if folder.name in known or folder.name not in found.jobs:
+                found.attempts.append(each.relative_to(places.root / "jobs").as_posix())
+                found.bytes += _size(each)
+            if not dry_run:
+                shutil.rmtree(each, ignore_errors=True)
+
+
+def _uploads(database: Database, places: Places, team: int, before: float, found: Collected, dry_run: bool) -> None:
+    uploads = Uploads(places.uploads(team), shared=places.shared(team))
+    old = [each for folder in _folders_in(places.uploads(team)) for each in folder.iterdir() if _used(each) < before]
+    if not old:
+        return
+    needed: set[str] = set()
+    with database.read() as session:
+        for asked in session.scalars(select(Job.asked).where(Job.team_id == team).execution_options(yield_per=500)):
+            needed.update(_digests(asked))
+    for path in old:
+        digest = path.name.removesuffix(".part")
+        if digest in needed:
+            continue
+        size = path.stat().st_size
+        if not dry_run:
+            if _used(path) >= before:  # somebody has just asked for it
+                continue
+            try:
+                removing.remove_upload(database, uploads, team, digest)
+            except (removing.NotThere, removing.StillNeeded, UploadRefused):
+                continue
+        found.uploads.append(f"{team}/{path.name}")
+        found.bytes += size
+
+
+def _digests(asked: Any) -> Iterator[str]:
+    """Every file of every field that names files (`asked.Files`)."""
+    for value in asked.values():
+        if isinstance(value, dict) and isinstance(value.get("files"), dict):
+            yield from value["files"].values()
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+
+
+def _used(path: Path) -> float:
+    """Seconds since 1970."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _size(folder: Path) -> int:
+    """Bytes that go with it: a file that has other names stays."""
+    found = (each.lstat() for each in folder.rglob("*") if not each.is_dir())
+    return sum(each.st_size for each in found if each.st_nlink == 1)
+
+
+class Regularly:
+    """`collect`, now and every hour, in a thread of the server's."""
+
+    def __init__(self, database: Database, places: Places, keep_days: float | None) -> None:
+        self._over = threading.Event()
+        self._given = database, places, keep_days
+        self._thread = threading.Thread(target=self._run, name="gc")
+
+    def __enter__(self) -> None:
+        if self._given[2] is not None:
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        database, places, keep_days = self._given
+        assert keep_days is not None
+        while True:
+            try:
+                found = collect(database, places, keep_days)
+                counts = f"{len(found.jobs)} jobs, {len(found.attempts)} attempts, {len(found.uploads)} uploads"
+                _log.info("gc: %s, %d bytes", counts, found.bytes)
+            except (OSError, OperationalError) as error:
+                _log.warning("gc did not come to its end: %s", error)
+            if self._over.wait(EVERY_SECONDS):
+                return
