@@ -221,7 +221,7 @@ class Queue:
 
 
 def _got_on(finished: Mapping[str, Any]) -> bool:
-    return finished["status"] == "ok" and finished["cache"] == "miss"
+    return bool(finished["status"] == "ok" and finished["cache"] == "miss")
 
 
 def _waiting(now: float) -> Any:
