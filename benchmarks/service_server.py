@@ -74,7 +74,8 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
-        """The answer's JSON. Raises OSError where the connection breaks, AssertionError for a refusal."""
+        """The answer's JSON. Raises OSError where the connection breaks, AssertionError for a refusal. One that
+        the server has closed meanwhile, since nobody used it, is made anew."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         given = {
             "Host": "127.0.0.1",
@@ -85,6 +86,8 @@ class Connection:
         }
         head = f"{method} /api/v1{path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in given.items()) + "\r\n"
         try:
+            if self._streams is not None and self._streams[0].at_eof():
+                self.close()
             reader, writer = self._streams or await asyncio.open_connection("127.0.0.1", self._server.port)
             self._streams = reader, writer
             writer.write(head.encode() + data)

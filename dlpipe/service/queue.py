@@ -80,7 +80,7 @@ class Queue:
             now = self._now(session)
             self._take_back(session, now)
             team = session.scalars(_next_team(now)).first()
-            job = session.scalars(_waiting(now).where(Job.team_id == team).limit(1)).first()
+            job = session.scalars(_first_of(team, now)).first() if team is not None else None
             if job is None:  # or just being cancelled
                 return None
             job.state, job.lease, job.worker = "running", secrets.token_hex(16), worker
@@ -221,13 +221,16 @@ class Queue:
 
 
 def _got_on(finished: Mapping[str, Any]) -> bool:
-    return bool(finished["status"] == "ok" and finished["cache"] == "miss")
+    return bool(finished.get("status") == "ok" and finished.get("cache") == "miss")
 
 
-def _waiting(now: float) -> Any:
-    """Those that no other transaction is just changing."""
-    waiting = select(Job).where(Job.state == "queued", Job.not_before <= now)
-    return waiting.order_by(Job.priority.desc(), Job.id).with_for_update(skip_locked=True, of=Job)
+def _first_of(team: int, now: float) -> Any:
+    """The team's next job, unless another transaction is just changing it. In two steps, each of which the index
+    answers by its end: one ORDER BY, down by the priority and up by the age, would sort all that wait."""
+    mine = (Job.team_id == team, Job.state == "queued", Job.not_before <= now)
+    highest = select(Job.priority).where(*mine).order_by(Job.priority.desc()).limit(1).scalar_subquery()
+    waiting = select(Job).where(*mine, Job.priority == highest)
+    return waiting.order_by(Job.id).limit(1).with_for_update(skip_locked=True, of=Job)
 
 
 def _next_team(now: float) -> Any:
