@@ -6,9 +6,13 @@ import json
 import os
 import platform
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from dlpipe.toolchains.agent.program import text
 from dlpipe.toolchains.install.interpreters import on_this_machine
 from tests.conftest import Bench
 from tests.e2e.user import make_user
+from tests.networks import own_network
 
 from .running import Service, eventually, serving
 
@@ -62,14 +67,16 @@ def start(service: Service, toolchains: Toolchains, tmp_path: Path) -> Iterator[
         target: str = "x86-64",
         python: tuple[str, ...] = (),
         command: str = str(core),
-        host: str = "127.0.0.1",
+        before: tuple[str, ...] = (),
+        address: str | None = None,
     ) -> subprocess.Popen[bytes]:
         """python: what the agent itself runs with; command: what it starts for artefacts."""
         log = tmp_path / f"{name}.log"
-        asked = ["--server", f"http://{host}:{service.port}", "--target", target, "--name", name, "--python", command]
+        address = address or f"http://127.0.0.1:{service.port}"
+        asked = ["--server", address, "--target", target, "--name", name, "--python", command]
         with log.open("ab") as errors:
             process = subprocess.Popen(
-                [*(python or (core,)), program, *asked, "--folder", tmp_path, *options],
+                [*before, *(python or (core,)), program, *asked, "--folder", tmp_path, *options],
                 env={**os.environ, "DLPIPE_TOKEN": token},
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
@@ -189,3 +196,44 @@ def test_an_agent_in_the_emulated_arm64_root(
     assert (board["machine"], board["target"]) == ("aarch64", "arm64")
     mistaken = service.dlpipe("submit", model, *ASKED, "--board", "arm-1", token=submitter)
     assert (mistaken.code, "is aarch64, and x86-64 is x86_64" in mistaken.err) == (2, True), mistaken.err
+
+
+def test_an_agent_in_a_network_of_its_own(service: Service, start: Start, model: Path) -> None:
+    """As a board behind a NAT: it reaches the service by way of another host, and listens nowhere."""
+    token, submitter = service.token("nat", "board"), service.token("nat", "read", "submit")
+    with own_network(8) as (before, host, _), relay(host, service.port) as address:
+        agent = start("nat-1", token, before=before, address=address)
+        service.ok("submit", model, *ASKED, "--board", "nat-1", "--out", "nat", token=submitter)
+        sockets = [line.split() for line in Path(f"/proc/{agent.pid}/net/tcp").read_text().splitlines()[1:]]
+        assert sockets, "it holds a connection"
+        assert [each for each in sockets if each[3] == "0A"] == [], "something listens there"
+    assert artifact(service, "nat")["ran_on"] == "device:nat-1"
+
+
+@contextmanager
+def relay(host: str, port: int) -> Iterator[str]:
+    """The address of a relay to the port on this machine's loopback."""
+
+    class Both(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(("127.0.0.1", port)) as service:
+                back = threading.Thread(target=pump, args=(service, self.request))
+                back.start()
+                pump(self.request, service)
+                back.join()
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while part := source.recv(65536):
+                target.sendall(part)
+            target.shutdown(socket.SHUT_WR)
+
+    with socketserver.ThreadingTCPServer((host, 0), Both) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://{host}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -30,6 +30,7 @@ from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.agent.client import TOKEN, Agent
 from dlpipe.toolchains.agent.parts import common
 from dlpipe.toolchains.agent.program import text
+from tests.networks import own_network
 
 SECRET = "a token of the tests alone"
 native = pytest.mark.skipif(platform.machine() != "x86_64", reason="not run: needs an x86-64 machine")
@@ -454,26 +455,7 @@ def test_an_agent_in_a_network_namespace_of_its_own(
     tmp_path: Path,
 ) -> None:
     """Another host's network: reached by its own address over a pair of virtual interfaces."""
-    space = f"dlpipe{os.getpid()}"
-    commands = [
-        f"ip netns add {space}",
-        f"ip link add {space[-6:]}a type veth peer name {space[-6:]}b",
-        f"ip link set {space[-6:]}b netns {space}",
-        f"ip addr add 10.213.7.1/30 dev {space[-6:]}a",
-        f"ip link set {space[-6:]}a up",
-        f"ip -n {space} addr add 10.213.7.2/30 dev {space[-6:]}b",
-        f"ip -n {space} link set {space[-6:]}b up",
-    ]
-    try:
-        for command in commands:
-            try:
-                done = subprocess.run(command.split(), capture_output=True, text=True)
-            except FileNotFoundError:
-                pytest.skip("not run: needs the program ip")
-            if done.returncode:
-                pytest.skip(f"not run: this user may make no network namespaces: {done.stderr.strip()}")
-        url = start("--host", "10.213.7.2", python=core(toolchains), before=("ip", "netns", "exec", space))
+    with own_network(7) as (before, _, address):
+        url = start("--host", address, python=core(toolchains), before=before)
         assert boards.execute(board_call(url), inputs, tmp_path)["ran_on"] == "device:bench"
         assert models("branches").worst(tmp_path) <= 1e-5
-    finally:
-        subprocess.run(["ip", "netns", "del", space], capture_output=True)
