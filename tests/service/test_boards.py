@@ -120,12 +120,14 @@ def test_a_board_that_is_killed_is_followed_by_another(
     token, submitter = service.token(team, "board"), service.token(team, "read", "submit")
     began, hanging, python = tmp_path / "began", tmp_path / "hanging.sh", toolchains.ensure("core").python
     what = "-m*--time" if when == "timing" else "-m*npz"
-    hanging.write_text(f'#!/bin/sh\ncase "$*" in {what}) touch {began}; sleep 600;; esac\nexec {python} "$@"\n')
+    hang = f"echo $$ > {began}; exec sleep 600"
+    hanging.write_text(f'#!/bin/sh\ncase "$*" in {what}) {hang};; esac\nexec {python} "$@"\n')
     hanging.chmod(0o755)
     first = start(f"{when}-first", token, command=str(hanging))
     waiting = service.begin("submit", model, *ASKED, "--board", "any", "--out", when, token=submitter)
-    eventually(began.exists)
+    eventually(lambda: began.exists() and began.read_text().strip())
     first.kill()
+    os.kill(int(began.read_text()), signal.SIGKILL)  # a killed agent leaves its program behind
     start(f"{when}-second", token)
     out, err = waiting.communicate(timeout=600)
     assert waiting.returncode == 0, out + err + service.log()

@@ -295,6 +295,15 @@ def test_a_wrong_answer_fails_the_task(
     database.close()
 
 
+def test_a_token_cannot_fill_the_list(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards, "MAX_BOARDS", 2)
+    for name in ("pi-1", "pi-2", "pi-1"):
+        field.board(name)
+    with pytest.raises(FarmRefused, match="at most 2 boards"):
+        field.board("pi-3")
+    field.board("pi-3", "two")
+
+
 def test_a_machine_is_known_by_what_it_is(field: Field) -> None:
     prints = []
     for more in ({}, {}, {"system": "another kernel"}):

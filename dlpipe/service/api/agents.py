@@ -121,6 +121,7 @@ def register(about: About, caller: BoardAgent, service: Service) -> Registered:
     if about.agent != VERSION:
         raise Problem(422, f"this service works with agents of version {VERSION}: dlpipe agent --export agent.py")
     with service.database.write() as session:
+        service.database.one_at_a_time(session)
         now = service.database.now(session)
         return Registered(session=farm.register(session, caller, about.model_dump(), now).session)
 

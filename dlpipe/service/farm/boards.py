@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from dlpipe.contracts.json import digest
@@ -17,6 +17,7 @@ from dlpipe.service.tables import Board, BoardTask, Team, Token
 Health = Literal["idle", "busy", "silent", "disabled"]
 ANY = "any"
 NAME = r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$"
+MAX_BOARDS = 100  # of one token
 ALIVE_SECONDS = 60.0  # an agent without work asks every 20 s, one at work renews its lease
 HOLD_SECONDS = 60.0  # unless it is asked for again
 _ITSELF = ("agent", "name")  # of what a board says of itself, what is no part of the machine
@@ -42,6 +43,9 @@ def register(session: Session, caller: Caller, about: Mapping[str, Any], now: fl
     known = session.scalars(select(Board).where(Board.name == name)).first()
     if known is not None and known.token_id != caller.token and _counts(session, known, now):
         raise FarmRefused(409, f"there is a board {name!r} of another token: its administrator may remove it")
+    mine = select(func.count()).where(Board.token_id == caller.token, Board.name != name)
+    if session.scalars(mine).one() >= MAX_BOARDS:
+        raise FarmRefused(409, f"a token speaks for at most {MAX_BOARDS} boards")
     board = known or Board(name=name, teams=[], disabled=False)
     board.team_id, board.token_id = caller.team, caller.token
     board.target, board.about = str(about["target"]), dict(about)

@@ -152,16 +152,19 @@ class Farm:
     def renew(self, token: int, name: str, lease: str) -> None:
         """Raises FarmRefused where the task is not this board's any more."""
         with self.database.write() as session:
-            task, board = self.held(session, token, name, lease)
+            task, board = self.held(session, token, name, lease, change=True)
             now = self.now(session)
             task.lease_until = board.seen = now
             task.lease_until += self.lease_seconds
 
-    def held(self, session: Session, token: int, name: str, lease: str) -> tuple[BoardTask, Board]:
-        """What a board says is its own. Raises FarmRefused, with the same words whatever is wrong."""
+    def held(
+        self, session: Session, token: int, name: str, lease: str, *, change: bool = False
+    ) -> tuple[BoardTask, Board]:
+        """What a board says is its own. `change`: nobody else changes it until the transaction ends. Raises
+        FarmRefused, with the same words whatever is wrong."""
         wanted = select(BoardTask, Board).join(Board, Board.id == BoardTask.board_id)
         mine = wanted.where(BoardTask.name == name, BoardTask.state == "leased", Board.token_id == token)
-        found = session.execute(mine).first()
+        found = session.execute(mine.with_for_update(of=BoardTask) if change else mine).first()
         now = self.now(session)
         if found is None or not secrets.compare_digest(str(found[0].lease).encode(), lease.encode()):
             raise FarmRefused(404, "there is no such task of this board's")
@@ -172,12 +175,12 @@ class Farm:
     def sent(self, token: int, name: str, lease: str, outputs: str) -> None:
         """The outputs lie in the task's folder, under their digest. Raises FarmRefused."""
         with self.database.write() as session:
-            self.held(session, token, name, lease)[0].outputs = outputs
+            self.held(session, token, name, lease, change=True)[0].outputs = outputs
 
     def finish(self, token: int, name: str, lease: str, answer: Mapping[str, Any], outputs: str | None) -> None:
         """Raises FarmRefused."""
         with self.database.write() as session:
-            task, board = self.held(session, token, name, lease)
+            task, board = self.held(session, token, name, lease, change=True)
             wrong = fault(task.operation, task.question, answer)
             if wrong is None and task.operation == "run" and (outputs is None or outputs != task.outputs):
                 wrong = "it did not send the outputs that it speaks of"
@@ -189,14 +192,14 @@ class Farm:
     def fail(self, token: int, name: str, lease: str, message: str) -> None:
         """What went wrong there. Raises FarmRefused."""
         with self.database.write() as session:
-            task, board = self.held(session, token, name, lease)
+            task, board = self.held(session, token, name, lease, change=True)
             error = _error(FAILED, f"on the board {board.name}: {message}", board.name)
             self._end(session, task, lease, error=error)
 
     def give_back(self, token: int, name: str, lease: str) -> None:
         """The agent is asked to stop. Raises FarmRefused."""
         with self.database.write() as session:
-            task, board = self.held(session, token, name, lease)
+            task, board = self.held(session, token, name, lease, change=True)
             board.seen = self.now(session) - boards.ALIVE_SECONDS
             self._again(task, board.name, STOPPED, "its agent was stopped")
 
@@ -291,4 +294,5 @@ def _next(board: Board, now: float) -> Any:
     own = BoardTask.hold == board.hold
     hold = own if boards.is_held(board, now) else or_(BoardTask.hold.is_(None), own)
     waiting = select(BoardTask).where(BoardTask.state == "waiting", BoardTask.not_after >= now, mine, hold)
-    return waiting.where(BoardTask.team_id.in_(boards.works_for(board))).order_by(served, BoardTask.id)
+    ordered = waiting.where(BoardTask.team_id.in_(boards.works_for(board))).order_by(served, BoardTask.id)
+    return ordered.with_for_update(skip_locked=True, of=BoardTask)
