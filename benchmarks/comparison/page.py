@@ -16,9 +16,9 @@ _INTRODUCTION = """\
 
 Made by `python benchmarks/passes_table.py MODELS` from trained models and real data; dlpipe imports each model, and
 every candidate starts from that import. ONNX Runtime's own quantiser, NNCF and Olive get the same model and the same
-calibration samples as dlpipe, in the settings that suit the processor (benchmarks/passes_table.toml; which they are is
-decided by what the processor says of itself, and stands below), and one judge runs everything: {versions}. No sample is
-in both the calibration and the evaluation.
+calibration samples as dlpipe, in the settings that suit the processor (benchmarks/passes_table.toml): what it says of
+itself decides which, as said below. One judge runs everything: {versions}.
+No sample is in both the calibration and the evaluation.
 
 *Lost* is in points of accuracy against float32 on the same samples and the same runtime, with half of its paired 95 %
 interval (Bonett and Price); negative means better than float32. *Faster* is the ratio of the median latencies of

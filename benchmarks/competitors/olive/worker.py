@@ -59,6 +59,8 @@ def quantise(request: Request) -> object:
             dataloader_config=DataComponentConfig(type="no_auto_batch_dataloader"),
         )
         chosen |= {"activation_type": "uint8", "quant_format": "QDQ", "data_config": data}
+        if narrow:  # Olive 0.13.0 loses reduce_range on the way where it prepares a configuration of its own
+            chosen["prepare_qdq_config"] = False
     made = create_pass_from_dict(kind, chosen, disable_search=True).run(
         ONNXModelHandler(model_path=str(source)), str(out / "made.onnx")
     )
