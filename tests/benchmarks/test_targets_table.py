@@ -19,7 +19,8 @@ def row(backend: str, latency: float | None, noise: str | None = None, verdict: 
         "size_bytes": 1500,
         "fidelity": {"max_rel": 1e-6, "cosine": 1.0},
         "drop": None,
-        "estimates": {},
+        "estimates": {"luts": {"value": 12, "unit": "cells"}} if backend == "mnn" else {},
+        "unknown": {"fmax": "it takes long", "power": "it takes long"} if backend == "mnn" else {},
         "cost": {"latency_p50": figure} if latency else {},
     }
 
@@ -50,6 +51,7 @@ def test_every_row_names_its_machine_and_load() -> None:
         ("mnn fp32", "", "B 1.5-2.5"),
         ("all, int8", "", "A"),
     ]
-    assert "ran, but wrong / by far |" in page
+    known = "estimated by the tool: luts 12 cells; not known: fmax, power: it takes long |"
+    assert f"ran, but wrong / by far; {known}" in page
     assert "Never run" not in page
     assert "| mnn | MNN, on the CPU | 0 of 1 |  | ran, but wrong / by far |" in page

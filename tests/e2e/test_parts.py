@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dlpipe.toolchains import Toolchains
@@ -48,7 +49,10 @@ def test_an_artefact_in_parts(settled_user: User, bench: Bench, toolchains: Tool
     assert latency["provenance"] == "measured"
     assert latency["value"] > 0
     assert latency["reason"].startswith("the sum of its 3 parts, ")
-    assert "peak_memory" not in made["cost"]  # of several processes: that of one which holds all is not their sum
+    for key in ("cold_start", "warm_start", "peak_memory"):  # not those of several processes
+        figure = made["cost"][key]
+        assert (figure["value"], figure["provenance"]) == (None, "absent")
+        assert "no one process holds them all" in figure["reason"]
     folder = settled_user.folder / "parts" / "artifacts" / "x86-64" / "ncnn-fp32"
     assert "they agree" in settled_user.ok("compare", model, folder).out
     timed = settled_user.ok("bench", model, folder, "--json").json["timed"][str(folder)]
@@ -63,7 +67,22 @@ def test_an_artefact_in_parts(settled_user: User, bench: Bench, toolchains: Tool
     command = [python, folder / "run.py"]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
     assert said.startswith("y (1, 4, 8, 8)")
+    # With two files it writes its answers: those of the original, whichever branch is taken.
+    for flag in (False, True):
+        feed = np.random.default_rng(5).standard_normal((1, 3, 8, 8), np.float32)
+        np.savez(settled_user.folder / "given.npz", x=feed, flag=np.array(flag))
+        files = [settled_user.folder / name for name in ("given.npz", "found.npz", "wanted.npz")]
+        subprocess.run([*command, *files[:2]], env=environment, capture_output=True, check=True, timeout=120)
+        subprocess.run([python, "-c", ORIGINAL, model, files[0], files[2]], check=True, timeout=120)
+        with np.load(files[1]) as found, np.load(files[2]) as wanted:
+            np.testing.assert_allclose(found["arr_0"], wanted["arr_0"], atol=1e-5)
 
+
+ORIGINAL = """
+import sys, numpy, onnxruntime
+feed = dict(numpy.load(sys.argv[2]))
+numpy.savez(sys.argv[3], *onnxruntime.InferenceSession(sys.argv[1]).run(None, feed))
+"""
 
 TRUTHS = """<ir_version: 9, opset_import: ["" : 17]>
 g (float[1,3,8,8] x) => (float[1,4,8,8] y) <float[1] limit = {0.25}>

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,37 @@ class Model:
             pairs = list(zip(found.values(), wanted.values(), strict=True))
         assert all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
         return max(float(np.abs(a - b).max() / (np.ptp(b) or 1)) for a, b in pairs)
+
+    def apart(self, answers: Sequence[np.ndarray]) -> float:
+        """The same of what a sample program answers to the first sample, in the order of the outputs."""
+        with np.load(self.reference) as wanted:
+            return apart(answers, [each[0] for each in wanted.values()])
+
+
+def apart(answers: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> float:
+    """The largest difference, in units of that output's range. Of shapes only the dims that are not 1 count: a sample
+    has a batch for one program and none for another."""
+    pairs = list(zip(answers, wanted, strict=True))
+    assert all(np.squeeze(a).shape == np.squeeze(b).shape for a, b in pairs)
+    return max(float(np.abs(np.squeeze(a) - np.squeeze(b)).max() / (np.ptp(b) or 1)) for a, b in pairs)
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> Callable[..., list[np.ndarray]]:
+    """answers(python, artifact, samples): what the artefact's sample program, called with two files, writes for the
+    first sample: an array for each output, in the order of run.json."""
+
+    def call(python: Path, artifact: Path, samples: Path, **environment: str) -> list[np.ndarray]:
+        files = [tmp_path / "given.npz", tmp_path / "answered.npz"]
+        with np.load(samples / "samples.npz") as archive:
+            np.savez(files[0], **{name: archive[name][0] for name in archive.files})
+        command = [python, artifact / "run.py", *files]
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        with np.load(files[1]) as found:
+            return [found[f"arr_{place}"] for place in range(len(found.files))]
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,16 @@
-"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and ai-edge-litert."""
+"""How to call this model: python run.py [inputs.npz [outputs.npz]]. Needs the packages numpy and ai-edge-litert;
+on 32-bit Arm numpy and tflite-runtime, which is what LiteRT was before."""
 
 import json
 import pathlib
 import sys
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+
+try:
+    from ai_edge_litert.interpreter import Interpreter
+except ModuleNotFoundError:
+    from tflite_runtime.interpreter import Interpreter
 
 here = pathlib.Path(__file__).resolve().parent
 ports = json.loads((here / "run.json").read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ from dlpipe.ir.calls import run_call
 from dlpipe.targets.registry import backend, target
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
+from tests.targets.conftest import apart
 
 HLS4ML = backend("hls4ml")
 XILINX = target("xilinx-7")
@@ -83,11 +84,13 @@ def test_a_compile_gives_the_same_bytes_every_time(work, made, fingerprint):
 
 
 @pytest.mark.slow
-def test_the_sample_program_runs(work, made, toolchains):
-    artifact = work.built(HLS4ML, XILINX, made("shapes"), "int16")
-    command = [toolchains.ensure("hls4ml").python, artifact / "run.py"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+def test_the_sample_program_gives_what_the_simulation_gives(work, made, toolchains, answers):
+    artifact, python = work.built(HLS4ML, XILINX, made("shapes"), "int16"), toolchains.ensure("hls4ml").python
+    done = subprocess.run([python, artifact / "run.py"], capture_output=True, text=True, check=True, timeout=600)
     assert done.stdout.startswith("y [[")
+    outputs, _ = work.ran(HLS4ML, XILINX, made("shapes"), "int16")
+    with np.load(outputs / "outputs.npz") as simulated:
+        assert apart(answers(python, artifact, made("shapes").samples), [simulated["y"][0]]) == 0
 
 
 def test_an_operator_that_it_does_not_read_is_named(work, made):

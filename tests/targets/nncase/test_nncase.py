@@ -44,12 +44,14 @@ def test_it_agrees_with_onnx_runtime(work, lowered, fingerprint, variant, least,
     assert ran["ran_on"] == "simulator:nncase"
 
 
-def test_the_sample_program(work, lowered, toolchains):
-    artifact = work.built(NNCASE, K210, lowered("residual"))
+def test_the_sample_program(work, lowered, toolchains, answers):
+    model = lowered("residual")
+    artifact = work.built(NNCASE, K210, model)
     about = json.loads((artifact / "run.json").read_text())
     python = toolchains.ensure("nncase").python
     done = subprocess.run([python, artifact / "run.py"], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.startswith(about["outputs"][0]["name"])
+    assert model.apart(answers(python, artifact, model.samples)) <= 1e-5
     assert any(each.name.startswith("nncase") for each in (artifact / "LICENSES").iterdir())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,15 @@ def test_the_artefact_is_made_and_not_said_to_have_run(work, models, fingerprint
         assert CUDA.timing_call(target("cuda-sm90"), "fp32") is None
 
 
-def test_the_cpu_is_never_taken_in_its_place(work, models):
+def test_the_cpu_is_never_taken_in_its_place(work, models, toolchains):
     """The ONNX Runtime of the core toolchain has no CUDA kernels: asked for them, it would run on the CPU."""
     artifact = work.built(CUDA, target("cuda-sm86"), models("branches"))
     run = Call("core", Path(room.__file__).with_name("worker.py"), "run", {"capability": "8.6"}, libraries=(KIT,))
     with pytest.raises(StageFailed, match="no CUDA kernels"):
         work(run, {"artifact": artifact, "samples": models("branches").samples})
+    python = toolchains.ensure("core").python
+    sample = subprocess.run([python, artifact / "run.py"], capture_output=True, text=True, check=False, timeout=60)
+    assert (sample.returncode, "not on the GPU: ONNX Runtime has ['CPU" in sample.stderr) == (1, True)
 
 
 def test_refusals(work, models):

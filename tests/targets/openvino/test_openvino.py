@@ -95,7 +95,7 @@ def test_a_compile_gives_the_same_bytes_every_time(work, models, fingerprint, na
     assert {"model.xml", "model.bin", "run.json", "run.py", "run.c", "LICENSES/openvino-LICENSE.txt"} <= set(first)
 
 
-def test_the_sample_programs_run(work, models, toolchains, tmp_path):
+def test_the_sample_programs_run(work, models, toolchains, answers, tmp_path):
     model = models("branches")
     artifact, python = work.built(OPENVINO, target("x86-64"), model), toolchains.ensure("openvino").python
     with np.load(model.samples / "samples.npz") as samples:
@@ -105,6 +105,7 @@ def test_the_sample_programs_run(work, models, toolchains, tmp_path):
         first[name].tofile(tmp_path / f"input-{index}.bin")
     said = _done([python, artifact / "run.py", "inputs.npz"], tmp_path)
     assert "t (1, 8, 9, 4)" in said
+    assert model.apart(answers(python, artifact, model.samples)) <= 1e-5
     if shutil.which("cc") is None:
         pytest.skip("not run: needs a C compiler")
     place = _done([python, "-c", "import openvino, os; print(os.path.dirname(openvino.__file__))"], tmp_path).strip()

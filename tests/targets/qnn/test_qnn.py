@@ -70,11 +70,12 @@ def test_an_artefact_that_computes_elsewhere_is_no_result(work, models):
         work(QNN.run_call(target("hexagon-v73"), "fp16"), {"artifact": artifact, "samples": models("branches").samples})
 
 
-def test_the_sample_program_runs(work, models, toolchains):
+def test_the_sample_program_runs(work, models, toolchains, answers):
     artifact = work.built(QNN, target("hexagon-v73"), models("branches"), "fp16")
     python = toolchains.ensure("qnn").python
     done = subprocess.run([python, artifact / "run.py"], capture_output=True, text=True, check=True, timeout=120)
     assert "file [" in done.stdout
+    assert models("branches").apart(answers(python, artifact, models("branches").samples)) <= 0.01
     assert json.loads((artifact / "run.json").read_text())["options"] == {"htp_arch": 73, "soc_model": 43}
 
 

@@ -6,6 +6,7 @@ Its toolchain is proprietary: these tests run where somebody has accepted its li
 from __future__ import annotations
 
 import platform
+import subprocess
 
 import pytest
 
@@ -60,6 +61,43 @@ def test_what_is_simulated_is_the_artefact_byte_by_byte(work, models, fingerprin
     (artifact / "model.rknn").write_bytes((artifact / "model.rknn").read_bytes()[:-1] + b"!")
     with pytest.raises(StageFailed, match="cannot be simulated"):
         work(RKNN.run_call(target("rk3588"), "fp16"), inputs)
+
+
+BOARD = """
+import numpy, onnxruntime
+
+class RKNNLite:
+    \"\"\"Its calls are those of rknn-toolkit-lite2; it computes the model that the file was built of.\"\"\"
+
+    def load_rknn(self, path):
+        self.source = path.replace("model.rknn", "simulation/model.onnx")
+        return 0
+
+    def init_runtime(self):
+        self.session = onnxruntime.InferenceSession(self.source)
+        return 0
+
+    def inference(self, inputs, data_format=None):
+        assert data_format == ["nchw"] * len(inputs)
+        ports = self.session.get_inputs()
+        feed = {port.name: each for port, each in zip(ports, inputs, strict=True)}
+        return self.session.run(None, feed)
+
+    def release(self):
+        self.session = None
+"""
+
+
+@pytest.mark.slow
+def test_the_sample_program_asks_the_runtime_of_the_board(work, models, toolchains, answers, tmp_path):
+    """That runtime is for Arm and needs the NPU, so another one of the same calls stands in for it."""
+    artifact, model = work.built(RKNN, target("rk3588"), models("branches"), "fp16"), models("branches")
+    python = toolchains.ensure("core").python
+    alone = subprocess.run([python, artifact / "run.py"], capture_output=True, text=True, check=False, timeout=60)
+    assert "No module named 'rknnlite'" in alone.stderr
+    (tmp_path / "rknnlite").mkdir()
+    (tmp_path / "rknnlite" / "api.py").write_text(BOARD)
+    assert model.apart(answers(python, artifact, model.samples, PYTHONPATH=str(tmp_path))) <= 1e-3
 
 
 @pytest.mark.slow

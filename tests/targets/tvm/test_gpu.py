@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def accepted(request, toolchains):
 
 
 @no_gpu
-def test_kernels_for_a_gpu_that_is_not_here(work, models, fingerprint):
+def test_kernels_for_a_gpu_that_is_not_here(work, models, toolchains, fingerprint):
     call = TVM.compile_call(target("cuda-sm86"), "fp32")
     artifact, value = work(call, {"ir": models("branches").ir})
     again, _ = work(call, {"ir": models("branches").ir})
@@ -44,6 +45,9 @@ def test_kernels_for_a_gpu_that_is_not_here(work, models, fingerprint):
     run = Call("tvm-cuda", Path(room.__file__).with_name("gpu.py"), "run", libraries=(KIT,))
     with pytest.raises(StageFailed, match="no NVIDIA driver"):
         work(run, {"artifact": artifact, "samples": models("branches").samples})
+    python = toolchains.ensure("tvm-cuda").python
+    sample = subprocess.run([python, artifact / "run.py"], capture_output=True, text=True, check=False, timeout=60)
+    assert (sample.returncode, "needs an NVIDIA GPU of compute capability 8.6" in sample.stderr) == (1, True)
 
 
 def test_what_is_known_before_any_time_is_spent():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 
 import pytest
 
@@ -47,6 +49,52 @@ def test_a_compile_gives_the_same_bytes_every_time(work, tflite_models, fingerpr
     first, second = map(fingerprint, work.twice(VELA, U55, tflite_models["integers_int8"], "int8"))
     assert first == second
     assert {"model.tflite", "run.json", "run.cc"} < set(first)
+
+
+# What run.cc uses of LiteRT for Microcontrollers, which no package registry has: its names and types, and no code.
+TFLM = {
+    "micro/micro_interpreter.h": """
+#include <cstddef>
+#include <cstdint>
+enum TfLiteStatus { kTfLiteOk, kTfLiteError };
+union TfLitePtrUnion { int8_t* int8; float* f; };
+struct TfLiteTensor { TfLitePtrUnion data; size_t bytes; };
+namespace tflite {
+struct Model;
+class MicroOpResolver {};
+class MicroInterpreter {
+ public:
+  MicroInterpreter(const Model*, const MicroOpResolver&, uint8_t* arena, size_t size);
+  TfLiteStatus AllocateTensors();
+  TfLiteStatus Invoke();
+  TfLiteTensor* input(size_t);
+  TfLiteTensor* output(size_t);
+};
+}
+""",
+    "micro/micro_mutable_op_resolver.h": "#pragma once\nnamespace tflite {\ntemplate <unsigned int count>\n"
+    "class MicroMutableOpResolver : public MicroOpResolver {\n public:\n"
+    + "".join(
+        f"  TfLiteStatus Add{name}();\n"
+        for name in ["EthosU", "Quantize", "Dequantize", "Reshape", "Transpose", "Softmax", "FullyConnected", "Pad"]
+    )
+    + "};\n}\n",
+    "schema/schema_generated.h": "#pragma once\nnamespace tflite { const Model* GetModel(const void*); }\n",
+}
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="not run: needs g++")
+def test_the_example_compiles_with_the_model_in_it(work, tflite_models, tmp_path):
+    """Against the declarations above: that it links and runs, nobody here can say."""
+    artifact = work.built(VELA, U55, tflite_models["integers_int8"], "int8")
+    for name, text in TFLM.items():
+        header = tmp_path / "tensorflow" / "lite" / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text(text)
+    command = ["g++", "-std=c++17", "-Wall", "-Werror", f"-I{tmp_path}", "-c", "run.cc", "-o", tmp_path / "run.o"]
+    done = subprocess.run(command, cwd=artifact, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert (artifact / "model.tflite").read_bytes() in (tmp_path / "run.o").read_bytes()
 
 
 def test_preflight():
