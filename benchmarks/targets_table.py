@@ -24,6 +24,8 @@ from typing import Any
 from deployment.page import render
 
 from dlpipe.measure.machine import fingerprint, machine_name
+from dlpipe.report.schema import Artifact
+from dlpipe.report.summary import estimates
 from dlpipe.targets.registry import targets
 from dlpipe.toolchains.manager import Toolchains
 
@@ -95,6 +97,8 @@ def _row(artifact: dict[str, Any]) -> dict[str, Any]:
     cost = artifact["cost"]
     row["cost"] = {key: cost[key] for key in COSTS if key in cost}
     row["estimates"] = {key: each for key, each in cost.items() if each["provenance"] == "estimated" and key != "macs"}
+    said = estimates(Artifact.model_validate(artifact))
+    row["unknown"] = {name: each.reason for name, each in said.items() if each.value is None}
     fidelity = row.pop("fidelity") or {}
     row["fidelity"] = {key: fidelity.get(key) for key in ("max_rel", "cosine", "passed")}
     row["drop"] = (row.pop("accuracy") or {}).get("drop")

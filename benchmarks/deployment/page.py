@@ -25,6 +25,15 @@ be run here, or was ruled out before it was tried.
 - **by**: the machine of the table *Machines* and, where it was recorded, how many processes wanted one of its CPUs
   before and behind the run (load average). Rows of one target and precision come from one run; compare no times of
   others.
+
+No run was given `--tune`: TVM's loops are arranged by its fixed rules. The other compilers are as `dlpipe convert` sets
+them: one thread, OpenVINO in the precision of the row.
+
+Which device computed is proved, or the row is no pass. ONNX Runtime: the providers of the session; for Hexagon the CPU
+is locked out (`session.disable_cpu_ep_fallback`), and the session's one node is the NPU's context. RKNN: the simulator
+builds the model again, and the artefact has to be the same bytes. ncnn on Vulkan: the device's name, and how many
+layers have a shader; none is an error. TVM on OpenCL: the kernels are all that there is. LiteRT, ExecuTorch, OpenVINO,
+MNN, OpenCV: what the runtime itself says of its delegates, devices or engine.
 """
 MISSING = """## What no row shows
 
@@ -33,7 +42,14 @@ MISSING = """## What no row shows
   lack headers that they include (`tvm/support/io.h`, `tvm/support/serializer.h`).
 - **ONNX Runtime on armv7, LiteRT on riscv64**: there is no package. On riscv64 ONNX Runtime is Debian's, on armv7
   LiteRT is TensorFlow Lite 2.14.
-- **A GPU's own runs** (TensorRT, TensorRT for RTX, TVM and ONNX Runtime on CUDA) need one: neither machine has.
+- **MNN, OpenCV, ExecuTorch and Paddle on armv7 and riscv64**: dlpipe has no package of theirs for these processors.
+  `pip download` finds no wheel of MNN, OpenCV or Paddle (manylinux2014 on armv7, manylinux 2.31 on riscv64).
+- **Fmax on ECP5**: place-and-route takes minutes to an hour there, and is done where a target asks for it
+  (`options.da4ml.place_and_route_seconds`); the row of iCE40 has been through nextpnr. For Xilinx 7 the vendor's tools
+  would be needed, and hls4ml's resources, clock and latency are worked out by Vitis, which is not here.
+- **The same bytes twice**: a test for each backend compares what it makes twice of the same inputs, byte by byte.
+  TensorRT has none: it times its kernels while it builds, and may choose others each time. `atc` was never at hand.
+- **A GPU's own runs** (TensorRT, TensorRT for RTX, TVM and ONNX Runtime on CUDA) need one: no machine of this page has.
 """
 _OWN = ("intensity", "roofline")  # estimated by dlpipe, not by the tool
 _RANK = {"passed": 0, "failed": 1, "unverified": 2}
@@ -126,7 +142,15 @@ def _line(row: Mapping[str, Any], base: float | None, by: str) -> str:
     loss = "" if row["drop"] is None else f"{row['drop']:+.2f}"
     estimates = ", ".join(f"{key} {each['value']:g} {each['unit']}" for key, each in row["estimates"].items()
                           if key not in _OWN and isinstance(each["value"], int | float))  # fmt: skip
-    why = _short(row["reason"] or "") + (f" Estimated by the tool: {estimates}" if estimates else "")
+    unknown: dict[str, list[str]] = {}
+    for name, reason in row.get("unknown", {}).items():
+        unknown.setdefault(reason, []).append(name)
+    parts = [
+        _short(row["reason"] or ""),
+        f"estimated by the tool: {estimates}" if estimates else "",
+        *(f"not known: {', '.join(names)}: {_short(reason)}" for reason, names in unknown.items()),
+    ]
+    why = "; ".join(filter(None, parts))
     cells = (row["target"], f"{row['backend']} {row['variant']}", row["verdict"], row["ran_on"], error, loss,
              "" if size is None else _size(size), ratio, start, by, why)  # fmt: skip
     return f"| {' | '.join(_cell(each) for each in cells)} |"
