@@ -35,8 +35,11 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageQueued(Event):
+    """It is going to run, once those are done that it comes `after`: the DAG's edges."""
+
     stage: str
     kind: str
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from dlpipe.errors import ClusterTrouble, DiskTrouble, DlpipeError, Interrupted
 from dlpipe.pipeline.cluster.cluster import Cluster
 from dlpipe.pipeline.cluster.needs import RESERVED
 from dlpipe.pipeline.computing import Computing
-from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageStarted
+from dlpipe.pipeline.events import EventBus, StageFinished, StageNote, StageQueued, StageStarted
 from dlpipe.pipeline.stage import Outcome, Stage, cache_key, key_parts
 from dlpipe.pipeline.store import Lost, Record, Store
 from dlpipe.toolchains.manager import Toolchains
@@ -66,6 +66,8 @@ class LocalExecutor:
         Raises the error of the first required stage that fails, once the stages under way have ended.
         """
         waiting = {stage.id: stage for stage in stages if stage.id not in self.outcomes}
+        for stage in waiting.values():
+            self.bus.emit(StageQueued(stage=stage.id, kind=stage.kind, after=tuple(sorted(stage.depends_on()))))
         running: dict[Future[Outcome], Stage] = {}
         first_error: DlpipeError | None = None
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="stage") as threads:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, select
+from sqlalchemy import JSON, ColumnElement, ForeignKey, select, true
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -24,6 +24,7 @@ from dlpipe.pipeline.sqlite import make_tables, open_engine
 from dlpipe.toolchains.manager import default_cache_dir
 
 VARIABLE = "DLPIPE_LINEAGE"
+FILE = "lineage.sqlite"  # in a cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,7 @@ class _Publication(_Base):
 
 def users_lineage() -> Lineage:
     """In the database that DLPIPE_LINEAGE names, which a team shares; by default in a file of the cache."""
-    return Lineage(os.environ.get(VARIABLE) or default_cache_dir() / "lineage.sqlite")
+    return Lineage(os.environ.get(VARIABLE) or default_cache_dir() / FILE)
 
 
 class Lineage:
@@ -219,21 +220,22 @@ class Lineage:
                 raise LookupError(f"no run {run_id}")
             return _run(row)
 
-    def of_artifact(self, digest: str) -> History:
-        """By its digest or a unique beginning of it, as its newest run made it. Raises LookupError."""
+    def of_artifact(self, digest: str, only: str | None = None) -> History:
+        """By its digest or a unique beginning of it, as its newest run made it. only: a run, beside which nothing of
+        other runs is looked at: they may be somebody else's. Raises LookupError."""
         with self._session() as session:
             found = list(
                 session.scalars(
                     select(_Artifact)
                     .join(_Run)
-                    .where(_Artifact.digest.startswith(digest, autoescape=True))
+                    .where(_Artifact.digest.startswith(digest, autoescape=True), _of_run(_Run.run, only))
                     .order_by(_Run.created.desc(), _Artifact.id)
                 )
             )
             if len({row.digest for row in found}) != 1:
                 raise LookupError(f"{'several artefacts begin' if found else 'no artefact begins'} with {digest}")
             row = found[0]
-            stages, sources = _trace(session, row.digest, row.run)
+            stages, sources = _trace(session, row.digest, row.run, only)
             subjects = {row.digest} | {stage.output for stage in stages}
             measured = session.scalars(
                 select(_Measurement).where(_Measurement.run == row.run, _Measurement.subject.in_(subjects))
@@ -270,12 +272,16 @@ class Lineage:
             raise UserError(f"cannot use {self._place}: {' '.join(str(error.orig).split())}", hint=hint) from error
 
 
-def _trace(session: Session, digest: str, run: str) -> tuple[list[StageEntry], dict[str, str]]:
+def _of_run(column: Any, only: str | None) -> ColumnElement[bool]:
+    return true() if only is None else column == only
+
+
+def _trace(session: Session, digest: str, run: str, only: str | None) -> tuple[list[StageEntry], dict[str, str]]:
     """Walk from an output back to what no stage made. A stage of the same run is preferred to one of another."""
     ordered: list[StageEntry] = []
     sources: dict[str, str] = {}
     given: dict[str, str] = {}
-    for sources_of_run in session.scalars(select(_Run.sources)):
+    for sources_of_run in session.scalars(select(_Run.sources).where(_of_run(_Run.run, only))):
         given |= {source: name for name, source in sources_of_run.items()}
     done: set[str] = set()
     todo: list[tuple[str, str, _Stage | None]] = [(digest, "artifact", None)]
@@ -287,7 +293,7 @@ def _trace(session: Session, digest: str, run: str) -> tuple[list[StageEntry], d
         if wanted in done:
             continue
         done.add(wanted)
-        row = _maker(session, wanted, run)
+        row = _maker(session, wanted, run, only)
         if row is None:
             sources[wanted] = given.get(wanted, name)
             continue
@@ -296,9 +302,10 @@ def _trace(session: Session, digest: str, run: str) -> tuple[list[StageEntry], d
     return ordered, sources
 
 
-def _maker(session: Session, output: str, run: str) -> _Stage | None:
+def _maker(session: Session, output: str, run: str, only: str | None) -> _Stage | None:
     """What made it. A pass that found nothing to do hands its input on: it is not where that came from."""
-    rows: Iterable[_Stage] = session.scalars(select(_Stage).where(_Stage.output == output).order_by(_Stage.id.desc()))
+    wanted = select(_Stage).where(_Stage.output == output, _of_run(_Stage.run, only)).order_by(_Stage.id.desc())
+    rows: Iterable[_Stage] = session.scalars(wanted)
     makers = (row for row in rows if output not in row.inputs.values())
     return min(makers, key=lambda row: row.run != run, default=None)
 

@@ -86,7 +86,12 @@ def make_token(
 def caller(session: Session, secret: str, now: float) -> Caller | None:
     """None for a token that is unknown, revoked or out of date."""
     row = session.scalars(select(Token).where(Token.hash == token_hash(secret))).first()
-    if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
+    return caller_of(row, now) if row is not None else None
+
+
+def caller_of(row: Token, now: float) -> Caller | None:
+    """None once it is revoked or out of date."""
+    if row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
     return Caller(row.id, row.team_id, row.team.name, row.name, frozenset(row.scopes.split()), row.expires)
 
@@ -97,4 +102,5 @@ def _token(team: Team, name: str, scopes: Iterable[Scope], secret: str, now: flo
 
 
 def token_hash(secret: str) -> str:
+    """What is kept of a secret that is too long to be guessed."""
     return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()

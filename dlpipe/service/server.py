@@ -1,4 +1,4 @@
-"""`dlpipe serve`: the API in this process, workers beside it."""
+"""`dlpipe serve`: the API and the web pages in this process, workers beside it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from dlpipe.service.database import open_database
 from dlpipe.service.gc import Regularly
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
+from dlpipe.service.web.app import with_pages
 from dlpipe.toolchains.jail import describe
 
 DRAIN_SECONDS = 10
@@ -55,7 +56,7 @@ def serve(
     with database.write() as session:
         known = accounts.first_administrator(session, token, database.now(session))
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
-    guarded = Guard(make_app(state), state.metrics, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS))
+    guarded = Guard(with_pages(make_app(state), state), state.metrics, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS))
     config = uvicorn.Config(
         guarded,
         host=host,

@@ -50,6 +50,20 @@ class Token(Base):
     team: Mapped[Team] = relationship(lazy="joined")
 
 
+class BrowserSession(Base):
+    """Somebody who signed in with a browser. `hash`: of the cookie's secret. It ends with its token, if not before."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id"))
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created: Mapped[float] = mapped_column(Double)
+    expires: Mapped[float] = mapped_column(Double)
+
+    token: Mapped[Token] = relationship(lazy="joined")
+
+
 class Job(Base):
     """`lease` names the one worker process that may end this attempt: whoever holds an older one is not heard.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -14,17 +15,19 @@ from dlpipe.service.api import admission
 from dlpipe.service.api.access import Reader, Submitter
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
-from dlpipe.service.api.views import JobPage, JobView, job_view
+from dlpipe.service.api.views import JobPage, JobView, StageView, job_view
 from dlpipe.service.asked import WITHOUT_NUL, Asked
 from dlpipe.service.jobs import new_job
+from dlpipe.service.progress import stages
 from dlpipe.service.queue import FINAL
 from dlpipe.service.queue import State as JobState
 from dlpipe.service.quotas import Limits
 from dlpipe.service.removing import NotThere, StillNeeded, hold, remove_job
-from dlpipe.service.tables import Job
+from dlpipe.service.tables import Job, JobEvent
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-JobId = Annotated[str, Path(pattern=r"^job-[0-9a-f]{16}$")]
+JOB_ID = r"^job-[0-9a-f]{16}$"
+JobId = Annotated[str, Path(pattern=JOB_ID)]
 _WORDS = "in model, label, targets, backends"
 
 
@@ -94,6 +97,13 @@ def job(id: JobId, caller: Reader, service: Service) -> JobView:
         return job_view(find(session, caller, id))
 
 
+@router.get("/{id}/stages")
+def job_stages(id: JobId, caller: Reader, service: Service) -> list[StageView]:
+    """How far its last attempt is."""
+    with service.database.read() as session:
+        return [StageView(**asdict(each)) for each in stages(session, find(session, caller, id))]
+
+
 @router.post("/{id}/cancel", status_code=202)
 def cancel(id: JobId, caller: Submitter, service: Service) -> JobView:
     """A job that waits is cancelled at once; one that runs, as soon as its processes are gone. One that has ended stays
@@ -126,6 +136,13 @@ def remove(id: JobId, caller: Submitter, service: Service) -> None:
     except StillNeeded as error:
         raise Problem(409, str(error)) from None
     service.usage.removed_job(caller.team)
+
+
+def last_event(name: str, caller: Caller, service: State) -> int:
+    """Its number, 0 where there is none: what happens from now on comes behind it. Raises Problem."""
+    with service.database.read() as session:
+        job = find(session, caller, name)
+        return session.scalars(select(func.max(JobEvent.id)).where(JobEvent.job_id == job.id)).one() or 0
 
 
 def find(session: Session, caller: Caller, name: str, *, change: bool = False) -> Job:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path as File
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 
+from dlpipe.pipeline.regression import regressions
 from dlpipe.pipeline.store import Lost
+from dlpipe.report.html import render_html
+from dlpipe.report.languages import language
+from dlpipe.report.schema import Report
 from dlpipe.service import child
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api.access import Reader
 from dlpipe.service.api.jobs import JobId, find_now
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
+from dlpipe.service.api.views import Comparison
+from dlpipe.service.archive import zipped
+from dlpipe.service.origins import Origin, origins
 
 router = APIRouter(prefix="/jobs/{id}", tags=["results"])
 MANIFEST = "manifest.json"
@@ -51,19 +58,47 @@ def logs(
 @router.get("/report.json", response_class=FileResponse)
 def report(id: JobId, caller: Reader, service: Service) -> FileResponse:
     """As `dlpipe convert` writes it."""
-    return FileResponse(_out(service, caller, id) / "report.json", media_type="application/json")
+    return FileResponse(out_folder(service, caller, id) / "report.json", media_type="application/json")
 
 
-@router.get("/report.html", response_class=FileResponse)
-def report_page(id: JobId, caller: Reader, service: Service) -> FileResponse:
-    path = _out(service, caller, id) / "report.html"
-    return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
+@router.get("/report.html", response_class=HTMLResponse)
+def report_page(id: JobId, caller: Reader, service: Service, lang: Literal["en", "zh"] = "en") -> Response:
+    """As `dlpipe convert` writes it, or in Chinese."""
+    out = out_folder(service, caller, id)
+    policy = {"Content-Security-Policy": _REPORT_POLICY}
+    if lang == "en":
+        return FileResponse(out / "report.html", media_type="text/html", headers=policy)
+    return HTMLResponse(render_html(Report.read(out), language(lang)), headers=policy)
 
 
 @router.get("/artifacts", response_class=FileResponse)
 def artifacts(id: JobId, caller: Reader, service: Service) -> FileResponse:
     """The output folder's manifest: every file with its SHA-256 and size."""
-    return FileResponse(_out(service, caller, id) / MANIFEST, media_type="application/json")
+    return FileResponse(out_folder(service, caller, id) / MANIFEST, media_type="application/json")
+
+
+@router.get("/artifacts.zip", response_class=StreamingResponse)
+def archive(id: JobId, caller: Reader, service: Service) -> StreamingResponse:
+    """All of them in one ZIP archive."""
+    names = [*manifest(service, caller, id)["files"], MANIFEST]
+    parts = zipped(out_folder(service, caller, id), id, names)
+    headers = {"Content-Disposition": f'attachment; filename="{id}.zip"'}
+    return StreamingResponse(parts, media_type="application/zip", headers=headers)
+
+
+@router.get("/compare/{other}")
+def compare(id: JobId, other: JobId, caller: Reader, service: Service) -> Comparison:
+    """What became of this job's chosen artefacts in the other one, as `dlpipe gate --baseline` tells it: `passed` is
+    false for what got worse beyond noise, null where that cannot be told; `reason` says why."""
+    before, now = (Report.read(out_folder(service, caller, each)) for each in (id, other))
+    return Comparison(job=id, other=other, differences=list(regressions(before, now)))
+
+
+@router.get("/lineage")
+def lineage(id: JobId, caller: Reader, service: Service) -> list[Origin]:
+    """What the job's artefacts were made of, as `dlpipe lineage` tells it."""
+    found = Report.read(out_folder(service, caller, id))
+    return origins(found, service.places.cache(caller.team))
 
 
 @router.get("/artifacts/{path:path}", response_class=FileResponse)
@@ -74,15 +109,16 @@ def artifact(
     service: Service,
 ) -> FileResponse:
     """One file. `Range` gives a part of it."""
-    out = _out(service, caller, id)
-    entry = _manifest(out)["files"].get(path)
+    out = out_folder(service, caller, id)
+    entry = manifest(service, caller, id)["files"].get(path)
     if entry is None:
         raise Problem(404, "the job has no such file")
     headers = {"ETag": f'"{entry["sha256"]}"', "Content-Disposition": "attachment"}
     return FileResponse(out / path, media_type="application/octet-stream", headers=headers)
 
 
-def _out(service: State, caller: Caller, id: str) -> File:
+def out_folder(service: State, caller: Caller, id: str) -> File:
+    """Raises Problem where the job has none."""
     job = find_now(service, caller, id)
     if job.result is None:
         raise Problem(404, f"the job is {job.state} and has no result")
@@ -95,6 +131,7 @@ def _out(service: State, caller: Caller, id: str) -> File:
     return out
 
 
-def _manifest(out: File) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / MANIFEST).read_bytes())
+def manifest(service: State, caller: Caller, id: str) -> dict[str, Any]:
+    """`files`: name -> {"sha256", "size"}. Raises Problem where the job has no output folder."""
+    found: dict[str, Any] = json.loads((out_folder(service, caller, id) / MANIFEST).read_bytes())
     return found

@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dlpipe.report.schema import Gate
 from dlpipe.service.asked import Asked
+from dlpipe.service.progress import StageState
 from dlpipe.service.tables import Job
 
 
@@ -37,6 +39,26 @@ class JobPage(BaseModel):
 
     jobs: list[JobView]
     next: int | None
+
+
+class StageView(BaseModel):
+    """As `progress.StageProgress`."""
+
+    stage: str
+    kind: str
+    state: StageState
+    after: tuple[str, ...]
+    seconds: float | None
+    message: str | None
+    fraction: float | None
+
+
+class Comparison(BaseModel):
+    """Of the artefacts that `job` chose, with what `other` made of them."""
+
+    job: str
+    other: str
+    differences: list[Gate]
 
 
 def job_view(job: Job) -> JobView:

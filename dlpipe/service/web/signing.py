@@ -1,0 +1,90 @@
+"""Signing in with a token, signing out, and the choice of the language."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from dlpipe.report.languages import LANGUAGES
+from dlpipe.service import accounts, browsers
+from dlpipe.service.accounts import Caller
+from dlpipe.service.api import cookies
+from dlpipe.service.api.access import check_page
+from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.state import Service, State
+from dlpipe.service.web.languages import COOKIE
+from dlpipe.service.web.rendering import page
+from dlpipe.service.web.visitor import inner
+
+router = APIRouter()
+_YEAR = 365 * 86400
+Next = Annotated[str | None, Query(max_length=2000)]
+
+
+@router.get("/login")
+def login(request: Request, next: Next = None) -> Response:
+    return page(request, "login", next=inner(next), refused=False)
+
+
+@router.post("/login")
+async def sign_in(request: Request, service: Service) -> Response:
+    """A form: `token`, and `next`, where to go on. Another site cannot sign somebody in here as somebody else."""
+    if not cookies.same_origin(request):
+        raise Problem(403, "another site caused this request")
+    form = await _form(request)
+    to = inner(form.get("next"))
+    started = await run_sync(_start, service, form.get("token", "").strip())
+    if started is None:
+        return page(request, "login", status=401, next=to, refused=True)
+    return signed_in(request, to, *started)
+
+
+def signed_in(request: Request, to: str, secret: str, seconds: float) -> Response:
+    """On to `to`, with the session that `browsers.start` began."""
+    answer = RedirectResponse(to, 303)
+    cookies.set_secret(request, answer, secret, seconds)
+    return answer
+
+
+@router.post("/logout")
+async def logout(request: Request, service: Service) -> Response:
+    secret = cookies.secret(request)
+    answer = RedirectResponse("/login", 303)
+    if secret is not None:
+        check_page(request, secret, (await _form(request)).get("csrf"))
+        await run_sync(_end, service, secret)
+        cookies.forget_secret(request, answer)
+    return answer
+
+
+@router.get("/language")
+def choose_language(to: Annotated[str, Query(max_length=8)], next: Next = None) -> Response:
+    answer = RedirectResponse(inner(next), 303)
+    if to in LANGUAGES:
+        answer.set_cookie(COOKIE, to, max_age=_YEAR, path="/", httponly=True, samesite="lax")
+    return answer
+
+
+def _start(service: State, token: str) -> tuple[str, float] | None:
+    """The cookie's secret, and for how many seconds; None for a token that opens nothing."""
+    with service.database.write() as session:
+        now = service.database.now(session)
+        caller: Caller | None = accounts.caller(session, token, now)
+        if caller is None:
+            return None
+        secret, expires = browsers.start(session, caller, now)
+        return secret, expires - now
+
+
+def _end(service: State, secret: str) -> None:
+    with service.database.write() as session:
+        browsers.end(session, secret)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = (await request.body()).decode(errors="replace")
+    return {name: values[0] for name, values in parse_qs(body, max_num_fields=20).items()}
