@@ -1,24 +1,33 @@
-# Two stages: the first makes the environment from the lock file, the second carries only what runs.
+# Two stages: the first makes the environment from the lock files, the second carries only what runs.
+#   docker build -t dlpipe .                                 the command and the service
+#   docker build -t dlpipe-ray --build-arg EXTRAS=service,postgresql,s3,tracing,ray .
 FROM python:3.11-slim-bookworm AS build
+ARG EXTRAS=service,postgresql,s3,tracing
 WORKDIR /src
-COPY pyproject.toml requirements.lock README.md LICENSE NOTICE ./
+COPY pyproject.toml requirements.lock requirements-dev.lock README.md LICENSE NOTICE ./
 COPY dlpipe dlpipe
 COPY zoo zoo
+# requirements-dev.lock pins what the extras need; uv checks its hashes.
 RUN python -m venv /opt/dlpipe \
     && /opt/dlpipe/bin/pip install --no-cache-dir "$(grep -o '^uv==[^ ]*' requirements.lock)" \
     && /opt/dlpipe/bin/uv pip install --no-cache --python /opt/dlpipe/bin/python --require-hashes -r requirements.lock \
-    && /opt/dlpipe/bin/uv pip install --no-cache --python /opt/dlpipe/bin/python --no-deps .
+    && /opt/dlpipe/bin/uv pip install --no-cache --python /opt/dlpipe/bin/python --constraint requirements-dev.lock ".[$EXTRAS]"
 
 FROM python:3.11-slim-bookworm
+# wget: KubeRay's probes of a Ray node
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends bubblewrap \
+    && apt-get install -y --no-install-recommends bubblewrap wget \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 dlpipe \
-    && install -d -o dlpipe -g dlpipe /cache /work
+    && install -d -o dlpipe -g dlpipe /cache /data /work
 COPY --from=build /opt/dlpipe /opt/dlpipe
-ENV PATH=/opt/dlpipe/bin:$PATH DLPIPE_CACHE_DIR=/cache
-USER dlpipe
+ENV PATH=/opt/dlpipe/bin:$PATH DLPIPE_CACHE_DIR=/cache DLPIPE_DATA_DIR=/data
+USER 1000:1000
 WORKDIR /work
-VOLUME /cache
+VOLUME ["/cache", "/data"]
+EXPOSE 7070
+# Of `dlpipe serve`. Where the container runs another command, switch it off (--no-healthcheck).
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7070/healthz', timeout=4)"]
 ENTRYPOINT ["dlpipe"]
 CMD ["--help"]
