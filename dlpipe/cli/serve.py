@@ -36,7 +36,8 @@ def serve(
       dlpipe serve --host 0.0.0.0 --port 7070 --workers 4
     \b
     Its data lie in DLPIPE_DATA_DIR; DLPIPE_DATABASE names a PostgreSQL database
-    in place of the SQLite file there. DLPIPE_TOKEN becomes the first
+    in place of the SQLite file there, DLPIPE_STORE_URL a bucket for machines that
+    share no folder. DLPIPE_TOKEN becomes the first
     administrator's token on the first start.
     """
     import importlib.util

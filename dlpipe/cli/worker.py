@@ -23,8 +23,9 @@ def worker(
     Example:
       DLPIPE_DATA_DIR=/srv/dlpipe DLPIPE_DATABASE=postgresql://... dlpipe worker
     \b
-    It needs the service's data folder and its database. SIGTERM stops it; the job
-    that it runs goes back into the queue, and is gone on with by another.
+    It needs the service's database, and its data folder or DLPIPE_STORE_URL, the
+    bucket that both share. SIGTERM stops it; the job that it runs goes back into
+    the queue, and is gone on with by another.
     """
     from dlpipe.cli.service import log_to_stderr
     from dlpipe.service.places import Places

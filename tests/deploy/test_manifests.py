@@ -136,7 +136,7 @@ def test_the_plain_manifests(deploy: Path) -> None:
 
 
 def test_ray_reads_its_cluster(deploy: Path) -> None:
-    """Ray's own autoscaler is what reads a RayCluster inside one. No package that we can have holds KubeRay's schema."""
+    """Ray's own autoscaler reads a RayCluster inside one. No package at hand has KubeRay's schema."""
     (cluster,) = [each for each in plain(deploy) if each["kind"] == "RayCluster"]
     assert cluster["spec"]["rayVersion"] == ray.__version__
     read = autoscaling_config._derive_autoscaling_config_from_ray_cr(cluster)
