@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dlpipe.cli.options import Executor
+
 Lease = Annotated[
     float, typer.Option("--lease", min=1, help="Seconds until a worker that is not heard of counts as dead.")
 ]
@@ -24,6 +26,7 @@ def serve(
     keep_days: Annotated[
         float | None, typer.Option(min=0, help="Remove jobs that ended, and files no job needs, after so long.")
     ] = None,
+    executor: Executor = "local",
     allow_unjailed: Annotated[
         bool, typer.Option("--allow-unjailed", help="Start where the jail keeps nothing from network and files.")
     ] = False,
@@ -66,6 +69,7 @@ def serve(
         workers=workers,
         max_upload=int(largest),
         lease_seconds=lease,
+        executor=executor,
         unjailed=allow_unjailed,
         keep_days=keep_days,
     )

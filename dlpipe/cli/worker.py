@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlpipe.cli.options import Executor
 from dlpipe.cli.serve import Lease
 
 
@@ -15,6 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def worker(
     lease: Lease = 30.0,
+    executor: Executor = "local",
     parent: Annotated[int | None, typer.Option(hidden=True, help="End with this process.")] = None,
 ) -> int:
     """Run the jobs of a service, one after the other. `dlpipe serve` starts one by itself.
@@ -32,5 +34,5 @@ def worker(
     from dlpipe.service.worker import run_worker
 
     log_to_stderr()
-    run_worker(Places.of_environment(), lease_seconds=lease, parent=parent)
+    run_worker(Places.of_environment(), lease_seconds=lease, executor=executor, parent=parent)
     return 0

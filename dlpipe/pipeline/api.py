@@ -32,6 +32,7 @@ def convert(
     allow_fallback: str | None = None,
     out: str | Path | None = None,
     offline: bool = False,
+    executor: str = "local",
     on_event: Callable[[Event], None] | None = None,
 ) -> tuple[Report, Path]:
     """Convert a model and measure every step; returns the report and the output folder. Another result that lies
@@ -51,7 +52,7 @@ def convert(
         allow_fallback=allow_fallback,
         out=Path(out) if out is not None else None,
     )
-    with Session(offline=offline, listeners=[on_event] if on_event else []) as session:
+    with Session(offline=offline, executor=executor, listeners=[on_event] if on_event else []) as session:
         converted = convert_request(session, request)
     if converted.error is not None:
         raise converted.error
@@ -74,6 +75,7 @@ def compress(
     trials: int = TRIALS,
     budget: str = "10min",
     offline: bool = False,
+    executor: str = "local",
     on_event: Callable[[Event], None] | None = None,
 ) -> Compression:
     """Make a model smaller or faster within limits; writes the ONNX file `out`, and returns what was tried.
@@ -94,7 +96,7 @@ def compress(
         trials=trials,
         budget=parse_budget(budget),
     )
-    with Session(offline=offline, listeners=[on_event] if on_event else []) as session:
+    with Session(offline=offline, executor=executor, listeners=[on_event] if on_event else []) as session:
         done = compress_request(session, request)
     if done.error is not None:
         raise done.error

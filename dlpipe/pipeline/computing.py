@@ -40,8 +40,7 @@ class Computing:
             return self._by_agent(stage, parts, key)
         notes: list[dict[str, Any]] = []
         started = time.monotonic()
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", stage.id)
-        log = self._folder / "logs" / f"{name}.log"
+        log = log_of(self._folder, stage)
         call = stage.call
         with self.pool.worker(call.toolchain, call.resources, call.limits, fresh=call.fresh) as worker:
             place = worker.place()
@@ -51,7 +50,7 @@ class Computing:
             except StageFailed as error:
                 given = {each.name: each for each in place.inputs.iterdir()}
                 with suppress(OSError):  # a full disk must not hide the failure itself
-                    write_bundle(self._folder / "failures" / name, call, given, error, log)
+                    write_bundle(self._folder / "failures" / log.stem, call, given, error, log)
                 raise
             handed_on = {name: parts["inputs"][source] for name, source in place.handed_on.items()}
             tree = self.store.ingest(place.out, move=True, also=handed_on)
@@ -94,6 +93,11 @@ class Computing:
                 tools={},
             )
         )
+
+
+def log_of(folder: Path, stage: Stage) -> Path:
+    """Where a run, whose folder it is, has what the stage's tool says."""
+    return folder / "logs" / (re.sub(r"[^A-Za-z0-9.-]+", "_", stage.id) + ".log")
 
 
 def _listener(stage: Stage, notes: list[dict[str, Any]], tell: Tell) -> Callable[[Mapping[str, Any]], None]:

@@ -48,9 +48,10 @@ class Session:
         self.bus = EventBus()
         for listener in listeners:
             self.bus.subscribe(listener)
+        self._bucket = Bucket.of_environment()
         self.store = Store(
             self.cache / "store",
-            bucket=Bucket.of_environment(),
+            bucket=self._bucket,
             on_damage=self._tell_damage,
             on_trouble=lambda message: self.bus.emit(StoreTrouble(message=message)),
         )
@@ -87,6 +88,7 @@ class Session:
             self._connection,
             store=self.store,
             toolchains=self.toolchains,
+            bucket=self._bucket.url if self._bucket else None,
             cache=self.cache,
             folder=self.folder,
             run=self.id,

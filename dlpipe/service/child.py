@@ -1,4 +1,4 @@
-"""The process of one attempt at a job: `python -m dlpipe.service.child`, started in the attempt's folder.
+"""The process of one attempt at a job: `python -m dlpipe.service.child PARENT EXECUTOR`, in the attempt's folder.
 
 It reads `asked.json`, converts, and leaves `events.jsonl`, `log.txt` (its output), `stderr.txt` (for the operator
 alone), `out/` and last of all `result.json`. It knows no token and no database, and ends with the worker that started
@@ -41,7 +41,7 @@ _PR_SET_PDEATHSIG = 1
 _PATHS = ("log", "bundle", "report")  # of this machine: of no use to somebody else, and nobody else's business
 
 
-def main(parent: int) -> None:
+def main(parent: int, executor: str) -> None:
     end_with(parent, signal.SIGKILL)
     shared = Shared(Bucket(os.environ[TEAM_URL])) if TEAM_URL in os.environ else None
     if shared is not None:
@@ -56,7 +56,7 @@ def main(parent: int) -> None:
         )
         _tell(error)
     else:
-        error = _convert(asked)
+        error = _convert(asked, executor)
     if shared is not None and Path(OUT).is_dir():
         error = _share(shared) or error
     result = {"exit_code": error.exit_code if error else 0, "error": _shown(error), "written": Path(OUT).is_dir()}
@@ -72,12 +72,12 @@ def end_with(parent: int, how: signal.Signals) -> None:
         signal.raise_signal(how)
 
 
-def _convert(asked: Asked) -> DlpipeError | None:
+def _convert(asked: Asked, executor: str) -> DlpipeError | None:
     from dlpipe.pipeline.convert import convert
     from dlpipe.pipeline.session import Session
 
     try:
-        with JsonLines(Path(EVENTS)) as events, Session(listeners=[events, _say]) as session:
+        with JsonLines(Path(EVENTS)) as events, Session(executor=executor, listeners=[events, _say]) as session:
             error = convert(session, asked.request()).error
     except DlpipeError as raised:
         error = raised
@@ -140,4 +140,4 @@ def _root() -> Path:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

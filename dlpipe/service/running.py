@@ -38,7 +38,12 @@ TICK_SECONDS = 0.2
 _LOG_SECONDS = 5.0
 GRACE_SECONDS = 15.0  # to unwind after SIGTERM: workers end, temporary files go
 _SECRETS = ("DLPIPE_TOKEN", "DLPIPE_SERVER", DATABASE)
-_INFRASTRUCTURE = ("DiskTrouble", "StoreUnreachable", "Interrupted")  # errors that say nothing of the job
+_INFRASTRUCTURE = (
+    "DiskTrouble",
+    "StoreUnreachable",
+    "ClusterTrouble",
+    "Interrupted",
+)  # errors that say nothing of the job
 
 
 class Fault(Exception):
@@ -50,10 +55,16 @@ class TimeLimit(Exception):
 
 
 def attempt(
-    places: Places, farm: Farm, lease: Lease, *, order: Callable[[], Order], on_events: Callable[[Events], None]
+    places: Places,
+    farm: Farm,
+    lease: Lease,
+    *,
+    order: Callable[[], Order],
+    on_events: Callable[[Events], None],
+    executor: str = "local",
 ) -> Outcome | Order:
     """How it ended by itself, or what it was ended by. `order` is asked at every tick and may raise, which ends the
-    process too. `farm` has the boards that the job may ask for. Raises Fault."""
+    process too. `farm` has the boards that the job may ask for. `executor`: see `Session`. Raises Fault."""
     folder, shared = places.attempt(lease.name, lease.attempt), places.shared(lease.team)
     asked = Asked.of_row(lease.asked)
     try:
@@ -71,7 +82,7 @@ def attempt(
     with link(farm, places, lease, asked) as (variables, descriptors):
         with (folder / child.LOG).open("wb") as log, (folder / child.CHATTER).open("wb") as chatter:
             process = subprocess.Popen(
-                [sys.executable, "-m", child.__name__, str(os.getpid())],
+                [sys.executable, "-m", child.__name__, str(os.getpid()), executor],
                 cwd=folder,
                 env={**environment, **variables, "DLPIPE_CACHE_DIR": str(cache)},
                 pass_fds=descriptors,

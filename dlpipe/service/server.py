@@ -14,6 +14,7 @@ import threading
 import uvicorn
 
 from dlpipe.errors import ToolMissing, UserError
+from dlpipe.pipeline.cluster.connection import connection
 from dlpipe.service import accounts
 from dlpipe.service.api.agents import OUTPUTS
 from dlpipe.service.api.app import PREFIX, make_app
@@ -40,6 +41,7 @@ def serve(
     workers: int,
     max_upload: int,
     lease_seconds: float,
+    executor: str,
     unjailed: bool,
     keep_days: float | None,
 ) -> None:
@@ -48,6 +50,7 @@ def serve(
     token: see `accounts.first_administrator`. unjailed: start even where model files cannot be kept from the network
     and the machine's files. keep_days: see `gc.collect`; None: nothing is removed. Raises UserError, ToolMissing.
     """
+    connection(executor)  # raises now what every job would raise
     if not unjailed:
         check_jail()
     places.make()
@@ -78,7 +81,7 @@ def serve(
     sys.stderr.flush()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn hands on what it was stopped by, and we are not done then
         signal.signal(number, lambda *_: None)
-    with _Workers(workers, lease_seconds), Regularly(database, places, keep_days):
+    with _Workers(workers, lease_seconds, executor), Regularly(database, places, keep_days):
         uvicorn.Server(config).run([listening])
     database.close()
 
@@ -119,10 +122,11 @@ def _is_loopback(host: str) -> bool:
 class _Workers:
     """Worker processes; one that dies is followed by another. They end with this process, even if it is killed."""
 
-    def __init__(self, count: int, lease_seconds: float) -> None:
+    def __init__(self, count: int, lease_seconds: float, executor: str) -> None:
         self._stop = threading.Event()
         lease = f"{lease_seconds:g}"
-        command = [sys.executable, "-m", "dlpipe", "worker", "--lease", lease, "--parent", str(os.getpid())]
+        command = [sys.executable, "-m", "dlpipe", "worker", "--lease", lease]
+        command += ["--executor", executor, "--parent", str(os.getpid())]
         self._threads = [threading.Thread(target=self._keep, args=(command,)) for _ in range(count)]
 
     def __enter__(self) -> None:

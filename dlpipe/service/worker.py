@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from sqlalchemy.exc import OperationalError
 
+from dlpipe.pipeline.cluster.connection import connection
 from dlpipe.service.child import end_with
 from dlpipe.service.database import open_database
 from dlpipe.service.farm.tasks import Farm
@@ -28,11 +29,12 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One job at a time: what runs beside each other in a job, its process decides."""
 
-    def __init__(self, places: Places, queue: Queue, farm: Farm) -> None:
+    def __init__(self, places: Places, queue: Queue, farm: Farm, executor: str = "local") -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._places = places
         self._queue = queue
         self._farm = farm
+        self._executor = executor
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -63,7 +65,8 @@ class Worker:
         _log.info("job %s: attempt %d", lease.name, lease.attempt)
         watch = _Watch(self._queue, self.name, lease, self._stop)
         try:
-            ended = attempt(self._places, self._farm, lease, order=watch.order, on_events=watch.record)
+            given = (self._places, self._farm, lease)
+            ended = attempt(*given, order=watch.order, on_events=watch.record, executor=self._executor)
             match ended:
                 case Outcome():
                     self._queue.finish(lease, ended)
@@ -110,14 +113,15 @@ class _Watch:
             _log.warning("events are lost: %s", error.orig)
 
 
-def run_worker(places: Places, *, lease_seconds: float, parent: int | None = None) -> None:
-    """Until SIGTERM or SIGINT, or until the process `parent`, which started this one, ends.
+def run_worker(places: Places, *, lease_seconds: float, executor: str = "local", parent: int | None = None) -> None:
+    """Until SIGTERM or SIGINT, or until the process `parent`, which started this one, ends. `executor`: see `Session`.
     Raises UserError, ToolMissing."""
+    connection(executor)  # raises now what every job would raise
     places.make()
     database = open_database(places.database)
     database.migrate()
     farm = Farm(database, lease_seconds=lease_seconds)
-    worker = Worker(places, Queue(database, lease_seconds=lease_seconds), farm)
+    worker = Worker(places, Queue(database, lease_seconds=lease_seconds), farm, executor)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     if parent is not None:

@@ -18,7 +18,7 @@ from dlpipe.errors import ClusterTrouble, DlpipeError, Interrupted, UserError
 from dlpipe.pipeline.cluster.connection import Connection, Fault, Sent
 from dlpipe.pipeline.cluster.needs import Needs, board_label, needs_of
 from dlpipe.pipeline.cluster.task import Began, Ended, Task, pack
-from dlpipe.pipeline.computing import Tell
+from dlpipe.pipeline.computing import Tell, log_of
 from dlpipe.pipeline.events import StageNote, StageProgress, ToolchainMessage
 from dlpipe.pipeline.stage import Stage
 from dlpipe.pipeline.store import Record, Store
@@ -35,17 +35,25 @@ _CANCEL_SECONDS = 10.0  # for a node to end a tool and clean up; then its proces
 class Cluster:
     """Connected to when the first stage is sent, so a run that hits the cache needs none. `close` it in the end.
 
-    `cache` is the folder, shared by all nodes, that holds `store`; `folder` the run's own in there. Safe for several
-    threads.
+    `cache` is the folder that holds `store`; all nodes share it, unless they share the `bucket` (a URL) behind it.
+    `folder` is the run's own in there. Safe for several threads.
     """
 
     def __init__(
-        self, connection: Connection, *, store: Store, toolchains: Toolchains, cache: Path, folder: Path, run: str
+        self,
+        connection: Connection,
+        *,
+        store: Store,
+        toolchains: Toolchains,
+        bucket: str | None,
+        cache: Path,
+        folder: Path,
+        run: str,
     ) -> None:
         self._connection = connection
         self._store = store
         self._toolchains = toolchains
-        self._cache, self._folder, self._run = cache, folder, run
+        self._bucket, self._cache, self._folder, self._run = bucket, cache, folder, run
         self._isolate = detect().isolates
         self._patience = _patience()
         self._stopped = threading.Event()
@@ -64,12 +72,14 @@ class Cluster:
         """
         self._open(tell)
         task, needs = self._task(stage, parts, key), self._needs(stage.call)
+        for tree in task.trees():
+            self._store.share(tree)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._attempt(task, needs, tell)
                 record = self._store.get(key)
                 if record is None:
-                    raise Fault(f"what it put into the store is not to be seen in {self._cache}")
+                    raise Fault(f"what it put into the store is not to be seen in {self._bucket or self._cache}")
             except Fault as fault:
                 said = f"a node of the cluster failed it ({fault})"
                 if attempt == ATTEMPTS:
@@ -78,6 +88,7 @@ class Cluster:
                 faults.append(f"{stage.id}: {said}; it was computed again")
                 tell(StageNote(stage=stage.id, level="warning", message=f"{said}; it is computed again"))
             else:
+                self._keep_log(stage, record)
                 return record
         raise AssertionError("not reached")
 
@@ -138,8 +149,8 @@ class Cluster:
         return Task(
             dlpipe=__version__,
             run=self._run,
+            bucket=self._bucket,
             cache=self._cache,
-            folder=self._folder,
             offline=self._toolchains.offline,
             isolate=self._isolate,
             id=stage.id,
@@ -150,6 +161,13 @@ class Cluster:
             parts=parts,
             key=key,
         )
+
+    def _keep_log(self, stage: Stage, record: Record) -> None:
+        """In the run's folder, where a node with a cache of its own could not put it."""
+        path = log_of(self._folder, stage)
+        if record.log is not None and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self._store.blob(record.log))
 
     def _needs(self, call: Call) -> Needs:
         names = (call.toolchain, *call.resources)

@@ -10,18 +10,21 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 
 from dlpipe import __version__
 from dlpipe.errors import ClusterTrouble, DlpipeError
 from dlpipe.pipeline.cluster.task import Began, Ended, Task, unpack
 from dlpipe.pipeline.computing import Computing, Tell
-from dlpipe.pipeline.events import Event, StoreDamage, ToolchainMessage
+from dlpipe.pipeline.events import Event, StoreDamage, StoreTrouble, ToolchainMessage
 from dlpipe.pipeline.stage import Stage, key_parts
 from dlpipe.pipeline.store import Problem, Store
+from dlpipe.pipeline.store.remote import VARIABLE, Bucket
 from dlpipe.pipeline.workspace import claimed
 from dlpipe.toolchains.jail import detect
 from dlpipe.toolchains.jail.detect import remedy
-from dlpipe.toolchains.manager import Toolchains
+from dlpipe.toolchains.manager import Toolchains, default_cache_dir
 from dlpipe.toolchains.pool import WorkerPool
 
 _TICK_SECONDS = 0.2  # how soon a cancellation is noticed: Ray's does not wake a thread that waits
@@ -77,10 +80,10 @@ def check_same(task: Task) -> None:
         raise ClusterTrouble(
             f"node {_name()} has dlpipe {__version__}, and this is {task.dlpipe}", hint="install the same on every node"
         )
-    if not task.folder.is_dir():
+    if task.bucket is None and not (task.cache / "runs" / task.run).is_dir():
         raise ClusterTrouble(
-            f"node {_name()} does not see {task.folder}",
-            hint="DLPIPE_CACHE_DIR must be a folder that all nodes share, at one path",
+            f"node {_name()} does not see the folder of the run, {task.cache / 'runs' / task.run}",
+            hint=f"all nodes share DLPIPE_CACHE_DIR, at one path, or a bucket ({VARIABLE})",
         )
     if task.isolate and not detect().isolates:
         raise ClusterTrouble(f"node {_name()} has no jail for model files: {remedy()}", hint="dlpipe doctor, there")
@@ -94,22 +97,28 @@ class Workshop:
         self.tell: Tell = _nobody
         self._closing = ExitStack()
         name = f"{task.run}-{_name()}-{os.getpid()}"
-        work = task.cache / "work" / name
-        self.store = Store(task.cache / "store", on_damage=self._tell_damage)
+        cache, toolchains, bucket = _places(task)
+        folder, work = cache / "runs" / task.run, cache / "work" / name
+        self.store = Store(
+            cache / "store",
+            bucket=bucket,
+            on_damage=self._tell_damage,
+            on_trouble=lambda message: self.tell(StoreTrouble(message=message)),
+        )
         self.toolchains = Toolchains(
-            task.cache / "toolchains",
+            toolchains,
             offline=task.offline,
             on_event=lambda message: self.tell(ToolchainMessage(message=message)),
         )
         try:
             self._closing.enter_context(claimed(work))
             self._closing.enter_context(self.store.pin(name))
-            pool = WorkerPool(self.toolchains, work / "workers", keep_logs=task.folder / "logs" / _name())
+            pool = WorkerPool(self.toolchains, work / "workers", keep_logs=folder / "logs" / _name())
             self._pool = self._closing.enter_context(pool)
         except BaseException:
             self._closing.close()
             raise
-        self.computing = Computing(self.store, self.toolchains, self._pool, task.folder)
+        self.computing = Computing(self.store, self.toolchains, self._pool, folder)
         self.unpack = partial(unpack, store=self.store, scratch=work / "sent")
 
     def check_code(self, task: Task, stage: Stage) -> None:
@@ -129,6 +138,15 @@ class Workshop:
 
     def _tell_damage(self, problem: Problem) -> None:
         self.tell(StoreDamage(kind=problem.kind, name=problem.name, reason=problem.reason))
+
+
+def _places(task: Task) -> tuple[Path, Path, Bucket | None]:
+    """(the cache, the toolchains, the bucket behind the store). What came through a bucket stays apart from what came
+    through another one: whether another team has computed something must not show."""
+    if task.bucket is None:
+        return task.cache, task.cache / "toolchains", None
+    own = default_cache_dir()
+    return own / "remote" / sha256(task.bucket.encode()).hexdigest()[:16], own / "toolchains", Bucket(task.bucket)
 
 
 _open: list[Workshop] = []  # one at most

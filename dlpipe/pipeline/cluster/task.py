@@ -1,6 +1,6 @@
 """What travels between the process that runs a plan and the node that computes a stage of it.
 
-The store is not part of it: both sides have it, and name what lies there by its digest.
+The store is not part of it: both sides have it, as a folder or by a bucket, and name what lies there by its digest.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A stage whose inputs are known. `parts` and `key`: see `key_parts`. `cache` is the folder that holds the store
-    and the toolchains, `folder` the run's own in there; `isolate` says whether a node must have a real jail."""
+    """A stage whose inputs are known. `parts` and `key`: see `key_parts`. `isolate`: whether a node must have a real
+    jail. Where `bucket`, a URL, is what the machines share, each has a cache of its own; else they share `cache`."""
 
     dlpipe: str
     run: str
+    bucket: str | None
     cache: Path
-    folder: Path
     offline: bool
     isolate: bool
     id: str
@@ -50,6 +50,11 @@ class Task:
         libraries = tuple(unpack(each) for each in self.libraries)
         call = replace(self.call, worker=unpack(self.worker), libraries=libraries)
         return Stage(self.id, self.kind, call, {name: f"tree:{tree}" for name, tree in self.parts["inputs"].items()})
+
+    def trees(self) -> set[str]:
+        """What the other side will ask the store for."""
+        sent = {code.tree for code in (self.worker, *self.libraries) if code.tree is not None}
+        return {*self.parts["inputs"].values(), *sent}
 
 
 @dataclass(frozen=True, slots=True)

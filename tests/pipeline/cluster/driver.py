@@ -32,6 +32,7 @@ def main(worker: str, operation: str, params: str, toolchain: str = "base") -> N
             say(value=outcome.value, output=outcome.output, faults=outcome.faults, records=records, cache=outcome.cache)
     except DlpipeError as error:
         say(**error.as_dict())
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

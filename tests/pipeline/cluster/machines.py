@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlpipe.toolchains.jail.tree import processes
+from dlpipe.toolchains.manager import default_cache_dir
 from tests.service.running import command_of, eventually
 
 RAY = str(Path(sys.executable).with_name("ray"))
@@ -93,12 +94,8 @@ class Cluster:
         options = ["--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={self.temporary}", "--num-cpus=0"]
         self.head = self._machine("head", 1, options)
 
-    def add(self, name: str, number: int, *resources: str) -> Machine:
+    def add(self, name: str, number: int, *resources: str) -> None:
         self.machines[name] = self._machine(name, number, [f"--address={ADDRESS}", *resources])
-        return self.machines[name]
-
-    def remove(self, name: str) -> None:
-        self.machines.pop(name).end()
 
     def command(self, *command: object) -> list[str]:
         """To be run on the head."""
@@ -120,6 +117,14 @@ class Cluster:
             machine.end()
         raise AssertionError(f"{name} does not start:\n{logs[-1].read_text()[-3000:]}")
 
+    def _cache(self, name: str) -> Path:
+        """Its own, for those that share a bucket. Toolchains are this machine's."""
+        cache = self.folder / f"cache-{name}"
+        if not cache.is_dir():
+            cache.mkdir()
+            (cache / "toolchains").symlink_to(default_cache_dir() / "toolchains")
+        return cache
+
     def _try(self, name: str, number: int, options: list[str], log: Path) -> Machine:
         start = [RAY, "start", "--block", "--disable-usage-stats", f"--node-ip-address=10.77.0.{number}", *options]
         script = _SCRIPT.format(
@@ -132,7 +137,7 @@ class Cluster:
         with log.open("wb") as output:
             maker = subprocess.Popen(
                 ["unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc", "sh", "-c", script],
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, "DLPIPE_CACHE_DIR": str(self._cache(name))},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -149,24 +154,16 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """With two nodes: `small` (1 CPU), and `large` (2 CPUs, and a board)."""
+    """With two nodes: `small` (1 CPU), and `large` (2 CPUs)."""
     temporary = Path(tempfile.mkdtemp(prefix="dlpipe-ray-", dir="/tmp"))  # Ray's sockets bear no long path
     made = Cluster(folder, temporary, _environment())
     try:
         made.start()
-        add_small(made)
-        add_large(made)
+        made.add("small", 2, "--num-cpus=1", "--memory=6000000000")
+        made.add("large", 3, "--num-cpus=2", "--memory=12000000000")
         yield made
     finally:
         made.end()
-
-
-def add_small(cluster: Cluster) -> None:
-    cluster.add("small", 2, "--num-cpus=1", "--memory=6000000000")
-
-
-def add_large(cluster: Cluster) -> None:
-    cluster.add("large", 3, "--num-cpus=2", "--memory=12000000000")
 
 
 def _environment() -> dict[str, str]:

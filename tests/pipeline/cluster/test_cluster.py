@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from dlpipe.pipeline.store.remote import VARIABLE
 from dlpipe.toolchains.jail.tree import processes
 from tests.e2e.user import User, make_user
-from tests.service.running import alive, command_of, eventually
+from tests.service.running import alive, command_of, eventually, serving
 
-from .machines import ADDRESS, Cluster, add_large, add_small
+from .machines import ADDRESS, Cluster
 
 pytestmark = pytest.mark.slow
 
@@ -117,34 +118,28 @@ def test_a_conversion_gives_what_it_gives_without_a_cluster(cluster: Cluster, tm
     assert "on node head" not in events
 
 
-def test_a_stage_is_told_of_as_it_goes_and_found_again(cluster: Cluster, user: User, worker: Path) -> None:
+@pytest.mark.parametrize("shared", ["folder", "bucket"])
+def test_a_stage_is_told_of_as_it_goes_and_found_again(
+    cluster: Cluster, user: User, worker: Path, tmp_path: Path, shared: str
+) -> None:
+    environment = {VARIABLE: f"file://{tmp_path}/bucket"} if shared == "bucket" else {}
     for cache in ("miss", "hit"):
-        with driving(cluster, user, worker, "wait", '{"seconds": 0}') as driver:
+        with driving(cluster, user, worker, "wait", '{"seconds": 0}', **environment) as driver:
             last = driver.hear()
-            assert (last["value"], last["cache"], last["records"]) == ({"waited": 0}, cache, 1), driver.said
+            assert (last.get("value"), last.get("cache"), last.get("records")) == ({"waited": 0}, cache, 1), driver.said
             assert ("waiting" in driver.messages()) == (cache == "miss")
             assert ("it waits" in driver.messages()) == (cache == "miss")
+    assert bool(list(cluster.folder.glob("cache-*/remote/*/store"))) == (shared == "bucket")
+
+
+def test_what_a_tool_refuses_is_refused_here(cluster: Cluster, user: User, worker: Path) -> None:
     with driving(cluster, user, worker, "refuse", "{}") as driver:
         last = driver.hear()
         assert (last["error"], last["where"]["op"]) == ("BadModel", "Conv")
         assert last["where"]["ray_node"] in cluster.machines
 
 
-def test_a_stage_of_a_node_that_dies_is_computed_by_another(cluster: Cluster, user: User, worker: Path) -> None:
-    with driving(cluster, user, worker, "wait", '{"seconds": 5}') as driver:
-        driver.hear(is_computing)
-        [victim] = driver.nodes()
-        machine = cluster.machines[victim]
-        os.kill(machine.raylet(), signal.SIGKILL)
-        last = driver.hear()
-    assert (last.get("value"), last.get("records")) == ({"waited": 5}, 1), driver.said
-    assert len(last["faults"]) == 1
-    assert len(set(driver.nodes())) == 2
-    cluster.remove(victim)
-    (add_small if victim == "small" else add_large)(cluster)
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_whoever_ends_a_run_ends_its_tools(cluster: Cluster, user: User, worker: Path, how: signal.Signals) -> None:
     with driving(cluster, user, worker, "wait", '{"seconds": 600}') as driver:
         driver.hear(is_computing)
@@ -153,6 +148,27 @@ def test_whoever_ends_a_run_ends_its_tools(cluster: Cluster, user: User, worker:
         eventually(lambda: not tools(cluster))
         driver.hear()
         assert driver.process.wait(60) != 0
+
+
+def test_a_service_has_its_jobs_computed_there(cluster: Cluster, tmp_path: Path, model: Path) -> None:
+    user = make_user(tmp_path)
+    with serving(user, tmp_path / "data", "--workers", 0) as service, (tmp_path / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            cluster.command(*user.command("worker", "--executor", f"ray://{ADDRESS}")),
+            env=user.environment({**cluster.environment, "DLPIPE_DATA_DIR": str(service.data)}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            service.ok("submit", model, "-t", "x86-64", "-b", "onnxruntime", "--precision", "fp32", "--wait")
+            (job,) = service.ask("GET", "/jobs").json["jobs"]
+            assert job["state"] == "succeeded"
+            assert "on node large" in {each.get("message") for each in service.events(job["id"])}
+        finally:
+            for process in alive(list(processes(worker.pid))):
+                os.kill(process, signal.SIGKILL)
+            worker.wait()
 
 
 def test_a_node_that_is_not_there_is_named(cluster: Cluster, user: User, worker: Path) -> None:
@@ -168,3 +184,15 @@ def test_a_cluster_obeys_only_who_has_its_token(cluster: Cluster, user: User, wo
         last = driver.hear()
     assert last["error"] == "ClusterTrouble", driver.said
     assert "InvalidAuthToken" in driver.log.read_text()
+
+
+def test_a_stage_of_a_node_that_dies_is_computed_by_another(cluster: Cluster, user: User, worker: Path) -> None:
+    with driving(cluster, user, worker, "wait", '{"seconds": 3}') as driver:
+        driver.hear(is_computing)
+        [victim] = driver.nodes()
+        machine = cluster.machines[victim]
+        os.kill(machine.raylet(), signal.SIGKILL)
+        last = driver.hear()
+    assert (last.get("value"), last.get("records")) == ({"waited": 3}, 1), driver.said
+    assert len(last["faults"]) == 1
+    assert len(set(driver.nodes())) == 2

@@ -20,6 +20,7 @@ from dlpipe.pipeline.events import StageNote, StageProgress
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage, cache_key, key_parts
 from dlpipe.pipeline.store import Lost
+from dlpipe.pipeline.store.remote import VARIABLE
 from dlpipe.toolchains.jail.tree import processes
 from tests.service.running import alive, command_of, eventually
 
@@ -36,8 +37,8 @@ def task(session: Session, worker: Path, operation: str, **params: Any) -> Task:
     return Task(
         dlpipe=__version__,
         run=session.id,
+        bucket=None,
         cache=session.cache,
-        folder=session.folder,
         offline=False,
         isolate=True,
         id=stage.id,
@@ -99,9 +100,32 @@ def test_a_node_that_would_do_something_else_says_so(session: Session, worker: P
     error = ended(replace(sent, dlpipe="0.0.1"))
     assert isinstance(error, ClusterTrouble)
     assert f"has dlpipe {__version__}, and this is 0.0.1" in error.message
-    error = ended(replace(sent, folder=tmp_path / "elsewhere"))
+    error = ended(replace(sent, cache=tmp_path / "elsewhere"))
     assert isinstance(error, ClusterTrouble)
-    assert f"does not see {tmp_path / 'elsewhere'}" in error.message
+    assert f"does not see the folder of the run, {tmp_path / 'elsewhere'}" in error.message
+
+
+def test_machines_that_share_a_bucket_need_share_no_folder(
+    own_cache: Path, worker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = f"file://{tmp_path}/bucket"
+    monkeypatch.setenv(VARIABLE, bucket)
+    with Session() as session:
+        asked = task(session, worker, "wait", seconds=0)
+        for tree in asked.trees():
+            session.store.share(tree)
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "toolchains").symlink_to((own_cache / "toolchains").resolve())
+        monkeypatch.setenv("DLPIPE_CACHE_DIR", str(elsewhere))
+        nowhere = tmp_path / "nowhere"
+        assert ended(replace(asked, bucket=bucket, cache=nowhere)) is None
+        assert not nowhere.exists()
+        assert not list(session.store.records())
+        record = session.store.get(asked.key)
+        assert record is not None
+        assert record.output is not None
+        assert session.store.read(record.output, "said") == b"waited"
 
 
 def test_who_stops_listening_stops_the_tool(session: Session, worker: Path) -> None:
