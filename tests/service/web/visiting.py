@@ -39,11 +39,11 @@ def visiting(
     context.set_default_timeout(60_000)
     visit = Visit(service, context, context.new_page())
     visit.page.on("pageerror", lambda error: visit.faults.append(str(error)))
-    visit.page.on("dialog", lambda dialog: (visit.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    visit.page.on("dialog", lambda dialog: (visit.faults.append(f"dialog: {dialog.message}"), dialog.accept()))
     visit.page.on("console", lambda said: visit.faults.append(said.text) if said.type in ("error", "warning") else None)
     try:
         yield visit
         faults = [each for each in visit.faults if not any(part in each for part in expected)]
-        assert faults == []
+        assert not faults, str(faults)
     finally:
         context.close()

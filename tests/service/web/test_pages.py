@@ -1,0 +1,108 @@
+"""The pages in a real browser, on a server that queues and converts nothing. What the browser complains of fails a
+test: scripts' errors, what the policy refuses, dialogs that a hostile name opened."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from tests.service.running import Service
+
+from .visiting import visiting
+
+
+def test_a_file_that_breaks_off_goes_on_where_it_stood(chromium: Browser, idle: Service, tmp_path: Path) -> None:
+    """Its digest is the script's own work: of many blocks, and of a length that fills none."""
+    token = idle.token("breaking off", "read", "submit")
+    content = random.Random(1).randbytes(900_001)
+    (tmp_path / "m.onnx").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    part = {"Content-Range": f"bytes 0-499999/{len(content)}"}
+    assert idle.ask("PUT", f"/uploads/{digest}", content[:500_000], token=token, headers=part).status == 202
+    sent: list[str] = []
+    with visiting(chromium, idle, expected=("503",)) as visit:
+        visit.sign_in(token)
+        visit.go("/new")
+        broken = [True]
+
+        def fail_once(route: object) -> None:
+            if broken:
+                broken.clear()
+                route.fulfill(status=503, body="{}")  # type: ignore[attr-defined]
+            else:
+                sent.append(route.request.headers["content-range"])  # type: ignore[attr-defined]
+                route.continue_()  # type: ignore[attr-defined]
+
+        visit.page.route("**/uploads/*", lambda r: fail_once(r) if r.request.method == "PUT" else r.continue_())
+        visit.page.set_input_files("#model-files", tmp_path / "m.onnx")
+        visit.page.check("input[value='x86-64']")
+        visit.page.click("#submit")
+        visit.page.wait_for_url("**/jobs/job-*")
+    assert sent == [f"bytes 500000-900000/{len(content)}"]
+    (job,) = idle.ask("GET", "/jobs", token=token).json["jobs"]
+    assert job["targets"] == ["x86-64"]
+
+
+def test_a_job_that_changes_is_drawn_anew_and_can_be_cancelled_and_retried(chromium: Browser, idle: Service) -> None:
+    token = idle.token("watchers", "read", "submit")
+    job = idle.submit(token=token, label="<b>watched</b>").json["id"]
+    with visiting(chromium, idle, expected=("dialog: Cancel this job?",)) as visit:
+        visit.sign_in(token)
+        visit.go(f"/jobs/{job}")
+        visit.page.click("#cancel")
+        expect(visit.page.locator("#job-head .badge")).to_have_text("cancelled")
+        visit.page.click("#retry")
+        expect(visit.page.locator("#job-head .badge")).to_have_text("queued")
+        assert idle.ask("GET", f"/jobs/{job}", token=token).json["state"] == "queued"
+        idle.ask("POST", f"/jobs/{job}/cancel", token=token)  # by somebody else: the page hears of it
+        expect(visit.page.locator("#job-head .badge")).to_have_text("cancelled")
+
+
+def test_pages_are_legible_and_fit(chromium: Browser, idle: Service) -> None:
+    """Text against what is behind it in light and dark; nothing wider than a telephone."""
+    token = idle.token("readers", "read", "submit", "admin")
+    job = idle.submit(token=token, label="<b>" + "long" * 40).json["id"]
+    low: dict[str, object] = {}
+    for scheme in ("light", "dark"):
+        size = {"width": 400, "height": 800}
+        with visiting(chromium, idle, color_scheme=scheme, viewport=size) as visit:
+            visit.sign_in(token)
+            for path in ("/", "/new", f"/jobs/{job}", "/health", "/jobs/none"):
+                visit.faults = [each for each in visit.faults if "404" not in each]
+                visit.go(path)
+                visit.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+                found = visit.page.evaluate(CONTRAST)
+                assert found["read"] > 5
+                assert found["content"] <= 400, path
+                if found["low"]:
+                    low[f"{path} {scheme}"] = found["low"]
+            visit.faults = [each for each in visit.faults if "404" not in each]
+    assert low == {}
+
+
+CONTRAST = """() => {
+  const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
+  const numbers = text => text.match(/[\\d.]+/g).map(Number);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = numbers(getComputedStyle(at).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const low = [];
+  let read = 0;
+  for (const element of document.querySelectorAll("body *")) {
+    if (element instanceof SVGElement) continue;
+    if (![...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())) continue;
+    read += 1;
+    const [a, b] = [luminance(numbers(getComputedStyle(element).color)), luminance(behind(element))];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) low.push(`${element.tagName}.${element.className}: ${ratio.toFixed(2)}`);
+  }
+  return {low, read, content: document.documentElement.scrollWidth};
+}"""
