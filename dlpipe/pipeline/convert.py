@@ -14,7 +14,7 @@ from typing import Any
 from dlpipe import __version__
 from dlpipe.contracts.backend import Target
 from dlpipe.contracts.call import Call
-from dlpipe.errors import DlpipeError
+from dlpipe.errors import DlpipeError, GateFailed
 from dlpipe.ir.calls import describe_call, run_call, time_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.passes.registry import STANDARD, pass_call
@@ -74,6 +74,9 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     threading.Thread(target=_load_what_writes_reports, name="report").start()
     proven = prove_import(session, request, pass_chain("import"))
     imported, samples = proven.imported, proven.samples
+    if request.limits.max_accuracy_drop is not None and not samples.labelled:  # not after an hour of compiling
+        hint = "give labelled data with --data, or leave the limit out: outputs are compared all the same"
+        raise GateFailed(f"--max-accuracy-drop cannot be evaluated: {samples.unknown}", hint=hint)
     optimised = optimise(session, samples, start=imported.ir)
     tried = _build_all(session, targets, wanted, samples, optimised, shares(wanted, request.tune))
     departs_at = of_stages(session)

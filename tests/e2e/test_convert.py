@@ -155,6 +155,13 @@ def test_the_other_nets_convert_too(settled_user: User, model: Path, name: str) 
     assert {each["backend"] for each in artifacts(found, variant="fp32", verdict="passed")} == BACKENDS
 
 
+def test_an_accuracy_limit_without_labels_is_refused_before_anything_is_built(settled_user: User, model: Path) -> None:
+    told = settled_user.dlpipe("convert", model, "-t", "arm64", "--max-accuracy-drop", "1%", "-o", "never")
+    assert (told.code, "no labelled data was given" in told.err) == (3, True), told.err
+    assert "compile:" not in told.err
+    assert not (settled_user.folder / "never").exists()
+
+
 def test_a_limit_that_int8_breaks(settled_user: User, model: Path, keyword_clips: Path) -> None:
     """Asked for by name it is the run's failure; with auto the next best is chosen."""
     net = model.with_name("LSTM_S.pb")
