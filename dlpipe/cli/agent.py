@@ -47,11 +47,11 @@ def agent(
     Examples:
       DLPIPE_AGENT_TOKEN=... dlpipe agent --host 0.0.0.0 --name kitchen-pi
       dlpipe agent --export agent.py && scp agent.py pi:
-      ssh -L 7077:127.0.0.1:7077 pi \'DLPIPE_AGENT_TOKEN=... python3 agent.py\'
+      ssh -L 7077:127.0.0.1:7077 pi 'DLPIPE_AGENT_TOKEN=... python3 agent.py'
     \b
     On the farm of a service (docs/boards.md), with a token of scope board:
-      DLPIPE_TOKEN=... dlpipe agent --server https://compile.example \
-          --target arm64-cortex-a76 --name kitchen-pi
+      export DLPIPE_TOKEN=...
+      dlpipe agent --server https://compile.example --target arm64-cortex-a76
       dlpipe submit model.pb -t arm64-cortex-a76 --board kitchen-pi
     \b
     The target that uses it, added by `dlpipe target add kitchen-pi.toml`:
