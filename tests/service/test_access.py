@@ -22,6 +22,7 @@ RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", "/readyz"): (None, "//readyz"),
     ("GET", "/metrics"): ("admin", "//metrics"),
     ("GET", f"{PREFIX}/openapi.json"): (None, "/openapi.json"),
+    ("POST", f"{PREFIX}/uploads"): ("submit", "/uploads"),
     ("HEAD", f"{PREFIX}/uploads/{{digest}}"): ("submit", f"/uploads/{DIGEST}"),
     ("PUT", f"{PREFIX}/uploads/{{digest}}"): ("submit", f"/uploads/{DIGEST}"),
     ("DELETE", f"{PREFIX}/uploads/{{digest}}"): ("submit", f"/uploads/{DIGEST}"),

@@ -38,6 +38,21 @@ def test_what_is_here_is_not_sent_again(idle: Service) -> None:
     assert idle.ask("PUT", f"/uploads/{digest}", whole).status == 201, "twice is as good as once"
 
 
+def test_many_are_asked_about_at_once(idle: Service) -> None:
+    (whole, here), (parted, begun), (_, nowhere) = content(), content(), content()
+    idle.upload(whole)
+    part = {"Content-Range": f"bytes 0-59999/{len(parted)}"}
+    assert idle.ask("PUT", f"/uploads/{begun}", parted[:60_000], headers=part).status == 202
+    asked = {"digests": [here, begun, nowhere]}
+    assert idle.ask("POST", "/uploads", asked).json == {"missing": {begun: 60_000, nowhere: 0}}
+    assert idle.ask("POST", "/uploads", asked, token=idle.token("others who ask", "submit")).json == {
+        "missing": dict.fromkeys(asked["digests"], 0)
+    }
+    for wrong in (["x"], ["0" * 64] * 1001):
+        assert idle.ask("POST", "/uploads", {"digests": wrong}).status == 422
+    assert idle.ask("POST", "/uploads", b" " * ((8 << 20) + 1)).status == 413, "it is no upload"
+
+
 def test_an_empty_file(idle: Service) -> None:
     digest = hashlib.sha256(b"").hexdigest()
     assert idle.ask("PUT", f"/uploads/{digest}", b"").status == 201

@@ -8,8 +8,10 @@ from typing import Annotated
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
+from dlpipe.service import asked
 from dlpipe.service.api import admission
 from dlpipe.service.api.access import Submitter
 from dlpipe.service.api.problems import Problem
@@ -20,6 +22,27 @@ from dlpipe.service.uploads import Received
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
+
+
+class Announced(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    digests: list[asked.Digest] = Field(max_length=1000)
+
+
+class Missing(BaseModel):
+    """`missing`: digest -> how many bytes of it are here, for those that are not here in full."""
+
+    missing: dict[str, int]
+
+
+@router.post("")
+def announce(announced: Announced, caller: Submitter, service: Service) -> Missing:
+    """What of these files has yet to be sent, and from where on."""
+    uploads = service.uploads(caller.team)
+    found = {digest: uploads.received(digest) for digest in announced.digests}
+    return Missing(
+        missing={digest: each.size if each else 0 for digest, each in found.items() if not (each and each.complete)}
+    )
 
 
 @router.head("/{digest}", status_code=204)

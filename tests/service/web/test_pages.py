@@ -13,6 +13,44 @@ from tests.service.running import Service
 
 from .visiting import visiting
 
+HOSTILE = "<img src=x onerror=alert(1)>'\"&{{7*7}}</script><script>alert(2)</script>.onnx".replace("/", "")
+DROP = """([name, content]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([content], name));
+  document.getElementById("model-drop").dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}));
+}"""
+
+
+def test_a_dropped_file_becomes_a_job_with_what_was_asked(chromium: Browser, idle: Service) -> None:
+    token = idle.token("droppers", "read", "submit")
+    content = "no model, but of this content"
+    with visiting(chromium, idle) as visit:
+        visit.sign_in(token)
+        page = visit.page
+        page.click("text=New job >> nth=0")
+        page.wait_for_selector("#target-count:not(:empty)")  # the form's script is there
+        page.evaluate(DROP, [HOSTILE, content])
+        expect(page.locator("#model-list li").first).to_have_text(HOSTILE)
+        page.fill("#target-search", "raspberry a72")
+        page.locator("#targets .choice:visible").get_by_role("radio").check()
+        page.get_by_label("As small as can be").check()
+        page.click("text=More settings")
+        page.fill("[name=label]", HOSTILE)
+        page.fill("[name=inputs]", "x:1x3; y:1x4")
+        page.click("#submit")
+        page.wait_for_url("**/jobs/job-*")
+        expect(page.locator("h1")).to_have_text(HOSTILE)
+        expect(page.locator("#job-head .badge")).to_have_text("queued")
+        (job,) = idle.ask("GET", "/jobs", token=token).json["jobs"]
+        assert (job["title"], job["label"], job["targets"]) == (HOSTILE, HOSTILE, ["arm64-cortex-a72"])
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        assert idle.ask("HEAD", f"/uploads/{digest}", token=token).headers["upload-complete"] == "?1"
+        for path in ("/", f"/?q={job['id'][:3]}", "/health", "/new"):
+            visit.go(path)
+            page.wait_for_load_state("networkidle")
+        visit.go("/?q=onerror&state=queued")
+        expect(page.locator("table.jobs a")).to_have_text(HOSTILE)
+
 
 def test_a_file_that_breaks_off_goes_on_where_it_stood(chromium: Browser, idle: Service, tmp_path: Path) -> None:
     """Its digest is the script's own work: of many blocks, and of a length that fills none."""
@@ -44,6 +82,55 @@ def test_a_file_that_breaks_off_goes_on_where_it_stood(chromium: Browser, idle: 
     assert sent == [f"bytes 500000-900000/{len(content)}"]
     (job,) = idle.ask("GET", "/jobs", token=token).json["jobs"]
     assert job["targets"] == ["x86-64"]
+
+
+def test_keys_alone_suffice_in_chinese_too(chromium: Browser, idle: Service, tmp_path: Path) -> None:
+    token = idle.token("keys", "read", "submit")
+    (tmp_path / "m.onnx").write_bytes(b"no model")
+    with visiting(chromium, idle, locale="zh-CN") as visit:
+        visit.go("/login")
+        page = visit.page
+        assert page.locator("html").get_attribute("lang") == "zh"
+        expect(page.locator("h1")).to_have_text("登录")
+        page.keyboard.type(token)  # the field has the focus
+        page.keyboard.press("Enter")
+        page.wait_for_selector("nav a")
+
+        def tab_to(selector: str) -> None:
+            for _ in range(80):
+                page.keyboard.press("Tab")
+                if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                    style = page.evaluate(
+                        "() => { const e = document.activeElement; const c = e.closest('.choice') ?? e;"
+                        " const s = getComputedStyle(c); return [s.outlineStyle, parseFloat(s.outlineWidth)]; }"
+                    )
+                    assert style[0] != "none", f"{selector}: the focus does not show"
+                    assert style[1] >= 2, selector
+                    return
+            raise AssertionError(f"Tab does not reach {selector}")
+
+        tab_to("nav a[href='/new']")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/new")
+        tab_to("#model-files")
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Space")
+        chooser.value.set_files(tmp_path / "m.onnx")
+        tab_to("#target-search")
+        page.keyboard.type("x86-64-v2")
+        expect(page.locator("#targets .choice:visible")).to_have_count(1)
+        tab_to("input[name=target]")
+        page.keyboard.press("Space")
+        tab_to("#submit")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/jobs/job-*")
+        expect(page.locator("#job-head .badge")).to_have_text("排队中")
+        (job,) = idle.ask("GET", "/jobs", token=token).json["jobs"]
+        assert job["targets"] == ["x86-64-v2"]
+        tab_to(".who a[lang=en]")
+        page.keyboard.press("Enter")
+        expect(page.locator("#job-head .badge")).to_have_text("queued")
+        page.wait_for_load_state("networkidle")
 
 
 def test_a_job_that_changes_is_drawn_anew_and_can_be_cancelled_and_retried(chromium: Browser, idle: Service) -> None:

@@ -2,10 +2,10 @@
 
 import {t} from "./common.js";
 
-/** Everything below what was dropped: [name, File]. */
-async function dropped(items) {
-  const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const found = [];
+/** Everything below what was dropped: [name, File]. Folders are only to be had as entries. */
+async function dropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const found = entries.length ? [] : [...transfer.files].map((file) => [file.name, file]);
   const walk = async (entry, path) => {
     if (entry.isFile) {
       found.push([path + entry.name, await new Promise((ok, no) => entry.file(ok, no))]);
@@ -44,7 +44,7 @@ export class Picker {
     drop.addEventListener("drop", async (event) => {
       event.preventDefault();
       drop.classList.remove("over");
-      this.take(await dropped(event.dataTransfer.items));
+      this.take(await dropped(event.dataTransfer));
     });
   }
 

@@ -29,13 +29,10 @@ export function digestOf(file, onRead = () => {}) {
 
 /** The service's word on what it has: bytes, or Infinity where it has all of it. */
 async function received(digest) {
-  try {
-    const answer = await ask("HEAD", `/api/v1/uploads/${digest}`);
-    return answer.headers.get("Upload-Complete") === "?1" ? Infinity : Number(answer.headers.get("Upload-Offset"));
-  } catch (error) {
-    if (error instanceof Refused && error.status === 404) return 0;
-    throw error;
-  }
+  const answer = await ask("POST", "/api/v1/uploads", {
+    body: JSON.stringify({digests: [digest]}), headers: {"Content-Type": "application/json"},
+  });
+  return (await answer.json()).missing[digest] ?? Infinity;
 }
 
 /** onSent(bytes) while it is sent. Throws what the service refuses. */
