@@ -14,8 +14,12 @@ from dlpipe.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# `plan` says what `convert` would do, so it reads the same table; what it has not (`yes`) it leaves.
-TABLES = {"convert": "convert", "plan": "convert", "compress": "compress", "gate": "gate"}
+# `plan` says what `convert` would do, so it reads the same table; what it has not (`yes`) it leaves. `submit` has it
+# done by a service.
+TABLES = {"convert": "convert", "plan": "convert", "submit": "convert", "compress": "compress", "gate": "gate"}
+# What says how this machine converts, which `submit` leaves. `out` is none of a service's business, and there only
+# goes with --wait.
+_OF_THIS_MACHINE = frozenset({"out", "jobs", "executor", "offline", "dry-run", "yes", "verbose"})
 
 
 def key_of(parameter: Any) -> str:
@@ -57,10 +61,30 @@ def _load(context: typer.Context, path: Path | None) -> Path | None:
                 f"{path}: [{table}] has no setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
                 hint=f"`dlpipe init` writes a file with all of them, `dlpipe {table} --help` explains them",
             )
+    if context.info_name == "submit":
+        values = _for_a_service(path, values, mine)
     context.default_map = {
         mine[key].name: _value(f"{path}: {key}", value, mine[key]) for key, value in values.items() if key in mine
     }
     return path
+
+
+def _for_a_service(path: Path, values: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, Any]:
+    """What a service may be asked (`service/asked.py`): what else there is would be left out in silence, and the result
+    another one. A model is one: a list of more is several jobs. Raises UserError."""
+    asked = {key: value for key, value in values.items() if key not in _OF_THIS_MACHINE}
+    for key, value in asked.items():
+        if key not in mine and value is not False:
+            raise UserError(
+                f"{path}: {key!r} is not taken by a service: it runs no code of yours",
+                hint="leave it out, or convert on a machine of your own: dlpipe convert",
+            )
+    models = asked.get("model")
+    if isinstance(models, list):
+        if len(models) != 1:
+            raise UserError(f"{path}: model: a job converts one model, here are {len(models)}")
+        asked["model"] = models[0]
+    return asked
 
 
 def _table(path: Path, name: str) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ COMMANDS = (
     "convert", "plan", "inspect", "import", "export", "optimize", "compress", "compile", "run", "compare", "bench",
     "bisect", "report", "gate", "select", "explain", "lineage", "frontend", "pass", "recipe", "backend", "target",
     "toolchain", "cache", "zoo", "doctor", "agent", "package", "init", "serve", "service", "worker", "submit", "status",
-    "logs", "fetch", "cancel",
+    "logs", "fetch", "cancel", "retry",
 )  # fmt: skip
 
 app = typer.Typer(

@@ -46,20 +46,15 @@ def serve(
     import importlib.util
     import os
 
-    from dlpipe.errors import ToolMissing, UserError
-    from dlpipe.pipeline.limits import UserLimits
+    from dlpipe.errors import ToolMissing
 
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
         raise ToolMissing("what the service is made of is not installed", hint="pip install 'dlpipe[service]'")
-    from dlpipe.cli.service import log_to_stderr
+    from dlpipe.cli.service import log_to_stderr, parse_size
     from dlpipe.service.places import Places
     from dlpipe.service.server import serve as run
 
-    try:
-        largest = UserLimits.parse(max_size=max_upload).max_size
-    except UserError:
-        raise UserError(f"--max-upload {max_upload!r} is not a size", hint="e.g. 500MB, 4GB") from None
-    assert largest is not None
+    largest = parse_size(max_upload, "--max-upload")
     log_to_stderr()
     run(
         Places.of_environment(),
@@ -67,7 +62,7 @@ def serve(
         port=port,
         token=os.environ.get("DLPIPE_TOKEN"),
         workers=workers,
-        max_upload=int(largest),
+        max_upload=largest,
         lease_seconds=lease,
         executor=executor,
         unjailed=allow_unjailed,

@@ -153,13 +153,26 @@ def print_boards(boards: list[dict[str, Any]]) -> None:
     print_table(("board", "target", "health", "last heard of (UTC)", "processor", "has"), rows)
 
 
-def ended(job: dict[str, Any]) -> int:
-    """The exit code of a job that has ended; what is wrong with it is said on stderr."""
+def parse_size(text: str, option: str) -> int:
+    """`500MB`, `4GB` -> bytes. Raises UserError."""
+    from dlpipe.errors import UserError
+    from dlpipe.pipeline.limits import UserLimits
+
+    try:
+        found = UserLimits.parse(max_size=text).max_size
+    except UserError:
+        raise UserError(f"{option} {text!r} is not a size", hint="e.g. 500MB, 4GB") from None
+    assert found is not None
+    return int(found)
+
+
+def ended(job: dict[str, Any], said: str = "") -> int:
+    """The exit code of a job that has ended; what is wrong with it is said on stderr, unless its log, `said`, has."""
     error = job["error"]
     if job["state"] == "cancelled":
         sys.stderr.write(f"dlpipe: {job['id']} was cancelled\n")
     elif error is not None:
-        sys.stderr.write(plain(f"dlpipe: {error['message']}") + "\n")
-        if error.get("hint"):
-            sys.stderr.write(plain(f"  what to do: {error['hint']}") + "\n")
+        told = f"dlpipe: {error['message']}" + (f"\n  what to do: {error['hint']}" if error.get("hint") else "")
+        if plain(told) + "\n" not in said:
+            sys.stderr.write(plain(told) + "\n")
     return int(job["exit_code"])

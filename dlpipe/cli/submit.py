@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli.config import Config
 from dlpipe.cli.service import DEFAULT_SERVER, Server
 
 
@@ -49,24 +50,31 @@ def submit(
     label: Annotated[str | None, typer.Option(help="A note of yours, which a search finds.")] = None,
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Among your team's jobs; higher is sooner.")] = 0,
     time_limit: Annotated[str, typer.Option(help="After which it is ended: 90s, 10min, 2h.")] = "1h",
+    memory_limit: Annotated[
+        str | None, typer.Option(help="Of all its processes together, after which it is ended: 8GB.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Until it has ended; exit as `convert` would.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="With --wait: fetch the result into it.")] = None,
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="Submitted again with the same key, it is the same job.")
     ] = None,
+    config: Config = None,
     as_json: opt.AsJson = False,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Have a model converted by a service; what is said and asked is as of `dlpipe convert`.
+    """Have a model converted by a service; what is said and asked is as of `dlpipe convert`,
+    whose table of a dlpipe.toml is read too, but for what a service does not take.
 
     \b
     Examples:
       dlpipe submit model.pb -t arm64
       dlpipe submit model.pb -t arm64 --data clips/ --wait \\
           --max-accuracy-drop 0.5% --out out
+      dlpipe submit --config dlpipe.toml --wait
     """
+    del config  # read before the others, by its callback
     from dlpipe.cli.output import print_json
-    from dlpipe.cli.service import client, ended, plain
+    from dlpipe.cli.service import client, ended, parse_size, plain
     from dlpipe.errors import Interrupted, UserError
     from dlpipe.pipeline.limits import parse_duration
 
@@ -104,6 +112,7 @@ def submit(
         label=label,
         priority=priority,
         time_limit=parse_duration(time_limit, "--time-limit"),
+        memory_limit=parse_size(memory_limit, "--memory-limit") if memory_limit is not None else None,
     )
     if not wait:
         if as_json:
@@ -113,8 +122,9 @@ def submit(
             sys.stderr.write(f"  dlpipe status {job['id']}\n  dlpipe logs -f {job['id']}\n")
         return 0
     sys.stderr.write(f"{job['id']}: waiting; Ctrl-C leaves it running\n")
+    said = _Log()
     try:
-        job = service.wait(job["id"], on_log=lambda text: _log(plain(text)))
+        job = service.wait(job["id"], on_log=lambda text: said.write(plain(text)))
     except KeyboardInterrupt:
         raise Interrupted(f"{job['id']} goes on", hint=f"dlpipe logs -f {job['id']}, or dlpipe cancel") from None
     if job["has_result"]:
@@ -126,12 +136,21 @@ def submit(
         print_json(service.report(job["id"]) if job["has_result"] else job)
     elif out is not None and job["has_result"]:
         typer.echo(f"report: {out / 'report.html'}")
-    return ended(job)
+    return ended(job, said.end)
 
 
-def _log(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+class _Log:
+    """Shows a job's log. `end`: its last lines, which tell what was wrong with the job where its process could."""
+
+    _KEPT = 1 << 16
+
+    def __init__(self) -> None:
+        self.end = ""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        self.end = (self.end + text)[-self._KEPT :]
 
 
 def _show(report: dict[str, object], *, color: bool) -> None:

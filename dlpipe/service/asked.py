@@ -131,6 +131,13 @@ class Asked(_Strict):
             raise ValueError("a file goes beside the model, under its own name")
         return text
 
+    @field_validator("recipes")
+    @classmethod
+    def _are_no_files(cls, names: list[str]) -> list[str]:
+        if any(name.endswith(".toml") for name in names):
+            raise ValueError("a recipe of one's own is not run on a service")  # and none of the server's is read
+        return names
+
     @model_validator(mode="after")
     def _has_a_model(self) -> Asked:
         if (self.model is None) == (self.zoo is None):

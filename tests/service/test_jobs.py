@@ -69,8 +69,11 @@ def files(*names: str, entry: str | None = None) -> dict[str, Any]:
     ids=repr,
 )
 def test_what_cannot_be_asked(idle: Service, asked: dict[str, Any]) -> None:
+    (idle.user.folder / "mine.toml").write_text("")  # where the server works: it is not to notice
     answer = idle.ask("POST", "/jobs", {"targets": ["x86-64"], **asked})
     assert answer.status == 422, answer.body
+    assert "cannot be read" not in answer.json["detail"], "no file of the server's was looked for"
+    assert "mine.toml" not in answer.json["detail"]
     assert answer.headers["content-type"] == "application/problem+json"
     assert "missing" not in answer.json, "it is refused for what it is, not for files that are not there"
 

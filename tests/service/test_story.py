@@ -55,6 +55,11 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: each["sha256"] for name, each in files.items() if name.endswith(".onnx")}
 
 
+def job_error(service: Service, model: str) -> str:
+    (job,) = service.ok("status", "--search", model, "--json").json
+    return str(job["error"]["message"])
+
+
 def stages_done(service: Service, job: str) -> set[str]:
     lines = service.ask("GET", f"/jobs/{job}/logs").body.decode().splitlines()
     return {line.split()[1] for line in lines if line.startswith("ok ")}
@@ -132,10 +137,10 @@ def test_exit_codes_are_those_of_convert(service: Service, undisturbed: dict[str
     refused = service.dlpipe("submit", bad, *ASKED, "--wait")
     assert refused.code == 2, refused.err
     assert "Traceback" not in refused.err
+    assert refused.err.count(job_error(service, "bad.onnx")) == 1, "its log has said it"
     (job,) = service.ok("status", "--search", "bad.onnx", "--json").json
     assert (job["state"], job["attempt"]) == ("failed", 1), "what the user did wrong is not tried again"
-    again = service.ask("POST", f"/jobs/{job['id']}/retry")
-    assert (again.status, again.json["state"]) == (202, "queued")
+    assert service.ok("retry", job["id"]).out == f"{job['id']}: queued\n"
     eventually(lambda: service.ask("GET", f"/jobs/{job['id']}").json["state"] == "failed")
 
 
