@@ -28,7 +28,8 @@ Timings = Mapping[str, Any]  # name -> what measure.timing found
 
 
 class Assembler:
-    """Reads the outcomes of one session. `timings` maps the digest of a model's folder to its timing."""
+    """Reads the outcomes of one session. `timings` maps the digest of a model's folder to its timing,
+    `untimed` to why it has none."""
 
     def __init__(
         self,
@@ -37,11 +38,13 @@ class Assembler:
         timings: Timings,
         dropped: Mapping[str, str],
         departs_at: Mapping[str, DepartsAt] = MappingProxyType({}),
+        untimed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._session = session
         self._outcomes = session.executor.outcomes
         self._samples = samples
         self._timings = timings
+        self._untimed = untimed
         self._dropped = dropped
         self._departs_at = departs_at
 
@@ -171,7 +174,8 @@ class Assembler:
         cost |= costs.isa(code)
         emulated = EMULATED if value else "it was not executed"
         in_parts = "one of its parts has no speed here" if candidate.parts else None
-        cost |= costs.latency(timing, absent=in_parts if real else emulated)
+        absent = self._untimed.get(shipped.output) or in_parts
+        cost |= costs.latency(timing, absent=absent if real else emulated)
         return Artifact(
             **common,
             digest=shipped.output,

@@ -86,6 +86,14 @@ def _check_machine(call: Call, name: str, machine: str) -> None:
         raise StageFailed(f"the board {name} is {machine}, and the target says {wanted}", board=call.board)
 
 
+def fingerprint(address: str) -> dict[str, Any]:
+    """What a timing there depends on beside the program, as `measure.machine.fingerprint` says it of this machine. The
+    same for every start of the agent. Raises StageFailed where the board does not answer."""
+    if is_farm(address):  # which carries the digest of it
+        return {"name": address}
+    return {key: value for key, value in Agent(address).about().items() if key != "session"}
+
+
 Fill = Callable[[Path, Mapping[str, str]], None]
 Timer = Callable[[int, int], Mapping[str, Any]]
 

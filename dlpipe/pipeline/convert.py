@@ -14,7 +14,7 @@ from typing import Any
 from dlpipe import __version__
 from dlpipe.contracts.backend import Target
 from dlpipe.contracts.call import Call
-from dlpipe.errors import DlpipeError, GateFailed
+from dlpipe.errors import DlpipeError, GateFailed, StageFailed
 from dlpipe.ir.calls import describe_call, run_call, time_call
 from dlpipe.measure.machine import fingerprint
 from dlpipe.passes.registry import STANDARD, pass_call
@@ -25,6 +25,7 @@ from dlpipe.pipeline.assemble import OWN_REFERENCE, Assembler
 from dlpipe.pipeline.bisect.in_artifacts import of_artifacts
 from dlpipe.pipeline.bisect.in_stages import of_stages
 from dlpipe.pipeline.encryptable import why_not_encrypted
+from dlpipe.pipeline.events import StageNote
 from dlpipe.pipeline.imported import Imported, sniff
 from dlpipe.pipeline.optimise import Optimised, optimise, pass_chain
 from dlpipe.pipeline.output import check_free, export_artifacts, link_selected, output_folder, write_manifest
@@ -81,10 +82,10 @@ def convert(session: Session, request: ConvertRequest) -> Converted:
     tried = _build_all(session, targets, wanted, samples, optimised, shares(wanted, request.tune))
     departs_at = of_stages(session)
     departs_at |= of_artifacts(session, samples, tried, departs_at)
-    timings = _time_all(session, imported, samples, optimised, tried)
+    timings, untimed = _time_all(session, imported, samples, optimised, tried)
     shown = [each.ir for each in tried if session.executor.outcomes[each.ir].status == "ok"]
     views = look(session, imported.ir, shown or [optimised.ir], samples.timing)
-    assembler = Assembler(session, samples, timings, optimised.dropped, departs_at)
+    assembler = Assembler(session, samples, timings, optimised.dropped, departs_at, untimed)
     report = _report(session, request, proven, optimised, tried, assembler, views, time.monotonic() - started)
     errors = {each.candidate.path: failure(session, each) for each in tried}
     error = judge_run(request, report, {path: each for path, each in errors.items() if each is not None})
@@ -132,8 +133,9 @@ def _build_all(
 
 def _time_all(
     session: Session, imported: Imported, samples: Samples, optimised: Optimised, tried: list[Built]
-) -> dict[str, Any]:
-    """Digest of a model's folder (and "original") -> its timing. The original, every IR and every native artefact."""
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Digest of a model's folder (and "original") -> its timing, for the original, every IR and every native artefact;
+    and digest -> why an artefact has none, for those of boards that could not time."""
     executor = session.executor
     one = executor.outcomes[samples.timing].output
     baseline = executor.outcomes[imported.ir].output
@@ -165,11 +167,19 @@ def _time_all(
     chains = {name: in_parts() for name, each in trees.items() if isinstance(each, TimedInParts)}
     for tree, figures in {**chains, **measure_starts(session, started, one)}.items():
         found[tree] = {**found[tree], "cost": {**found[tree]["cost"], **figures}}
+    untimed: dict[str, str] = {}
     for board, there in elsewhere.items():  # among themselves: nothing is said of how they compare with this machine
-        outcome = measure_timing(session, list(there.values()), f"timing:{board}")
+        name = f"timing:{board}"
+        try:
+            outcome = measure_timing(session, list(there.values()), name)
+        except StageFailed as error:  # the board has gone: what it computed is known, and all other artefacts are whole
+            message = f"nothing was timed there: {error.message}"
+            session.bus.emit(StageNote(stage=name, level="warning", message=message, where=error.where))
+            untimed |= dict.fromkeys(there, message)
+            continue
         said = {key: outcome.value.get(key) for key in ("date", "board")}
         found |= {name: {**each, **said} for name, each in outcome.value["timed"].items()}
-    return found | {baseline: found[RUNTIME]}
+    return found | {baseline: found[RUNTIME]}, untimed
 
 
 def _timed(session: Session, built: Built, samples: str) -> Timed | TimedInParts | None:

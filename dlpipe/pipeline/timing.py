@@ -1,6 +1,7 @@
 """Timing is one stage over the reference and all candidates together, interleaved, with the machine to itself.
 
-Its key is the sorted digests of what is timed, and the machine's fingerprint: another machine measures anew.
+Its key is the sorted digests of what is timed, and the machine's fingerprint (a board's, where that is the machine):
+another machine, or the same one with another governor, measures anew.
 """
 
 from __future__ import annotations
@@ -106,12 +107,22 @@ def _key(session: Session, candidates: Sequence[Timed | TimedInParts]) -> dict[s
             each.name: key_parts(stage, each.inputs, session.toolchains)
             for each, stage in zip(models, stages, strict=True)
         },
-        "machine": fingerprint(),
-        "energy": _name(energy.find()),
+        **_machines(candidates),
     }
     if sums := {each.name: len(each.parts) for each in candidates if isinstance(each, TimedInParts)}:
         parts["sums"] = sums
     return parts
+
+
+def _machines(candidates: Sequence[Timed | TimedInParts]) -> dict[str, Any]:
+    """Of the key: this machine as far as it times anything, and every board. Raises StageFailed where one does not
+    answer."""
+    found: dict[str, Any] = {}
+    if any(each.board is None for each in candidates):
+        found = {"machine": fingerprint(), "energy": _name(energy.find())}
+    if addresses := sorted({each.board for each in candidates if each.board is not None}):
+        found["boards"] = {address: boards.fingerprint(address) for address in addresses}
+    return found
 
 
 def _measured(

@@ -18,11 +18,12 @@ from dlpipe.service.tables import Team
 from .running import Answer, Service
 
 ABOUT = {
-    "agent": 3,
+    "agent": 4,
     "target": "arm64",
     "machine": "aarch64",
     "system": "Linux",
     "processor": "Cortex-A76",
+    "governor": "ondemand",
     "isa": ["asimd"],
     "cores": 4,
     "memory": 1 << 33,

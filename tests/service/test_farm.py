@@ -47,7 +47,7 @@ class Field:
         return found
 
     def board(self, name: str, team: str = "one", **about: Any) -> Agent:
-        said = {"agent": 3, "name": name, "target": "arm64", "machine": "aarch64", "system": "Linux", **about}
+        said = {"agent": 4, "name": name, "target": "arm64", "machine": "aarch64", "system": "Linux", **about}
         with self.farm.database.write() as session:
             board = boards.register(session, self.callers[team], said, self.clock.now)
             return Agent(self.farm, self.callers[team].token, name, board.session)

@@ -30,7 +30,7 @@ from dlpipe.service.farm.tasks import Given
 
 router = APIRouter(tags=["agents of boards"])
 OUTPUTS = "/board-outputs/"
-VERSION = 3  # of the agent's program that this service works with
+VERSION = 4  # of the agent's program that this service works with
 TaskId = Annotated[str, Path(pattern=r"^task-[0-9a-f]{16}$")]
 DigestPart = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 LeaseHeader = Annotated[str, Header(alias="Board-Lease", max_length=64)]
@@ -51,6 +51,7 @@ class About(_Strict):
     machine: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]+$")]
     system: Said
     processor: Said
+    governor: Said | None
     isa: list[Annotated[str, Field(max_length=64, pattern=r"^[\x21-\x7e]+$")]] = Field(max_length=1000)
     cores: int = Field(ge=1, le=1 << 20)
     memory: int = Field(ge=0, le=1 << 60)

@@ -32,6 +32,7 @@ class BoardView(BaseModel):
     machine: str
     system: str
     processor: str
+    governor: str | None
     isa: list[str]
     cores: int
     memory: int
@@ -102,6 +103,7 @@ def _view(board: Board, now: float, at_work: set[int], names: dict[int, str] | N
         machine=said["machine"],
         system=said["system"],
         processor=said["processor"],
+        governor=said.get("governor"),
         isa=said["isa"],
         cores=said["cores"],
         memory=said["memory"],

@@ -45,7 +45,7 @@ class Agent:
             raise ToolMissing(f"the agent at {url} wants its token", hint=f"set {TOKEN} to what it was started with")
 
     def about(self) -> dict[str, Any]:
-        """Name, machine (as `uname -m` says it), system."""
+        """Name, machine (as `uname -m` says it), system, processor, governor of its clock."""
         found: dict[str, Any] = json.loads(self._exchange("GET", ABOUT, b"", 60, None))
         return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dlpipe.toolchains.agent import parts
 
-PARTS = ("common", "guest", "board", "direct", "service", "main")  # each needs those before it alone
+PARTS = ("common", "machine", "guest", "board", "direct", "service", "main")  # each needs those before it alone
 _HEAD = '''"""The agent of a board: takes artefacts, runs and times them here, and gives their outputs back.
 
 One file, standard library only, clean down to Python 3.7, so that it can be copied to a board that has no dlpipe: what

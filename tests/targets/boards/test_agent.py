@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import platform
+import select
 import signal
 import socket
 import subprocess
@@ -25,10 +26,12 @@ import pytest
 from dlpipe.contracts.call import Call
 from dlpipe.errors import StageFailed, ToolMissing, UserError
 from dlpipe.pipeline import boards
+from dlpipe.pipeline.session import Session
+from dlpipe.pipeline.timing import Timed, measure_timing
 from dlpipe.targets.registry import backend, target
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.agent.client import TOKEN, Agent
-from dlpipe.toolchains.agent.parts import common
+from dlpipe.toolchains.agent.parts import common, machine
 from dlpipe.toolchains.agent.program import text
 from tests.networks import own_network
 
@@ -131,6 +134,41 @@ def test_outputs_and_times_come_from_the_board(
         first, second = timed(1, 3), timed(0, 5)
     assert (len(first["seconds"]), len(second["seconds"])) == (3, 5)
     assert first["load_seconds"] == second["load_seconds"]  # the program stayed
+
+
+def test_what_a_board_is_does_not_change_with_its_agent(start: Start, tmp_path: Path) -> None:
+    """It is the key of what was timed there, in place of this machine's."""
+    first, second = (boards.fingerprint(start()) for _ in range(2))
+    assert first == second
+    assert (first["name"], first["machine"]) == ("bench", platform.machine())
+    assert {"governor", "processor", "system"} < set(first)
+    info, tree = tmp_path / "cpuinfo", tmp_path / "model"
+    assert machine.processor(str(info), str(tree)) == ""
+    tree.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
+    info.write_text("processor\t: 0\nBogoMIPS\t: 108.00\nCPU part\t: 0xd08\n")
+    assert machine.processor(str(info), str(tree)) == "Raspberry Pi 4 Model B Rev 1.4"
+    info.write_text("processor\t: 0\nmodel name\t: AMD EPYC\nmodel name\t: another\n")
+    assert machine.processor(str(info), str(tree)) == "AMD EPYC"
+    governor = tmp_path / "scaling_governor"
+    assert machine.governor(str(governor)) is None
+    governor.write_text("powersave\n")
+    assert machine.governor(str(governor)) == "powersave"
+
+
+@native
+def test_a_timing_on_a_board_is_made_anew_where_the_board_is_another(
+    start: Start, inputs: Path, toolchains: Toolchains, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = start(python=core(toolchains))
+    trees = {name: session.store.ingest((inputs / name).resolve()).digest for name in ("artifact", "samples")}
+    timed = Timed("it", board_call(url, operation="time"), trees)
+    assert [measure_timing(session, [timed]).cache for _ in range(2)] == ["miss", "hit"]
+    about = boards.fingerprint(url)
+    monkeypatch.setattr(boards, "fingerprint", lambda url: {**about, "governor": "powersave"})
+    again = measure_timing(session, [timed])
+    assert (again.cache, again.record is not None) == ("miss", True)
+    assert again.record.parts["boards"][url]["governor"] == "powersave"
+    assert "machine" not in again.record.parts
 
 
 @native
@@ -421,6 +459,20 @@ def test_a_run_ends_with_its_time_and_with_who_asked_for_it(start: Start) -> Non
     started = time.monotonic()
     assert "crashed" in ask(url, "POST", "/v1/run", question(folder, code={"g.py": CRASHING}), nonce="4")[1]["error"]
     assert time.monotonic() - started < 30  # and not the 60 seconds of the one before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not run: of Linux alone")
+def test_an_agent_that_is_killed_takes_its_program_along(start: Start) -> None:
+    """Which lives through the requests before, each of a thread of its own."""
+    url = start()
+    code = {"g.py": GUEST.replace("dict(os.environ)", '{"pid": os.getpid(), "agent": os.getppid()}')}
+    asked = question(empty(url), code=code, handle="h", warmup=0, runs=1)
+    first, second = (ask(url, "POST", "/v1/time", asked, nonce=nonce)[1] for nonce in "12")
+    assert first == second
+    program = os.pidfd_open(first["pid"])
+    os.kill(first["agent"], signal.SIGKILL)
+    assert select.select([program], [], [], 60)[0] == [program]
+    os.close(program)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from typing import IO, Any, Callable, Dict, List, Optional, Tuple
 
 from dlpipe.toolchains.agent.parts.common import HOUSE, MAX_HELD, VERSION, Failed, check_digest, inside
 from dlpipe.toolchains.agent.parts.guest import Guest
+from dlpipe.toolchains.agent.parts.machine import governor, processor
 
 
 class Board:
@@ -40,6 +41,8 @@ class Board:
             "system": platform.platform(),
             "python": platform.python_version(),
             "cpus": os.cpu_count(),
+            "processor": processor(),
+            "governor": governor(),
         }
 
     def has(self, digest: str) -> bool:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Dict
 
-VERSION = 3
+VERSION = 4
 TOKEN = "DLPIPE_AGENT_TOKEN"  # the variable that holds the one for direct connections
 MAX_BODY = 4 << 30  # bytes of one upload, which goes to a file
 MAX_ASKED = 64 << 20  # of any other request

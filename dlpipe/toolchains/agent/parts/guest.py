@@ -1,16 +1,40 @@
 """One program that runs an artefact."""
 
+import ctypes
 import json
 import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from dlpipe.toolchains.agent.parts.common import LOOK, Failed, without_tokens
+
+PR_SET_PDEATHSIG = 1
+# The kernel takes the end of the thread that started a program for the end of its parent: so one starts them all, which
+# lives as long as the agent.
+STARTER = ThreadPoolExecutor(1)
+
+
+def ending_with_this_process() -> Optional[Callable[[], None]]:
+    """What a program does before anything else, so that it outlives the agent not even where that is killed. None: this
+    system has no such thing."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+    if prctl is None:
+        return None
+    agent = os.getpid()
+
+    def begin() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != agent:  # it died before we could say so
+            os._exit(1)
+
+    return begin
 
 
 class Guest:
@@ -21,7 +45,8 @@ class Guest:
         path = os.pathsep.join([str(code)] + ([site] if site else []))
         self._log, self.folder, self.uses = log, code, uses
         self._errors = log.open("wb")
-        self._process = subprocess.Popen(
+        self._process = STARTER.submit(
+            subprocess.Popen,
             command,
             cwd=str(code),
             stdin=subprocess.PIPE,
@@ -29,7 +54,8 @@ class Guest:
             stderr=self._errors,
             env={**without_tokens(), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
             start_new_session=True,
-        )
+            preexec_fn=ending_with_this_process(),
+        ).result()
         self._said: "queue.Queue[Optional[Dict[str, Any]]]" = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 

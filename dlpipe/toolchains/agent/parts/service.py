@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import re
 import signal
 import subprocess
 import sys
@@ -13,11 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException
-from pathlib import Path
 from typing import IO, Any, Callable, Dict, List, Optional
 
 from dlpipe.toolchains.agent.parts.board import Board
 from dlpipe.toolchains.agent.parts.common import CHUNK, VERSION, Failed, check_digest, without_tokens
+from dlpipe.toolchains.agent.parts.machine import entry, governor, processor
 
 POLL = 20  # seconds that the service may keep a question for work open
 PATIENCE = 60  # seconds without a byte
@@ -235,24 +234,15 @@ def described(board: Board, target: str, python: List[str], site: Optional[str])
         "target": target,
         "machine": platform.machine(),
         "system": platform.platform()[:200],
-        "processor": processor("model name|Model|Hardware|cpu model", "")[:200],
-        "isa": sorted(set(processor("flags|Features|isa", "").split()))[:1000],
+        "processor": processor()[:200],
+        "governor": governor(),
+        "isa": sorted(set(entry("flags|Features|isa", "").split()))[:1000],
         "cores": os.cpu_count() or 1,
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "libc": " ".join(platform.libc_ver())[:64],
         "python": version,
         "runtimes": runtimes,
     }
-
-
-def processor(names: str, otherwise: str) -> str:
-    """What Linux says of the first processor under one of these names."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:
-        return otherwise
-    found = re.search(r"(?m)^(?:%s)\s*:\s*(.*)$" % names, text)
-    return found.group(1) if found else otherwise
 
 
 def installed(python: List[str], site: Optional[str]) -> Any:
