@@ -16,6 +16,9 @@ here = pathlib.Path(__file__).resolve().parent
 ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
 model = ct.models.MLModel(str(here / ports["entry"]))
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in ports["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 inputs = {}
 for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]

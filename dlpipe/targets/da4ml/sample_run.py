@@ -26,6 +26,9 @@ endmodule
 description = calling.described(here)
 circuit = description["circuit"]
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in description["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 shapes = {port["name"]: [1 if isinstance(dim, str) else dim for dim in port["shape"]] for port in description["inputs"]}
 feeds = {name: given.get(name, np.zeros(shape)) for name, shape in shapes.items()}
 with tempfile.TemporaryDirectory() as scratch:

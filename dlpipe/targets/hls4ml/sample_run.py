@@ -20,6 +20,9 @@ with tempfile.TemporaryDirectory() as scratch:
     subprocess.run(["g++", *options, weights, *sources, "-o", library], check=True)
     network = ctypes.CDLL(str(library)).network_float
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in ports["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 arrays = []
 for port in (*ports["inputs"], *ports["outputs"]):
     shape = [1 if isinstance(dim, str) else dim for dim in port["shape"]]

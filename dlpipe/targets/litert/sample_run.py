@@ -16,6 +16,9 @@ here = pathlib.Path(__file__).resolve().parent
 ports = json.loads((here / "run.json").read_text(encoding="utf-8"))
 call = Interpreter(str(here / "model.tflite"), num_threads=1).get_signature_runner("serving_default")
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in ports["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 feeds = {}
 for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]

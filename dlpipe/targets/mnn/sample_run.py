@@ -15,6 +15,9 @@ names = [[port["name"] for port in ports[side]] for side in ("inputs", "outputs"
 runtime = nn.create_runtime_manager((config,))
 net = nn.load_module_from_file(str(here / ports["entry"]), *names, runtime_manager=runtime)
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in ports["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 fed = []
 for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]

@@ -18,6 +18,9 @@ net.load_param(str(here / "model.param"))
 net.load_model(str(here / "model.bin"))
 extractor = net.create_extractor()
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in ports["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), "i4" if "int" in port["dtype"] else "f4")

@@ -14,6 +14,9 @@ import numpy as np
 here = pathlib.Path(__file__).resolve().parent
 about = json.loads((here / "run.json").read_text(encoding="utf-8"))
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in about["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 simulator = nncase.Simulator()
 simulator.load_model((here / about["entry"]).read_bytes())
 for place, port in enumerate(about["inputs"]):

@@ -17,6 +17,9 @@ else:  # compiled once, and loaded faster from then on
     kept = {"CACHE_DIR": str(pathlib.Path.home() / ".cache" / "openvino")}
     compiled = core.compile_model(str(entry), about["device"], about["properties"] | kept)
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in about["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 feeds = []
 for port in about["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]

@@ -15,6 +15,9 @@ config.disable_gpu()
 config.disable_glog_info()
 engine = inference.create_predictor(config)
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in ports["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 for port in ports["inputs"]:
     shape = [dim if isinstance(dim, int) else 1 for dim in port["shape"]]
     array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])

@@ -25,6 +25,9 @@ settings = {key: str(value) for key, value in about["options"].items()}
 options.add_provider_for_devices([device], {"backend_path": qnn.get_qnn_htp_path(), **settings})
 session = ort.InferenceSession(str(here / about["entry"]), options)
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in about["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 feeds = {
     port["name"]: np.asarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"])
     for port in about["inputs"]

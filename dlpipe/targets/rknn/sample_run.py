@@ -11,6 +11,9 @@ from rknnlite.api import RKNNLite
 here = pathlib.Path(__file__).resolve().parent
 about = json.loads((here / "run.json").read_text(encoding="utf-8"))
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in about["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 feeds = [np.asarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"]) for port in about["inputs"]]
 npu = RKNNLite()
 if npu.load_rknn(str(here / about["entry"])) != 0 or npu.init_runtime() != 0:

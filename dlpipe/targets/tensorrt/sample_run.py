@@ -19,6 +19,8 @@ engine = trt.Runtime(trt.Logger()).deserialize_cuda_engine((here / about["entry"
 context = engine.create_execution_context()
 if len(sys.argv) > 1:
     feed = dict(np.load(sys.argv[1]))
+    if missing := [port["name"] for port in about["inputs"] if port["name"] not in feed]:
+        sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 else:
     shapes = {p["name"]: [d if isinstance(d, int) else 1 for d in p["shape"]] for p in about["inputs"]}
     feed = {p["name"]: np.zeros(shapes[p["name"]], p["dtype"]) for p in about["inputs"]}

@@ -15,6 +15,9 @@ program = device.build((here / about["kernels"]).read_text(encoding="utf-8"))
 weights = {int(name): array for name, array in np.load(here / "weights.npz").items()}
 buffers = [device.buffer(size, weights.get(place)) for place, size in enumerate(about["buffers"])]
 given = np.load(sys.argv[1]) if len(sys.argv) > 1 else {}
+missing = [port["name"] for port in about["inputs"] if port["name"] not in given]
+if missing and len(sys.argv) > 1:
+    sys.exit(f"{sys.argv[1]} lacks the input {', '.join(missing)}")
 for port in about["inputs"]:
     device.write(buffers[port["buffer"]], np.asarray(given.get(port["name"], np.zeros(port["shape"])), port["dtype"]))
 for each in about["launches"]:

@@ -35,6 +35,18 @@ def test_it_answers_as_the_model_does(work, models, name, place):
         assert model.apart([found[f"arr_{number}"] for number in range(len(found.files))]) <= 1e-5
 
 
+def test_an_input_that_the_file_lacks_is_named(work, models, tmp_path):
+    """No zeros are taken in its place."""
+    tool, there, model = backend("ncnn"), target("vulkan"), models("branches")
+    fewer = tmp_path / "fewer"
+    fewer.mkdir()
+    with np.load(model.samples / "samples.npz") as samples:
+        np.savez(fewer / "samples.npz", **{name: samples[name] for name in samples.files if name != "b"})
+    inputs = {"artifact": work.built(tool, there, model), "samples": fewer}
+    with pytest.raises(StageFailed, match=r"given\.npz lacks the input b$"):
+        work(tool.run_call(there, "fp32"), inputs, **IN_ITS_PLACE)
+
+
 def test_without_a_vulkan_device_it_says_so(work, models):
     """And does not compute on the processor in its place."""
     tool, there, model = backend("ncnn"), target("vulkan"), models("branches")
