@@ -12,6 +12,8 @@ Lease = Annotated[
     float, typer.Option("--lease", min=1, help="Seconds until a worker that is not heard of counts as dead.")
 ]
 
+LogFormat = Annotated[str, typer.Option("--log-format", metavar="text|json", help="json: an object on each line.")]
+
 
 def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
@@ -26,7 +28,11 @@ def serve(
     keep_days: Annotated[
         float | None, typer.Option(min=0, help="Remove jobs that ended, and files no job needs, after so long.")
     ] = None,
+    drain: Annotated[
+        float, typer.Option(min=0, help="Seconds from SIGTERM, with /readyz refusing, to the end of listening.")
+    ] = 0,
     executor: Executor = "local",
+    log_format: LogFormat = "text",
     allow_unjailed: Annotated[
         bool, typer.Option("--allow-unjailed", help="Start where the jail keeps nothing from network and files.")
     ] = False,
@@ -50,12 +56,14 @@ def serve(
 
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
         raise ToolMissing("what the service is made of is not installed", hint="pip install 'dlpipe[service]'")
-    from dlpipe.cli.service import log_to_stderr, parse_size
+    from dlpipe.cli.service import checked_log_format, parse_size
+    from dlpipe.service.loglines import log_to_stderr
     from dlpipe.service.places import Places
     from dlpipe.service.server import serve as run
 
     largest = parse_size(max_upload, "--max-upload")
-    log_to_stderr()
+    kind = checked_log_format(log_format)
+    log_to_stderr(kind)
     run(
         Places.of_environment(),
         host=host,
@@ -67,5 +75,7 @@ def serve(
         executor=executor,
         unjailed=allow_unjailed,
         keep_days=keep_days,
+        drain_seconds=drain,
+        log_format=kind,
     )
     return 0

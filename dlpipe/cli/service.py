@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import unicodedata
@@ -15,6 +14,7 @@ from dlpipe.cli import options as opt
 
 if TYPE_CHECKING:
     from dlpipe.service.client import Client
+    from dlpipe.service.loglines import LogFormat
 
 service = typer.Typer(help="Look after a service's data, beside it or while it runs.", no_args_is_help=True)
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="A tar file.")]
@@ -108,13 +108,6 @@ def client(server: str) -> Client:
     return Client(server, os.environ.get("DLPIPE_TOKEN"))
 
 
-def log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%FT%T%z"
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
 def plain(text: str) -> str:
     """Without what would move a terminal's cursor or change its colours: names and logs come from strangers."""
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "�" for c in text)
@@ -151,6 +144,16 @@ def print_boards(boards: list[dict[str, Any]]) -> None:
         for each in boards
     ]
     print_table(("board", "target", "health", "last heard of (UTC)", "processor", "has"), rows)
+
+
+def checked_log_format(text: str) -> LogFormat:
+    """Raises UserError."""
+    from dlpipe.errors import UserError
+
+    match text:
+        case "text" | "json":
+            return text
+    raise UserError(f"--log-format {text!r} is neither text nor json")
 
 
 def parse_size(text: str, option: str) -> int:

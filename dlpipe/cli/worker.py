@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dlpipe.cli.options import Executor
-from dlpipe.cli.serve import Lease
+from dlpipe.cli.serve import Lease, LogFormat
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
 def worker(
     lease: Lease = 30.0,
     executor: Executor = "local",
+    log_format: LogFormat = "text",
     parent: Annotated[int | None, typer.Option(hidden=True, help="End with this process.")] = None,
 ) -> int:
     """Run the jobs of a service, one after the other. `dlpipe serve` starts one by itself.
@@ -29,10 +30,11 @@ def worker(
     bucket that both share. SIGTERM stops it; the job that it runs goes back into
     the queue, and is gone on with by another.
     """
-    from dlpipe.cli.service import log_to_stderr
+    from dlpipe.cli.service import checked_log_format
+    from dlpipe.service.loglines import log_to_stderr
     from dlpipe.service.places import Places
     from dlpipe.service.worker import run_worker
 
-    log_to_stderr()
+    log_to_stderr(checked_log_format(log_format))
     run_worker(Places.of_environment(), lease_seconds=lease, executor=executor, parent=parent)
     return 0

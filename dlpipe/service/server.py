@@ -21,7 +21,9 @@ from dlpipe.service.api.app import PREFIX, make_app
 from dlpipe.service.api.middleware import Guard
 from dlpipe.service.api.state import State
 from dlpipe.service.database import open_database
+from dlpipe.service.draining import DrainingServer
 from dlpipe.service.gc import Regularly
+from dlpipe.service.loglines import LogFormat
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
 from dlpipe.service.web.app import with_pages
@@ -44,8 +46,11 @@ def serve(
     executor: str,
     unjailed: bool,
     keep_days: float | None,
+    drain_seconds: float,
+    log_format: LogFormat,
 ) -> None:
-    """Until SIGTERM or SIGINT: requests that run are answered, jobs that run go back into the queue.
+    """Until SIGTERM or SIGINT: `/readyz` refuses, `drain_seconds` later nothing is taken any more, requests that run
+    are answered, jobs that run go back into the queue.
 
     token: see `accounts.first_administrator`. unjailed: start even where model files cannot be kept from the network
     and the machine's files. keep_days: see `gc.collect`; None: nothing is removed. Raises UserError, ToolMissing.
@@ -59,6 +64,7 @@ def serve(
     with database.write() as session:
         known = accounts.first_administrator(session, token, database.now(session))
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
+    state.metrics.ended(database)
     guarded = Guard(with_pages(make_app(state), state), state.metrics, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS))
     config = uvicorn.Config(
         guarded,
@@ -73,17 +79,22 @@ def serve(
     )
     listening = _bind(config)
     where = f"{'https' if config.is_ssl else 'http'}://{host if ':' not in host else f'[{host}]'}"
-    sys.stderr.write(f"dlpipe: serving on {where}:{listening.getsockname()[1]}, data in {places.root}\n")
+    say = _log.info if log_format == "json" else _say
+    say(f"serving on {where}:{listening.getsockname()[1]}, data in {places.root}")
     if not known:
-        sys.stderr.write("dlpipe: DLPIPE_TOKEN is none of this service's tokens: it counts on the first start alone\n")
+        say("DLPIPE_TOKEN is none of this service's tokens: it counts on the first start alone")
     if not _is_loopback(host):
-        sys.stderr.write("dlpipe: tokens travel unencrypted: put a proxy that speaks TLS before it\n")
-    sys.stderr.flush()
+        say("tokens travel unencrypted: put a proxy that speaks TLS before it")
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn hands on what it was stopped by, and we are not done then
         signal.signal(number, lambda *_: None)
-    with _Workers(workers, lease_seconds, executor), Regularly(database, places, keep_days):
-        uvicorn.Server(config).run([listening])
+    with _Workers(workers, lease_seconds, executor, log_format), Regularly(database, places, keep_days):
+        DrainingServer(config, state.draining, drain_seconds).run([listening])
     database.close()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"dlpipe: {text}\n")
+    sys.stderr.flush()
 
 
 def check_jail() -> None:
@@ -122,11 +133,11 @@ def _is_loopback(host: str) -> bool:
 class _Workers:
     """Worker processes; one that dies is followed by another. They end with this process, even if it is killed."""
 
-    def __init__(self, count: int, lease_seconds: float, executor: str) -> None:
+    def __init__(self, count: int, lease_seconds: float, executor: str, log_format: LogFormat) -> None:
         self._stop = threading.Event()
         lease = f"{lease_seconds:g}"
         command = [sys.executable, "-m", "dlpipe", "worker", "--lease", lease]
-        command += ["--executor", executor, "--parent", str(os.getpid())]
+        command += ["--executor", executor, "--log-format", log_format, "--parent", str(os.getpid())]
         self._threads = [threading.Thread(target=self._keep, args=(command,)) for _ in range(count)]
 
     def __enter__(self) -> None:

@@ -62,7 +62,8 @@ class Worker:
                 self._queue.gone(self.name)
 
     def _work(self, lease: Lease) -> None:
-        _log.info("job %s: attempt %d", lease.name, lease.attempt)
+        said = {"job": lease.name, "team": lease.team, "attempt": lease.attempt}
+        _log.info("job %s: attempt %d", lease.name, lease.attempt, extra=said)
         watch = _Watch(self._queue, self.name, lease, self._stop)
         try:
             given = (self._places, self._farm, lease)
@@ -74,12 +75,12 @@ class Worker:
                     self._queue.finish_cancelled(lease)
                 case _:
                     self._queue.give_back(lease)
-            _log.info("job %s: %s", lease.name, ended)
+            _log.info("job %s: %s", lease.name, ended, extra=said)
         except Fault as fault:
-            _log.warning("job %s: %s", lease.name, fault)
+            _log.warning("job %s: %s", lease.name, fault, extra=said)
             self._queue.fault(lease, str(fault))
         except LeaseLost:
-            _log.warning("job %s: the lease is lost, another worker has it", lease.name)
+            _log.warning("job %s: the lease is lost, another worker has it", lease.name, extra=said)
 
 
 class _Watch:

@@ -23,6 +23,7 @@ router = APIRouter(prefix="/jobs/{id}", tags=["jobs"])
 POLL_SECONDS = 0.5
 _SILENCE_SECONDS = 15.0  # what a proxy lets pass
 _AT_ONCE = 500
+_AGAIN_MS = 3000  # after which a reader looks for the server that follows this one
 
 
 @router.get("/events", response_class=StreamingResponse)
@@ -34,7 +35,8 @@ async def events(
     last_event_id: Annotated[int | None, Header(ge=0, le=1 << 31)] = None,
 ) -> StreamingResponse:
     """Those so far, and those to come, until the job has ended; `Last-Event-ID` (or `after`) leaves out what was
-    seen. Each is an event `message` whose data is JSON: `event`, `time`, `attempt`, and the event's fields."""
+    seen. Each is an event `message` whose data is JSON: `event`, `time`, `attempt`, and the event's fields.
+    A server that is about to end says in `retry` when to ask again."""
     job = await run_sync(find_now, service, caller, id)
     stream = _stream(service, job.id, last_event_id if last_event_id is not None else after)
     return StreamingResponse(stream, media_type="text/event-stream")
@@ -43,6 +45,9 @@ async def events(
 async def _stream(service: State, job: int, last: int) -> AsyncIterator[str]:
     silent = 0.0
     while True:
+        if service.draining.is_set():
+            yield f"retry: {_AGAIN_MS}\n\n"
+            return
         found, ended = await run_sync(_after, service, job, last)
         for each in found:
             data = {"event": each.kind, "time": utc(each.time).isoformat(), "attempt": each.attempt, **each.data}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -19,11 +20,14 @@ from dlpipe.service.uploads import MAX_BYTES, Uploads
 
 @dataclass(frozen=True, slots=True)
 class State:
+    """draining: set once the server is about to end."""
+
     places: Places
     database: Database
     queue: Queue
     max_upload: int = MAX_BYTES
     metrics: Metrics = field(default_factory=Metrics)
+    draining: threading.Event = field(default_factory=threading.Event)
     usage: Usage = field(init=False)
     callers: Callers = field(init=False)
 

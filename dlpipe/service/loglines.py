@@ -1,0 +1,54 @@
+"""The log of `dlpipe serve` and `dlpipe worker`: as people read it, or a JSON object on each line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from dlpipe.service.places import DATABASE
+
+LogFormat = Literal["text", "json"]
+_SECRETS = ("DLPIPE_TOKEN", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_FIELDS = ("job", "team", "attempt")  # what a line may carry besides, by `extra`
+
+
+def log_to_stderr(kind: LogFormat = "text") -> None:
+    shown = logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%FT%T%z")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if kind == "json" else shown)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+class JsonLines(logging.Formatter):
+    """`time` (UTC), `level`, `logger`, `message`, `exception`; `job`, `team` (its number) and `attempt` where the line
+    is about one. No secret of this process's environment: a library may have put one into what it says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        found = [os.environ.get(name) for name in _SECRETS]
+        password = urlsplit(os.environ.get(DATABASE, "")).password
+        found += [password, unquote(password)] if password else []
+        self._secrets = sorted({each for each in found if each}, key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": self._without_secrets(record.getMessage()),
+        }
+        line |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
+        if record.exc_info:
+            line["exception"] = self._without_secrets(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
