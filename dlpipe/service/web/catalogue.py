@@ -1,10 +1,10 @@
-"""What the service converts for and with, and who does the work."""
+"""What the service converts for and with, and who does the work: workers, and the boards of the farm."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from dlpipe.service.api import catalogue
+from dlpipe.service.api import boards, catalogue
 from dlpipe.service.api.state import Service
 from dlpipe.service.web.rendering import page
 from dlpipe.service.web.visitor import Signed
@@ -20,6 +20,7 @@ def health(request: Request, visitor: Signed, service: Service) -> Response:
         "health",
         visitor,
         workers=catalogue.workers(visitor.caller, service) if visitor.may("admin") else None,
+        boards=boards.boards(visitor.caller, service),
         targets=catalogue.targets(visitor.caller),
         backends=catalogue.backends(visitor.caller),
     )

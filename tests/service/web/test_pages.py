@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from tests.service.running import Service
+from tests.service.test_agents import ABOUT
 
 from .visiting import visiting
 
@@ -31,7 +32,7 @@ def test_a_dropped_file_becomes_a_job_with_what_was_asked(chromium: Browser, idl
         page.wait_for_selector("#target-count:not(:empty)")  # the form's script is there
         page.evaluate(DROP, [HOSTILE, content])
         expect(page.locator("#model-list li").first).to_have_text(HOSTILE)
-        page.fill("#target-search", "raspberry a72")
+        page.fill("#target-search", "raspberry pi 4")  # no word of "64-bit"
         page.locator("#targets .choice:visible").get_by_role("radio").check()
         page.get_by_label("As small as can be").check()
         page.click("text=More settings")
@@ -117,6 +118,9 @@ def test_keys_alone_suffice_in_chinese_too(chromium: Browser, idle: Service, tmp
             page.keyboard.press("Space")
         chooser.value.set_files(tmp_path / "m.onnx")
         tab_to("#target-search")
+        page.keyboard.type("图形处理器 vulkan 1.0")
+        expect(page.locator("#targets .choice:visible")).to_have_count(2)
+        page.keyboard.press("Control+A")
         page.keyboard.type("x86-64-v2")
         expect(page.locator("#targets .choice:visible")).to_have_count(1)
         tab_to("input[name=target]")
@@ -148,6 +152,49 @@ def test_a_job_that_changes_is_drawn_anew_and_can_be_cancelled_and_retried(chrom
         expect(visit.page.locator("#job-head .badge")).to_have_text("cancelled")
 
 
+def test_an_administrator_makes_a_team_and_a_token_and_revokes_it(chromium: Browser, idle: Service) -> None:
+    sure = "dialog: Revoke this token?"
+    with visiting(chromium, idle, expected=(sure,)) as visit:
+        visit.sign_in(idle.token("heads", "read", "admin"))
+        page = visit.page
+        page.click("text=Teams and tokens")
+        page.locator("#new-team [name=name]").fill("vision")
+        page.click("text=Make the team")
+        expect(page.locator("#teams")).to_have_value("vision")
+        page.locator("#new-token [name=name]").fill("build server")
+        page.get_by_label("admin: makes").check()
+        page.get_by_label("submit: uploads").uncheck()
+        page.fill("[name=days]", "")
+        page.click("text=Make the token")
+        expect(page.locator("#secret")).to_be_visible()
+        secret = page.locator("#secret").input_value()
+        mine = idle.ask("GET", "/whoami", token=secret).json
+        assert mine == {"team": "vision", "name": "build server", "scopes": ["admin", "read"], "expires": None}
+        page.reload()
+        assert secret not in page.content(), "it is shown this once"
+        assert page.locator("tr", has_text="heads").get_by_role("button").count() == 0, "nobody shuts himself out"
+        page.get_by_label("Revoke build server of vision").click()
+        page.click("text=that open nothing any more")
+        expect(page.locator("#old-tokens tr", has_text="build server")).to_contain_text("revoked")
+        assert idle.ask("GET", "/whoami", token=secret).status == 401
+
+
+def test_boards_are_shown_to_those_they_work_for(chromium: Browser, idle: Service) -> None:
+    hostile = "<b>A76</b> & more"
+    agent = idle.token("makers", "read", "board")
+    board = {**ABOUT, "name": "kitchen", "processor": hostile}
+    assert idle.ask("POST", "/boards", board, token=agent).status == 201
+    for token, count in ((agent, 1), (idle.token("neighbours", "read"), 0)):
+        with visiting(chromium, idle) as visit:
+            visit.sign_in(token)
+            visit.go("/health")
+            rows = visit.page.get_by_role("region", name="Boards").locator("tbody tr")
+            expect(rows).to_have_count(count)
+            if count:
+                expect(rows).to_contain_text(hostile)
+                expect(rows).to_contain_text("idle")
+
+
 def test_pages_are_legible_and_fit(chromium: Browser, idle: Service) -> None:
     """Text against what is behind it in light and dark; nothing wider than a telephone."""
     token = idle.token("readers", "read", "submit", "admin")
@@ -157,7 +204,7 @@ def test_pages_are_legible_and_fit(chromium: Browser, idle: Service) -> None:
         size = {"width": 400, "height": 800}
         with visiting(chromium, idle, color_scheme=scheme, viewport=size) as visit:
             visit.sign_in(token)
-            for path in ("/", "/new", f"/jobs/{job}", "/health", "/jobs/none"):
+            for path in ("/", "/new", f"/jobs/{job}", "/health", "/admin", "/jobs/none"):
                 visit.faults = [each for each in visit.faults if "404" not in each]
                 visit.go(path)
                 visit.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")

@@ -12,12 +12,21 @@ import pytest
 import dlpipe.report
 import dlpipe.service.web
 from dlpipe.service.api.catalogue import ToolchainState
+from dlpipe.service.farm.boards import Health as BoardHealth
 from dlpipe.service.progress import StageState
+from dlpipe.service.web.administration import TokenState
 from dlpipe.service.web.jobs import STATES
 from dlpipe.service.web.languages import language, preferred
 
 WEB = Path(dlpipe.service.web.__file__).parent
-SAID_BY_CODE = {*STATES, *get_args(StageState), *get_args(ToolchainState), "alive", "silent"}
+SAID_BY_CODE = {
+    *STATES,
+    *get_args(StageState),
+    *get_args(ToolchainState),
+    *get_args(BoardHealth),
+    *get_args(TokenState),
+    "alive",
+}
 REFUSALS = {"there is no such job", "there is no such page"}
 
 

@@ -26,13 +26,19 @@ const data = new Picker("data");
 const targets = [...document.querySelectorAll("#targets .choice")];
 const counted = document.getElementById("target-count");
 
+/** A word as it begins in a text: "4" is not in "64-bit". Chinese is written without gaps, and found anywhere. */
+function begun(word) {
+  const number = /^\d+$/.test(word) ? "(?!\\d)" : "";
+  return new RegExp(`(?<![a-z0-9])${word.replace(/[^\p{L}\p{N}]/gu, "\\$&")}${number}`);
+}
+
 /** Shows those that have every word of the search. */
 function search() {
-  const words = document.getElementById("target-search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = document.getElementById("target-search").value.toLowerCase().split(/\s+/).filter(Boolean).map(begun);
   let shown = 0;
   for (const each of targets) {
-    const said = each.textContent.toLowerCase();
-    each.hidden = !words.every((word) => said.includes(word)) && !each.querySelector("input").checked;
+    const said = [...each.querySelectorAll("b, small")].map((part) => part.textContent).join(" ").toLowerCase();
+    each.hidden = !words.every((word) => word.test(said)) && !each.querySelector("input").checked;
     shown += each.hidden ? 0 : 1;
   }
   counted.textContent = t("{shown} of {all} devices", {shown, all: targets.length});
