@@ -26,6 +26,9 @@ import pytest
 from dlpipe.contracts.call import Call
 from dlpipe.errors import StageFailed, ToolMissing, UserError
 from dlpipe.pipeline import boards
+from dlpipe.pipeline.convert import convert
+from dlpipe.pipeline.events import Event, StageStarted
+from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.timing import Timed, measure_timing
 from dlpipe.targets.registry import backend, target
@@ -169,6 +172,37 @@ def test_a_timing_on_a_board_is_made_anew_where_the_board_is_another(
     assert (again.cache, again.record is not None) == ("miss", True)
     assert again.record.parts["boards"][url]["governor"] == "powersave"
     assert "machine" not in again.record.parts
+
+
+@pytest.mark.slow
+@native
+def test_a_board_that_goes_before_its_timing_leaves_the_rest_of_the_run(
+    start: Start, models: Any, toolchains: Toolchains, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it computed is compared, and the report says why it has no speed."""
+    noting, agent, (python,) = tmp_path / "noting.sh", tmp_path / "agent.pid", core(toolchains)
+    noting.write_text(f'#!/bin/sh\necho $PPID > {agent}\nexec {python} "$@"\n')
+    noting.chmod(0o755)
+    url = start("--python", noting)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    place = tmp_path / "config" / "dlpipe" / "targets" / "bench.toml"
+    place.parent.mkdir(parents=True)
+    own = f'name = "bench"\nextends = "x86-64"\nsummary = "a board"\nrunner = "device"\noptions.agent.url = "{url}"\n'
+    place.write_text(own)
+
+    def leave(event: Event) -> None:
+        if isinstance(event, StageStarted) and event.stage == "timing":  # of this machine, before those of boards
+            os.kill(int(agent.read_text()), signal.SIGKILL)
+
+    model = str(models("branches").ir / "model.onnx")
+    asked = ConvertRequest(model, ("bench",), backends=("onnxruntime",), precision="fp32", out=tmp_path / "out")
+    with Session(listeners=[leave]) as session:
+        done = convert(session, asked)
+    (found,) = done.report.artifacts
+    assert (done.error, found.ran_on, found.verdict) == (None, "device:bench", "passed")
+    latency = found.cost["latency_p50"]
+    assert latency.value is None
+    assert str(latency.reason).startswith(f"nothing was timed there: the agent at {url} does not answer")
 
 
 @native
