@@ -33,6 +33,18 @@ def serve(
     ] = 0,
     executor: Executor = "local",
     log_format: LogFormat = "text",
+    rate: Annotated[
+        float, typer.Option(min=1, help="Requests a second of one token, four times as many at once.")
+    ] = 500,
+    failures: Annotated[float, typer.Option(min=1, help="Wrong tokens a minute from one address.")] = 30,
+    max_connections: Annotated[int, typer.Option(min=2, help="Open at the same time.")] = 1000,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="A name that it answers to; repeatable. By default any.")
+    ] = None,
+    behind_proxy: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a proxy that tells where requests come from, and if by TLS."),
+    ] = None,
     allow_unjailed: Annotated[
         bool, typer.Option("--allow-unjailed", help="Start where the jail keeps nothing from network and files.")
     ] = False,
@@ -57,6 +69,7 @@ def serve(
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
         raise ToolMissing("what the service is made of is not installed", hint="pip install 'dlpipe[service]'")
     from dlpipe.cli.service import checked_log_format, parse_size
+    from dlpipe.service.api.gate import Manners
     from dlpipe.service.loglines import log_to_stderr
     from dlpipe.service.places import Places
     from dlpipe.service.server import serve as run
@@ -77,5 +90,8 @@ def serve(
         keep_days=keep_days,
         drain_seconds=drain,
         log_format=kind,
+        manners=Manners(frozenset(name.lower() for name in allowed_host or ()), rate, failures),
+        proxy=behind_proxy,
+        max_connections=max_connections,
     )
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
+import stat
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -45,7 +47,8 @@ def new_key() -> tuple[bytes, bytes]:
 
 
 def private_key(path: Path) -> EllipticCurvePrivateKey:
-    """Raises UserError when the file is not there, no such key, or its password (DLPIPE_KEY_PASSWORD) is wrong."""
+    """Raises UserError when the file is not there, others may read it, it is no such key, or its password
+    (DLPIPE_KEY_PASSWORD) is wrong."""
     word = os.environ.get(PASSWORD, "").encode()
     try:
         # A password for a key that has none is an error to the library; here the variable may be set for other keys.
@@ -58,6 +61,7 @@ def private_key(path: Path) -> EllipticCurvePrivateKey:
         raise UserError(f"{path} cannot be read: {why}", hint=_MAKE) from error
     if not isinstance(key, EllipticCurvePrivateKey) or key.curve.name not in _HASHES:
         raise _other(path)
+    _check_private(path)
     return key
 
 
@@ -87,6 +91,20 @@ def public_pem(key: EllipticCurvePublicKey) -> bytes:
 def fingerprint(key: EllipticCurvePublicKey) -> str:
     """SHA-256 of the public key's PEM text, in hex: by this a signature says which key made it."""
     return hashlib.sha256(public_pem(key)).hexdigest()
+
+
+def _check_private(path: Path) -> None:
+    """As ssh does: a key of ours that others of this machine may read is nobody's alone. Raises UserError."""
+    try:
+        found = path.stat()
+    except OSError:
+        return  # reading it says what is wrong
+    mode = found.st_mode
+    if os.name == "posix" and found.st_uid == os.getuid() and stat.S_ISREG(mode) and mode & 0o077:
+        raise UserError(
+            f"{path} may be read by others (mode {stat.S_IMODE(mode):04o}), so it is no private key any more",
+            hint=f"chmod 600 {shlex.quote(str(path))}, and think about who may have a copy",
+        )
 
 
 def _read(path: Path) -> bytes:

@@ -29,6 +29,7 @@ from dlpipe.service.queue import Lease, Outcome
 from dlpipe.service.redact import redact
 from dlpipe.service.shared import Shared
 from dlpipe.service.uploads import Uploads
+from dlpipe.toolchains.jail.tree import usage
 
 _log = logging.getLogger(__name__)
 Order = Literal["go on", "stop", "cancel"]
@@ -48,10 +49,6 @@ _INFRASTRUCTURE = (
 
 class Fault(Exception):
     """The machinery failed, not the job."""
-
-
-class TimeLimit(Exception):
-    pass
 
 
 def attempt(
@@ -94,7 +91,7 @@ def attempt(
         try:
             tail = _Tail(folder / child.EVENTS, places.root)
             with _sharing(shared, lease, folder / child.LOG):
-                told = _watch(process, lease.time_limit, tail, order, on_events)
+                told = _watch(process, lease, tail, order, on_events)
         finally:
             _end(process)
             for name in asked.uploads():
@@ -132,13 +129,13 @@ def _furnish(folder: Path, lease: Lease, asked: Asked, uploads: Uploads) -> None
 
 def _watch(
     process: subprocess.Popen[bytes],
-    time_limit: float,
+    lease: Lease,
     tail: _Tail,
     order: Callable[[], Order],
     on_events: Callable[[Events], None],
 ) -> Outcome | Order | None:
     """None once the process has ended by itself."""
-    deadline = time.monotonic() + time_limit
+    deadline = time.monotonic() + lease.time_limit
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(TICK_SECONDS)
@@ -149,9 +146,18 @@ def _watch(
         if (told := order()) != "go on":
             return told
         if time.monotonic() > deadline:
-            message = f"the job took longer than its time limit of {time_limit:g} s"
-            hint = "ask for it again with a larger time_limit: what is finished is kept"
-            return Outcome(4, {"error": "TimeLimit", "exit_code": 4, "message": message, "hint": hint, "where": {}})
+            return _over(
+                "TimeLimit", f"the job took longer than its time limit of {lease.time_limit:g} s", "time_limit"
+            )
+        if lease.memory_limit is not None and usage(process.pid, lease.memory_limit).memory > lease.memory_limit:
+            message = f"the job's processes used more than its memory limit of {lease.memory_limit} bytes"
+            return _over("MemoryLimit", message, "memory_limit")
+
+
+def _over(error: str, message: str, option: str) -> Outcome:
+    """The job's own error: tried again it would end in the same way."""
+    hint = f"ask for it again with a larger {option}: what is finished is kept"
+    return Outcome(4, {"error": error, "exit_code": 4, "message": message, "hint": hint, "where": {}})
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -18,8 +18,10 @@ from dlpipe.pipeline.cluster.connection import connection
 from dlpipe.service import accounts
 from dlpipe.service.api.agents import OUTPUTS
 from dlpipe.service.api.app import PREFIX, make_app
+from dlpipe.service.api.gate import Gate, Manners
 from dlpipe.service.api.middleware import Guard
 from dlpipe.service.api.state import State
+from dlpipe.service.connections import Connection
 from dlpipe.service.database import open_database
 from dlpipe.service.draining import DrainingServer
 from dlpipe.service.gc import Regularly
@@ -48,12 +50,17 @@ def serve(
     keep_days: float | None,
     drain_seconds: float,
     log_format: LogFormat,
+    manners: Manners,
+    proxy: str | None = None,
+    max_connections: int = 1000,
 ) -> None:
     """Until SIGTERM or SIGINT: `/readyz` refuses, `drain_seconds` later nothing is taken any more, requests that run
     are answered, jobs that run go back into the queue.
 
     token: see `accounts.first_administrator`. unjailed: start even where model files cannot be kept from the network
-    and the machine's files. keep_days: see `gc.collect`; None: nothing is removed. Raises UserError, ToolMissing.
+    and the machine's files. keep_days: see `gc.collect`; None: nothing is removed. proxy: the addresses, separated by
+    commas, of proxies before it: they are believed where a request comes from, and whether it came by TLS. Raises
+    UserError, ToolMissing.
     """
     connection(executor)  # raises now what every job would raise
     if not unjailed:
@@ -65,9 +72,10 @@ def serve(
         known = accounts.first_administrator(session, token, database.now(session))
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
     state.metrics.ended(database)
-    guarded = Guard(with_pages(make_app(state), state), state.metrics, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS))
+    pages = with_pages(make_app(state), state)
+    gate = Gate(pages, manners, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS), state.knows)
     config = uvicorn.Config(
-        guarded,
+        Guard(gate, state.metrics),
         host=host,
         port=port,
         log_config=None,
@@ -76,6 +84,11 @@ def serve(
         date_header=True,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         lifespan="off",
+        http=Connection,
+        ws="none",
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy or "",
+        limit_concurrency=max_connections,
     )
     listening = _bind(config)
     where = f"{'https' if config.is_ssl else 'http'}://{host if ':' not in host else f'[{host}]'}"

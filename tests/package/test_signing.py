@@ -133,6 +133,17 @@ def test_what_is_no_key_is_said(user: User, key: Path) -> None:
         assert caught.value.hint
 
 
+def test_a_key_that_others_may_read_signs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.key"
+    path.write_bytes(keys.new_key()[0])
+    for mode in (0o640, 0o604):
+        path.chmod(mode)
+        with pytest.raises(UserError, match=f"mode 0{mode:o}"):
+            keys.private_key(path)
+    path.chmod(0o600)
+    assert keys.private_key(path)
+
+
 def test_a_key_of_openssl_with_a_password(
     package: Path, user: User, tmp_path: Path, problems: Problems, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,9 @@ def idle(tmp_path_factory: pytest.TempPathFactory, toolchains: Toolchains) -> It
     """A server without a worker, which the tests of a file share: do not assert that nothing else is in it."""
     del toolchains
     folder = tmp_path_factory.mktemp("idle")
-    with serving(make_user(folder), folder / "data", "--workers", 0, "--max-upload", "1MB") as service:
+    with serving(
+        make_user(folder), folder / "data", "--workers", 0, "--max-upload", "1MB", "--failures", 1e6
+    ) as service:
         yield service
 
 

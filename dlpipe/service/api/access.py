@@ -16,7 +16,7 @@ from dlpipe.service import browsers
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api import cookies
 from dlpipe.service.api.problems import Problem
-from dlpipe.service.api.state import Service
+from dlpipe.service.api.state import Service, identified
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="a token of the service")
 
@@ -39,6 +39,7 @@ async def _caller(
     if found is None:
         detail = "the token is unknown, revoked or out of date" if given is not None else "the session has ended"
         raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    identified(request, found)
     if given is None:
         check_page(request, cookie or "", request.headers.get(cookies.CSRF_HEADER))
     if not found.scopes.issuperset(scopes.scopes):

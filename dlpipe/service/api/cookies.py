@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 CSRF_HEADER = "X-CSRF-Token"
+NAMES = ("__Host-dlpipe", "dlpipe")  # over TLS, and without
 _SAFE = ("GET", "HEAD")
 
 
@@ -52,4 +53,4 @@ def _encrypted(request: Request) -> bool:
 
 def _name(request: Request) -> str:
     """With `__Host-` no sibling host can plant one; browsers take that over TLS alone."""
-    return "__Host-dlpipe" if _encrypted(request) else "dlpipe"
+    return NAMES[0] if _encrypted(request) else NAMES[1]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import re
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +22,7 @@ from dlpipe.service.farm.boards import FarmRefused
 from dlpipe.service.uploads import UploadRefused
 
 MEDIA_TYPE = "application/problem+json"
+_PLAIN = re.compile(r"[\w. /-]{1,100}", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +67,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(UploadRefused, _upload)
     app.add_exception_handler(FarmRefused, _farm)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(OSError, _storage)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -79,8 +84,13 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     """Names the fields, and repeats nothing of what was sent."""
     assert isinstance(error, RequestValidationError)
-    faults = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+    faults = [{"field": ".".join(map(_shown, each["loc"])), "message": each["msg"]} for each in error.errors()]
     return problem(422, "; ".join(f"{each['field']}: {each['message']}" for each in faults[:5]), errors=faults[:50])
+
+
+def _shown(part: str | int) -> str:
+    """A field's name; one that was made up, or a file's, only where it is plain."""
+    return str(part) if _PLAIN.fullmatch(str(part)) else "..."
 
 
 async def _users(_: Request, error: Exception) -> JSONResponse:
@@ -100,6 +110,9 @@ async def _farm(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _database(_: Request, error: Exception) -> JSONResponse:
+    if _is_full(error):
+        _log.error("the database's disk is full: %s", error)
+        return problem(507, "the service's disk is full", {"Retry-After": "60"})
     _log.error("the database does not answer: %s", error)
     return problem(503, "the service's database does not answer", {"Retry-After": "5"})
 
@@ -107,6 +120,20 @@ async def _database(_: Request, error: Exception) -> JSONResponse:
 async def _store(_: Request, error: Exception) -> JSONResponse:
     _log.error("%s", error)
     return problem(503, "the service's store does not answer", {"Retry-After": "5"})
+
+
+async def _storage(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return await _bug(_, error)
+    _log.error("the disk is full: %s", error)
+    return problem(507, "the service's disk is full", {"Retry-After": "60"})
+
+
+def _is_full(error: Exception) -> bool:
+    """SQLite's SQLITE_FULL, PostgreSQL's disk_full."""
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", "") == "53100"
 
 
 async def _bug(_: Request, error: Exception) -> JSONResponse:

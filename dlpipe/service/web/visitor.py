@@ -14,7 +14,7 @@ from dlpipe.service.accounts import Caller
 from dlpipe.service.api import cookies
 from dlpipe.service.api.access import check_page
 from dlpipe.service.api.problems import Problem
-from dlpipe.service.api.state import Service
+from dlpipe.service.api.state import Service, identified
 from dlpipe.service.web.languages import chosen
 
 
@@ -48,6 +48,7 @@ def _visitor(request: Request, service: Service) -> Visitor:
     if secret is not None:
         caller = browsers.look_up(service.database, secret)
         if caller is not None:
+            identified(request, caller)
             check_page(request, secret, request.headers.get(cookies.CSRF_HEADER))
             found = Visitor(caller, browsers.csrf(secret), chosen(request))
             found.need("read")

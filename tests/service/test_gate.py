@@ -1,0 +1,197 @@
+"""Who asks too often, too much, too slowly, or by another name."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message, Receive, Scope, Send
+
+from dlpipe.service import connections
+from dlpipe.service.api import gate
+from dlpipe.service.api.gate import Gate, Manners
+from dlpipe.service.rates import Rate
+from tests.e2e.user import make_user
+
+from .running import ADMINISTRATOR, Answer, Service, eventually, serving
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Believes the proxy on the loopback, so that each test comes from an address of its own."""
+    folder = tmp_path_factory.mktemp("strict")
+    options = ("--workers", 0, "--failures", 3, "--rate", 20)
+    names = ("--behind-proxy", "127.0.0.1", "--allowed-host", "farm.test")
+    with serving(make_user(folder), folder / "data", *options, *names) as service:
+        yield service
+
+
+def ask(
+    service: Service, address: str, path: str = "/whoami", token: str | None = ADMINISTRATOR, **more: str
+) -> Answer:
+    headers = {"Host": "Farm.Test:7070", "X-Forwarded-For": address}
+    return service.ask("GET", path, token=token, headers=headers | {k.replace("_", "-"): v for k, v in more.items()})
+
+
+def test_guesses_are_counted_by_address(strict: Service) -> None:
+    assert ask(strict, "192.0.2.1").status == 200
+    assert [ask(strict, "192.0.2.1", token=f"guess-{n}").status for n in range(4)] == [401, 401, 401, 429]
+    refused = ask(strict, "192.0.2.1", token="guess")
+    assert 1 <= int(refused.headers["retry-after"]) <= 20
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert ask(strict, "192.0.2.1").status == 200, "who shares the address and was let in before is not shut out"
+    assert ask(strict, "192.0.2.2", token="guess").status == 401, "another address is not meant"
+    assert ask(strict, "192.0.2.1", "//healthz", token=None).status == 200
+
+
+def test_a_page_that_opens_clears_nobody_of_guessing(strict: Service) -> None:
+    """What is open to anybody answers 200 to any token."""
+    for n in range(3):
+        assert ask(strict, "192.0.2.11", "//healthz", token=f"guess-{n}").status == 200
+        assert ask(strict, "192.0.2.11", token=f"guess-{n}").status == 401
+    assert ask(strict, "192.0.2.11", "//healthz", token="guess-3").status == 429
+
+
+def sign_in(service: Service, address: str, token: str, **more: str) -> Answer:
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+    headers = {"Host": "farm.test", "X-Forwarded-For": address, **kind, **more}
+    return service.ask("POST", "//login", f"token={token}".encode(), token=None, headers=headers)
+
+
+def test_guesses_in_the_form_are_counted_too(strict: Service) -> None:
+    """With a session of his own as well."""
+    cookie = sign_in(strict, "192.0.2.12", ADMINISTRATOR).headers["set-cookie"].partition(";")[0]
+    assert ask(strict, "192.0.2.12", token=None, Cookie=cookie).status == 200
+    statuses = [sign_in(strict, "192.0.2.12", "guess", Cookie=cookie).status for _ in range(4)]
+    assert statuses == [401, 401, 401, 429]
+    assert sign_in(strict, "192.0.2.12", "guess").status == 429
+    assert ask(strict, "192.0.2.12", "//login", token=None).status == 200
+
+
+def test_over_tls_the_cookie_is_bound_to_it(strict: Service) -> None:
+    given = sign_in(strict, "192.0.2.13", ADMINISTRATOR, **{"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+    assert given.startswith("__Host-dlpipe=")
+    assert "secure" in given.lower()
+
+
+def test_requests_are_counted_by_token(strict: Service) -> None:
+    headers = {"Host": "farm.test", "X-Forwarded-For": "192.0.2.3"}
+    made = strict.ask("POST", "/tokens", {"team": "default", "name": "busy", "scopes": ["read"]}, headers=headers)
+    answers = [ask(strict, "192.0.2.3", token=made.json["secret"]) for _ in range(200)]
+    refused = next(answer for answer in answers if answer.status != 200)
+    assert refused.status == 429
+    assert refused.headers["ratelimit-policy"] == '"requests";q=80;w=4'
+    assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+    assert int(refused.headers["retry-after"]) >= 1
+    assert answers[0].headers["ratelimit"].startswith('"requests";r=')
+    assert ask(strict, "192.0.2.3").status == 200, "another token is not meant"
+
+
+def test_it_goes_by_its_own_name(strict: Service) -> None:
+    for host in ("evil.example", "farm.test.evil.example", "127.0.0.1", "farm.test@evil.example", "[::1]"):
+        assert ask(strict, "192.0.2.4", Host=host).status == 421, host
+    assert ask(strict, "192.0.2.4", "//healthz", token=None, Host="10.0.0.7:7070").status == 200
+
+
+def test_browsers_are_told_to_stay_with_tls(strict: Service, idle: Service) -> None:
+    assert "max-age" in ask(strict, "192.0.2.5", X_Forwarded_Proto="https").headers["strict-transport-security"]
+    assert "strict-transport-security" not in ask(strict, "192.0.2.5").headers
+    made_up = idle.ask("GET", "/whoami", headers={"X-Forwarded-Proto": "https"})
+    assert "strict-transport-security" not in made_up.headers, "nobody is believed unless the operator says so"
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("token", ["", "Authorization: Bearer of-nobody-at-all\r\n"])
+def test_a_strangers_large_body_is_not_read(idle: Service, length: str, token: str) -> None:
+    with socket.create_connection(("127.0.0.1", idle.port), timeout=60) as connection:
+        head = f"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{token}{length}\r\n\r\n"
+        connection.sendall(head.encode())
+        if "chunked" in length:
+            connection.sendall(b"4e20\r\n" + b" " * 20_000 + b"\r\n")
+        answer = connection.recv(100)  # while most of the body is still to come
+    assert answer.startswith(b"HTTP/1.1 401"), answer
+
+
+@given(st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=60))
+def test_a_bucket_gives_no_more_than_it_holds_and_gets(pauses: list[float]) -> None:
+    now = 0.0
+    rate = Rate(2.0, 5, clock=lambda: now)
+    taken = 0
+    for pause in pauses:
+        now += pause
+        answer = rate.take("me")
+        taken += answer.allowed
+        if not answer.allowed:
+            now += answer.wait + 1e-9
+            assert rate.look("me").allowed, "as long as it said"
+        assert taken <= 5 + 2.0 * now + 1e-6
+    assert rate.take("another").allowed
+
+
+def test_all_bodies_together_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "ALL_BODIES", 250)
+    statuses: list[int] = []
+
+    async def ask(guarded: Gate, release: asyncio.Event) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"x" * 100, "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        scope = {"type": "http", "method": "POST", "path": "/x", "headers": [], "client": ("192.0.2.1", 1)}
+        await guarded({**scope, "release": release}, receive, send)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["body"] == b"x" * 100
+        await scope["release"].wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def story() -> None:
+        guarded, release = Gate(app, Manners(), ("/uploads/",), lambda *_: False), asyncio.Event()
+        held = [asyncio.create_task(ask(guarded, release)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await ask(guarded, release)
+        assert statuses == [503]
+        release.set()
+        await asyncio.gather(*held)
+        await ask(guarded, release)
+
+    asyncio.run(story())
+    assert statuses == [503, 200, 200, 200]
+
+
+async def _hello(scope: Scope, receive: Receive, send: Send) -> None:
+    del scope, receive
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["new", "kept"])
+def test_a_head_that_never_ends(monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
+    """On a new connection, and on one whose first request was answered."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.0)
+    given: dict[str, Any] = {"lifespan": "off", "http": connections.Connection, "ws": "none", "log_config": None}
+    server = uvicorn.Server(uvicorn.Config(_hello, port=0, **given))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        eventually(lambda: server.started)
+        with socket.create_connection(listening.getsockname(), timeout=60) as connection:
+            if first:
+                connection.sendall(first)
+                assert connection.recv(1000).startswith(b"HTTP/1.1 204")
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            assert connection.recv(1000) == b"", "it has hung up"
+        server.should_exit = True
+        thread.join()
