@@ -82,3 +82,8 @@ class StageFailed(DlpipeError):
 
 class Interrupted(DlpipeError):
     exit_code = 130
+
+
+def how_to_add(extra: str) -> str:
+    """A hint: what brings an extra's packages. dlpipe is in no index yet, where anybody might take its name."""
+    return f"pip install -e '.[{extra}]' in the folder of dlpipe's sources"

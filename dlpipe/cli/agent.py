@@ -72,7 +72,8 @@ def agent(
             export.write_text(program.text(), encoding="utf-8")
         except OSError as error:
             raise UserError(f"{export} cannot be written: {error.strerror}") from error
-        typer.echo(f"{export}: start it there with `python3 {export.name}`, its token in DLPIPE_AGENT_TOKEN")
+        said = "its token in DLPIPE_AGENT_TOKEN (with --server, in DLPIPE_TOKEN)"
+        typer.echo(f"{export}: start it there with `python3 {export.name}`, {said}")
         return 0
     given = {"--host": host, "--port": port, "--name": name, "--token-file": token_file, "--site": site}
     given |= {"--space": space, "--server": server, "--target": target, "--python": python}

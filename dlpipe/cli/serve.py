@@ -64,10 +64,10 @@ def serve(
     import importlib.util
     import os
 
-    from dlpipe.errors import ToolMissing
+    from dlpipe.errors import ToolMissing, how_to_add
 
     if importlib.util.find_spec("fastapi") is None or importlib.util.find_spec("uvicorn") is None:
-        raise ToolMissing("what the service is made of is not installed", hint="pip install 'dlpipe[service]'")
+        raise ToolMissing("what the service is made of is not installed", hint=how_to_add("service"))
     from dlpipe.cli.service import checked_log_format, parse_size
     from dlpipe.service.api.gate import Manners
     from dlpipe.service.loglines import log_to_stderr

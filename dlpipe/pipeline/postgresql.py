@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from dlpipe.errors import ToolMissing, UserError
+from dlpipe.errors import ToolMissing, UserError, how_to_add
 from dlpipe.pipeline.sqlite import KEPT
 
 _SECONDS = 20
@@ -28,7 +28,7 @@ def open_engine(address: str, *, pooled: bool = False) -> tuple[Engine, str]:
             hint="postgresql://user:password@host/database",
         )
     if find_spec("psycopg") is None:
-        raise ToolMissing("PostgreSQL's driver is not installed", hint="pip install 'dlpipe[postgresql]'")
+        raise ToolMissing("PostgreSQL's driver is not installed", hint=how_to_add("postgresql"))
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         **(KEPT if pooled else {"poolclass": NullPool}),

@@ -46,4 +46,4 @@ def test_what_it_is_made_of_is_not_there(tmp_path: Path) -> None:
     user = make_user(tmp_path / "user")
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     refused = user.dlpipe("serve", env={"PYTHONPATH": path, "DLPIPE_DATA_DIR": str(tmp_path / "data")})
-    assert (refused.code, "dlpipe[service]" in refused.err) == (2, True)
+    assert (refused.code, ".[service]" in refused.err) == (2, True)

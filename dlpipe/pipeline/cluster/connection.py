@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from dlpipe.errors import ClusterTrouble, DlpipeError, ToolMissing, UserError
+from dlpipe.errors import ClusterTrouble, DlpipeError, ToolMissing, UserError, how_to_add
 from dlpipe.pipeline.cluster.needs import Needs
 from dlpipe.pipeline.cluster.task import Began, Ended, Task
 from dlpipe.pipeline.events import Event
@@ -45,7 +45,7 @@ def connection(executor: str) -> Connection | None:
     if executor != "ray" and (place.scheme != "ray" or not host or place.path or place.query or place.username):
         raise UserError(f"--executor {executor!r} is none", hint="local, ray, or ray://HOST:PORT of a cluster's head")
     if importlib.util.find_spec("ray") is None:
-        raise ToolMissing("Ray is not installed, which --executor ray needs", hint="pip install 'dlpipe[ray]'")
+        raise ToolMissing("Ray is not installed, which --executor ray needs", hint=how_to_add("ray"))
     return Connection(f"{host if ':' not in host else f'[{host}]'}:{port or PORT}" if host else None)
 
 

@@ -30,7 +30,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ToolMissing) as caught:
         connection("ray")
-    assert caught.value.hint == "pip install 'dlpipe[ray]'"
+    assert caught.value.hint == "pip install -e '.[ray]' in the folder of dlpipe's sources"
 
 
 @pytest.mark.slow

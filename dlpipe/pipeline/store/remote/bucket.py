@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from dlpipe.errors import StoreUnreachable, ToolMissing, UserError
+from dlpipe.errors import StoreUnreachable, ToolMissing, UserError, how_to_add
 
 VARIABLE = "DLPIPE_STORE_URL"
 _PART = re.compile(r"[A-Za-z0-9._-]+")
@@ -139,7 +139,7 @@ class Bucket:
             return url_to_fs(self.url, use_listings_cache=False, **options)[0]
         except ImportError as error:
             raise ToolMissing(
-                f"{self._scheme}:// needs a package that is not installed: {error}", hint="pip install 'dlpipe[s3]'"
+                f"{self._scheme}:// needs a package that is not installed: {error}", hint=how_to_add("s3")
             ) from error
         except ValueError as error:
             raise UserError(f"{VARIABLE}: {error}") from error

@@ -38,7 +38,9 @@ function search() {
   let shown = 0;
   for (const each of targets) {
     const said = [...each.querySelectorAll("b, small")].map((part) => part.textContent).join(" ").toLowerCase();
-    each.hidden = !words.every((word) => word.test(said)) && !each.querySelector("input").checked;
+    const input = each.querySelector("input");
+    each.hidden = !words.every((word) => word.test(said)) && !input.checked;
+    input.disabled = each.hidden;  // or the Tab key looks for the group at one that cannot be reached
     shown += each.hidden ? 0 : 1;
   }
   counted.textContent = t("{shown} of {all} devices", {shown, all: targets.length});
@@ -91,6 +93,11 @@ form.addEventListener("submit", async (event) => {
     return;
   }
   const given = new FormData(form);
+  if (!given.get("target")) {
+    say(t("Choose a device first."));
+    (form.querySelector("input[name=target]:enabled") ?? document.getElementById("target-search")).focus();
+    return;
+  }
   button.disabled = true;
   try {
     const wanted = asked(given);
