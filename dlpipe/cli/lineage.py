@@ -48,7 +48,8 @@ def lineage(
     try:
         found = known.of_artifact(compressed_digest(artifact) or artifact_digest(artifact))
     except LookupError as error:
-        raise UserError(str(error), hint="`dlpipe report RUN --format json` lists the digests of a run") from None
+        hint = "`dlpipe report RUN --format json` lists the digests of a run; what a service made has its lineage there"
+        raise UserError(str(error), hint=hint) from None
     if mlflow is not None:
         from dlpipe.pipeline.mlflow import export
 

@@ -51,6 +51,9 @@ def run_folder(run: str) -> Path:
     run_id = (find_compression(run) or Report.read(Path(run))).run if Path(run).exists() else run
     folder = runs / run_id
     if "/" in run_id or not folder.is_dir():
+        if Path(run).exists():
+            hint = "where it was computed `dlpipe explain` knows it; of a service's job, the pages tell of each stage"
+            raise UserError(f"{run} is of the run {run_id}, of which this machine's cache knows nothing", hint=hint)
         known = sorted((each.name for each in runs.glob("*") if (each / "report.json").exists()), reverse=True)[:3]
         hint = f"the newest here: {', '.join(known)}" if known else "no run has finished on this machine yet"
         raise UserError(f"there is no run or report {run!r}", hint=hint)

@@ -34,8 +34,10 @@ class Places:
         return Places(root, os.environ.get(DATABASE) or root / "service.sqlite", Bucket.of_environment())
 
     def make(self) -> None:
-        """Nobody but this user looks in. Raises UserError."""
+        """Nobody but this user looks in. What a bucket needs has to be installed. Raises UserError, ToolMissing."""
         os.umask(0o077)
+        if self.bucket is not None:
+            self.bucket.open()
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

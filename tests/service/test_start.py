@@ -47,3 +47,10 @@ def test_what_it_is_made_of_is_not_there(tmp_path: Path) -> None:
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     refused = user.dlpipe("serve", env={"PYTHONPATH": path, "DLPIPE_DATA_DIR": str(tmp_path / "data")})
     assert (refused.code, ".[service]" in refused.err) == (2, True)
+
+
+def test_a_bucket_whose_client_is_not_installed(tmp_path: Path) -> None:
+    """Told at the start, not at the first upload."""
+    places = {"DLPIPE_STORE_URL": "gs://bucket/x", "DLPIPE_DATA_DIR": str(tmp_path / "data"), "DLPIPE_TOKEN": "s" * 32}
+    refused = make_user(tmp_path / "user").dlpipe("serve", "--port", "0", env=places)
+    assert (refused.code, "gs:// needs a package that is not installed" in refused.err) == (2, True), refused.err

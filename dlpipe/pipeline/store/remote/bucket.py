@@ -50,6 +50,10 @@ class Bucket:
         url = os.environ.get(VARIABLE)
         return cls(url) if url else None
 
+    def open(self) -> None:
+        """Have the client ready, without asking the bucket. Raises ToolMissing, UserError."""
+        _ = self._files
+
     def below(self, *parts: str) -> Bucket:
         if not all(_PART.fullmatch(part) for part in parts):
             raise ValueError(f"not a part of an address: {parts}")
@@ -138,9 +142,8 @@ class Bucket:
             options = {"auto_mkdir": True} if self._scheme in ("file", "local") else {}
             return url_to_fs(self.url, use_listings_cache=False, **options)[0]
         except ImportError as error:
-            raise ToolMissing(
-                f"{self._scheme}:// needs a package that is not installed: {error}", hint=how_to_add("s3")
-            ) from error
+            hint = how_to_add("s3") if self._scheme in ("s3", "s3a") else "install that package beside dlpipe"
+            raise ToolMissing(f"{self._scheme}:// needs a package that is not installed: {error}", hint=hint) from error
         except ValueError as error:
             raise UserError(f"{VARIABLE}: {error}") from error
 
