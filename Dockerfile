@@ -1,8 +1,8 @@
 # Two stages: the first makes the environment from the lock files, the second carries only what runs.
 #   docker build -t dlpipe .                                 the command and the service
-#   docker build -t dlpipe-ray --build-arg EXTRAS=service,postgresql,s3,tracing,ray .
+#   docker build -t dlpipe-ray --build-arg EXTRAS=service,postgresql,s3,ray .
 FROM python:3.11-slim-bookworm AS build
-ARG EXTRAS=service,postgresql,s3,tracing
+ARG EXTRAS=service,postgresql,s3
 WORKDIR /src
 COPY pyproject.toml requirements.lock requirements-dev.lock README.md LICENSE NOTICE ./
 COPY dlpipe dlpipe
