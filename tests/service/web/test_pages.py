@@ -117,7 +117,11 @@ def test_keys_alone_suffice_in_chinese_too(chromium: Browser, idle: Service, tmp
         with page.expect_file_chooser() as chooser:
             page.keyboard.press("Space")
         chooser.value.set_files(tmp_path / "m.onnx")
-        tab_to("#target-search")
+        tab_to("input[name=target]")  # one that the search hides below
+        tab_to("#submit")
+        page.keyboard.press("Enter")
+        expect(page.locator("#target-search")).to_be_focused()
+        expect(page.locator("#said")).to_have_text("请先选择设备。")
         page.keyboard.type("图形处理器 vulkan 1.0")
         expect(page.locator("#targets .choice:visible")).to_have_count(2)
         page.keyboard.press("Control+A")

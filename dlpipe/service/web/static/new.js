@@ -40,7 +40,8 @@ function search() {
     const said = [...each.querySelectorAll("b, small")].map((part) => part.textContent).join(" ").toLowerCase();
     const input = each.querySelector("input");
     each.hidden = !words.every((word) => word.test(said)) && !input.checked;
-    input.disabled = each.hidden;  // or the Tab key looks for the group at one that cannot be reached
+    input.name = "";  // Chromium takes Tab to the one of a group that had the focus last, which may be hidden by now;
+    input.name = "target";  // a group made anew has none
     shown += each.hidden ? 0 : 1;
   }
   counted.textContent = t("{shown} of {all} devices", {shown, all: targets.length});
@@ -95,7 +96,7 @@ form.addEventListener("submit", async (event) => {
   const given = new FormData(form);
   if (!given.get("target")) {
     say(t("Choose a device first."));
-    (form.querySelector("input[name=target]:enabled") ?? document.getElementById("target-search")).focus();
+    document.getElementById("target-search").focus();
     return;
   }
   button.disabled = true;
