@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlpipe.toolchains.environment import sync_folder
+
 
 class Turns:
     """The writers of a database file, one after the other: threads of this process and other processes alike."""
@@ -77,7 +79,7 @@ class Journal:
         try:
             os.fdatasync(descriptor)
             if (inode := os.fstat(descriptor).st_ino) != self._folder_knows:
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
                 self._folder_knows = inode
         finally:
             os.close(descriptor)
@@ -89,11 +91,3 @@ class _Flush:
 
     done: bool = False
     error: OSError | None = None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

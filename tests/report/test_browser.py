@@ -17,6 +17,7 @@ from dlpipe.report.html import render_html
 from dlpipe.report.languages import language
 from dlpipe.report.ranking import default_weights, rank
 from dlpipe.report.scorecard_html import render_scorecard
+from tests.contrast import COLOURS
 
 from .driven import Page, browser
 from .factory import sample_report, views
@@ -44,17 +45,10 @@ FLAGS = (
 # Chromium's window cannot be narrower than about 500 pixels; a frame can. It takes the colour scheme of what is around.
 FRAME = """<!DOCTYPE html><style>:root {{ color-scheme: light dark }} iframe {{ border: 0 }}</style>
 <body><iframe width="{width}" height="900" srcdoc="{page}"></iframe></body>"""
-MEASURE = """<script>
-const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
-const luminance = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
-const numbers = text => text.match(/[\\d.]+/g).map(Number);
-const behind = element => {
-  for (let at = element; at; at = at.parentElement) {
-    const color = numbers(getComputedStyle(at).backgroundColor);
-    if (color.length === 3 || color[3] === 1) return color;
-  }
-  return [255, 255, 255];
-};
+MEASURE = (
+    "<script>"
+    + COLOURS
+    + """
 addEventListener("load", () => {
   const low = [];
   let read = 0;
@@ -77,6 +71,7 @@ addEventListener("load", () => {
   parent.document.body.append(result);
 });
 </script>"""
+)
 
 
 def scorecard() -> str:

@@ -192,3 +192,12 @@ def alive(family: list[int]) -> list[int]:
         if state not in "ZX":
             found.append(process)
     return found
+
+
+def all_routes(routes: Any) -> list[Any]:
+    """Of an application: those of the routers that are included too."""
+    found: list[Any] = []
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        found += all_routes(inner.routes) if inner is not None else [route]
+    return found

@@ -9,7 +9,7 @@ import pytest
 
 from dlpipe.service.api.app import make_app
 
-from .running import ADMINISTRATOR, Service
+from .running import ADMINISTRATOR, Service, all_routes
 
 JOB = f"job-{'0' * 16}"
 DIGEST = "0" * 64
@@ -88,18 +88,9 @@ def test_every_route_has_a_rule(idle: Service) -> None:
     }
     hidden = {("GET", f"{PREFIX}/openapi.json"): None}
     assert routes | hidden == {route: scope for route, (scope, _) in RULES.items()}
-    known = _routes(make_app(None).routes)  # type: ignore[arg-type]  # nothing is asked of it
+    known = all_routes(make_app(None).routes)  # type: ignore[arg-type]  # nothing is asked of it
     assert len(known) == len(RULES)
     assert [each.path for each in known if not each.include_in_schema] == [f"{PREFIX}/openapi.json"], "a hidden route"
-
-
-def _routes(routes: Any) -> list[Any]:
-    """Those of the routers that are included too."""
-    found: list[Any] = []
-    for route in routes:
-        inner = getattr(route, "original_router", None)
-        found += _routes(inner.routes) if inner is not None else [route]
-    return found
 
 
 @pytest.mark.parametrize("role", ROLES)

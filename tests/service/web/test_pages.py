@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
+from tests.contrast import COLOURS
 from tests.service.running import Service
 from tests.service.test_agents import ABOUT
 
@@ -221,17 +222,10 @@ def test_pages_are_legible_and_fit(chromium: Browser, idle: Service) -> None:
     assert low == {}
 
 
-CONTRAST = """() => {
-  const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
-  const numbers = text => text.match(/[\\d.]+/g).map(Number);
-  const behind = element => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = numbers(getComputedStyle(at).backgroundColor);
-      if (color.length === 3 || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
+CONTRAST = (
+    "() => {"
+    + COLOURS
+    + """
   const low = [];
   let read = 0;
   for (const element of document.querySelectorAll("body *")) {
@@ -244,3 +238,4 @@ CONTRAST = """() => {
   }
   return {low, read, content: document.documentElement.scrollWidth};
 }"""
+)

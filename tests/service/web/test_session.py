@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dlpipe.service.web.app import make_pages
-from tests.service.running import ADMINISTRATOR, Answer, Service
+from tests.service.running import ADMINISTRATOR, Answer, Service, all_routes
 
 JOB = f"job-{'0' * 16}"
 # Page -> the scope it wants; None: open to anybody.
@@ -53,17 +53,9 @@ def csrf(service: Service, given: str) -> str:
 
 def test_every_page_has_a_rule() -> None:
     known = set()
-    for route in _routes(make_pages(None).routes):  # type: ignore[arg-type]  # nothing is asked of it
+    for route in all_routes(make_pages(None).routes):  # type: ignore[arg-type]  # nothing is asked of it
         known |= {(method, route.path) for method in route.methods}
     assert known == set(RULES)
-
-
-def _routes(routes: Any) -> list[Any]:
-    found: list[Any] = []
-    for route in routes:
-        inner = getattr(route, "original_router", None)
-        found += _routes(inner.routes) if inner is not None else [route]
-    return found
 
 
 @pytest.mark.parametrize("route", [route for route, (scope, _) in RULES.items() if scope], ids=lambda route: route[1])
