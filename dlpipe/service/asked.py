@@ -163,6 +163,15 @@ class Asked(_Strict):
             return self.model.entry
         return self.label or min(self.model.files).partition("/")[0]  # the client labels a folder with its name
 
+    def shown(self) -> dict[str, Any]:
+        """What a list says of the job, small whatever was asked."""
+        return {
+            "title": self.title(),
+            "label": self.label,
+            "targets": list(self.targets),
+            "backends": list(self.backends),
+        }
+
     def words(self) -> str:
         """What a search looks through."""
         return " ".join([self.title(), self.label, *self.targets, *self.backends])[:1000]

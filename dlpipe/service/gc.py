@@ -102,7 +102,7 @@ def _uploads(database: Database, places: Places, team: int, before: float, found
         return
     needed: set[str] = set()
     with database.read() as session:
-        for asked in session.scalars(select(Job.asked).where(Job.team_id == team).execution_options(yield_per=500)):
+        for asked in session.scalars(select(Job.asked).where(Job.team_id == team).execution_options(yield_per=20)):
             needed.update(_digests(asked))
     for path in old:
         digest = path.name.removesuffix(".part")

@@ -25,6 +25,7 @@ def new_job(
         team_id=caller.team,
         token_id=caller.token,
         asked=asked.model_dump(mode="json"),
+        shown=asked.shown(),
         words=asked.words(),
         idempotency_key=key,
         priority=asked.priority,

@@ -69,6 +69,9 @@ class Job(Base):
 
     `attempt` counts how often it was leased, `faults` how often the machinery failed it since it
     was last asked for or last finished a stage.
+
+    `asked` may be megabytes of files' names, and is read where it is wanted alone; `shown` is what a list says of it
+    (`Asked.shown`), None of a job that a server without that column took while the others were already newer.
     """
 
     __tablename__ = "jobs"
@@ -77,7 +80,8 @@ class Job(Base):
     name: Mapped[str] = mapped_column(String(32), unique=True)
     team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
     token_id: Mapped[int] = mapped_column(ForeignKey("tokens.id"))
-    asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+    shown: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     words: Mapped[str] = mapped_column(String(1000))  # what a search looks through
     idempotency_key: Mapped[str | None] = mapped_column(String(128))
     priority: Mapped[int] = mapped_column(default=0)

@@ -173,6 +173,29 @@ def test_a_name_is_taken_and_an_old_agent_is_told(idle: Service) -> None:
     assert (old.poll().status, board.poll().status) == (409, 204)
 
 
+def test_a_name_that_becomes_free_brings_nobody_else_trust(idle: Service) -> None:
+    """Teams that let a board have their models meant that one."""
+    board, other = fake(idle), fake(idle)
+    friend = idle.token(f"friends of {board.name}", "read")
+    assert idle.ask("PATCH", f"/boards/{board.name}", {"teams": [f"friends of {board.name}"]}).status == 200
+    tokens = idle.ask("GET", "/tokens").json
+    (mine,) = [each["id"] for each in tokens if each["team"] == board.team]
+
+    def seen() -> list[str]:
+        return [each["name"] for each in idle.ask("GET", "/boards", token=friend).json]
+
+    board.token = idle.token(board.team, "board")
+    assert board.register().status == 409, "not while the first token counts"
+    assert idle.ask("DELETE", f"/tokens/{mine}").status == 204
+    assert board.register().status == 201
+    assert seen() == [board.name], "of the same team: it has a new token"
+    for each in idle.ask("GET", "/tokens").json:
+        if each["team"] == board.team:
+            idle.ask("DELETE", f"/tokens/{each['id']}")
+    assert Fake(idle, board.name, other.team, other.token).register().status == 201
+    assert seen() == []
+
+
 def test_an_administrator_shares_disables_and_removes_a_board(idle: Service, farm: Farm) -> None:
     board = fake(idle)
     where, guests = f"/boards/{board.name}", idle.token("guests", "read")

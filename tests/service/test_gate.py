@@ -195,3 +195,13 @@ def test_a_head_that_never_ends(monkeypatch: pytest.MonkeyPatch, first: bytes) -
             assert connection.recv(1000) == b"", "it has hung up"
         server.should_exit = True
         thread.join()
+
+
+def test_where_a_request_ends_is_said_once(idle: Service) -> None:
+    """A proxy that goes by the other of two lengths would take what follows for another client's request."""
+    both = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", idle.port), timeout=60) as connection:
+        connection.sendall(b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\n" + both)
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        said = b"".join(iter(lambda: connection.recv(1000), b""))
+    assert (said.count(b"HTTP/1.1 "), said[:13]) == (1, b"HTTP/1.1 400 ")

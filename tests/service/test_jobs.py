@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -127,6 +129,18 @@ def test_pages_and_searches(idle: Service) -> None:
     (cancelled,) = idle.ask("GET", "/jobs?state=cancelled", token=token).json["jobs"]
     assert cancelled["exit_code"] == 130
     assert idle.ask("GET", "/jobs?state=odd", token=token).status == 422
+
+
+def test_a_list_does_not_read_all_that_was_asked(idle: Service) -> None:
+    """A job of 20,000 files asks for megabytes: read for each line of a list, they would take the server's memory."""
+    token = idle.token("verbose", "read", "submit")
+    job = idle.submit(token=token, label="mine").json["id"]
+    with closing(sqlite3.connect(idle.data / "service.sqlite", timeout=60)) as database, database:
+        database.execute("UPDATE jobs SET asked = '{' WHERE name = ?", (job,))  # whoever reads it stumbles
+    (listed,) = idle.ask("GET", "/jobs", token=token).json["jobs"]
+    assert (listed["title"], listed["label"], listed["targets"]) == ("model.onnx", "mine", ["x86-64"])
+    assert idle.ask("GET", f"/jobs/{job}", token=token).json == listed
+    assert idle.ask("POST", f"/jobs/{job}/cancel", token=token).status == 202
 
 
 def test_a_cancelled_job_may_be_tried_again_and_a_waiting_one_may_not(idle: Service) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from dlpipe.service.database import open_database
+from dlpipe.service.places import Places
+from dlpipe.service.quotas import Promise, Usage, Used
 from dlpipe.service.tables import Job
 
 from .running import Service
@@ -49,6 +53,48 @@ def test_a_team_has_room_again_once_it_has_removed_something(idle: Service) -> N
     assert idle.ask("POST", "/jobs", asked, token=token).status == 201
 
 
+def test_many_at_once_get_no_more_room_than_there_is(idle: Service) -> None:
+    token, _ = limited(idle, "hasty", max_bytes=100_000)
+    contents = [os.urandom(90_000) for _ in range(24)]
+
+    def send(content: bytes) -> int:
+        where = f"/uploads/{hashlib.sha256(content).hexdigest()}"
+        return idle.ask("PUT", where, content, token=token).status
+
+    with ThreadPoolExecutor(len(contents)) as threads:
+        statuses = sorted(threads.map(send, contents))
+    assert statuses == [201] + [413] * (len(contents) - 1)
+
+
+def test_a_promise_holds_however_often_the_disk_is_read(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "x.sqlite")
+    database.migrate()
+    usage = Usage(Places(tmp_path, tmp_path / "x.sqlite"), database)
+    first = usage.promise(1, "uploads", 900, 1000)
+    assert isinstance(first, Promise)
+    usage.forget(1)
+    refused = usage.promise(1, "uploads", 200, 1000)
+    assert isinstance(refused, Used)
+    assert (refused.uploads, usage.of(1).uploads) == (900, 0)
+    usage.kept(first, 0)
+    assert isinstance(usage.promise(1, "uploads", 200, 1000), Promise)
+    database.close()
+
+
+def test_what_was_asked_for_counts_too(idle: Service) -> None:
+    """A job's names of files lie in the database, which is on the same disk."""
+    token, _ = limited(idle, "talkative", max_bytes=100_000)
+    digest = idle.upload(b"no model", token=token)
+    files = {f"{number}-{'n' * 200}": digest for number in range(200)}
+    asked = {"model": {"files": files, "entry": "."}, "targets": ["x86-64"]}
+    jobs = [idle.ask("POST", "/jobs", asked, token=token) for _ in range(3)]
+    assert [each.status for each in jobs] == [201, 413, 413]
+    assert idle.ask("GET", "/usage", token=token).json["jobs"] > 50_000
+    idle.ask("POST", f"/jobs/{jobs[0].json['id']}/cancel", token=token)
+    idle.ask("DELETE", f"/jobs/{jobs[0].json['id']}", token=token)
+    assert idle.ask("POST", "/jobs", asked, token=token).status == 201
+
+
 def test_parts_count_and_can_be_removed(idle: Service) -> None:
     token, _ = limited(idle, "interrupted", max_bytes=1000)
     digest = "a" * 64
@@ -71,6 +117,16 @@ def test_only_so_many_jobs_wait(idle: Service) -> None:
     assert idle.ask("POST", f"/jobs/{first}/cancel", token=token).status == 202
     assert idle.submit(token=token).status == 201
     assert idle.ask("GET", "/usage", token=token).json["waiting"] == 2
+    again = idle.ask("POST", f"/jobs/{first}/retry", token=token)
+    assert (again.status, "wait already" in again.json["detail"]) == (429, True), "by way of cancelling, no more"
+
+
+def test_a_team_past_its_limit_tries_nothing_again(idle: Service) -> None:
+    token, number = limited(idle, "overfull")
+    job = idle.submit(token=token).json["id"]
+    idle.ask("POST", f"/jobs/{job}/cancel", token=token)
+    idle.ask("PATCH", f"/teams/{number}", {"max_bytes": 1})
+    assert idle.ask("POST", f"/jobs/{job}/retry", token=token).status == 413
 
 
 def test_a_job_asks_for_no_more_time_and_memory_than_its_team_may_have(idle: Service) -> None:
@@ -134,13 +190,13 @@ def test_what_no_limit_can_be(idle: Service, limits: dict[str, Any]) -> None:
 
 
 def test_what_stricter_rules_would_refuse_is_still_shown(idle: Service) -> None:
-    """Accepted by an older version: with a field that there is no more, and a target that is gone."""
+    """Accepted by an older version: with a field that there is no more, a target that is gone, nothing for lists."""
     token = idle.token("old customers", "read", "submit")
     job = idle.submit(token=token, label="kept").json["id"]
     then = {"zoo": None, "model": {"files": {"con:m.pb": "x"}, "entry": "con:m.pb"}, "label": "kept", "gone": 1}
     database = open_database(idle.data / "service.sqlite")
     with database.write() as session:
-        session.execute(update(Job).where(Job.name == job).values(asked={**then, "targets": ["z80"]}))
+        session.execute(update(Job).where(Job.name == job).values(asked={**then, "targets": ["z80"]}, shown=None))
     database.close()
     shown = idle.ask("GET", f"/jobs/{job}", token=token).json
     assert (shown["title"], shown["label"], shown["targets"]) == ("con:m.pb", "kept", ["z80"])

@@ -101,7 +101,7 @@ def test_everything_is_there_afterwards_and_goes_on(database: Database) -> None:
         assert {each.memory_limit for each in jobs.values()} == {None}
         (stage,) = stages(session, done)
         assert (stage.stage, stage.state, stage.seconds) == ("import", "ok", 1.5)
-        assert Asked.of_row(done.asked).title() == "m.onnx"
+        assert done.shown == {"title": "m.onnx", "label": "old", "targets": ["x86-64"], "backends": []}
     caller = Callers(database).look_up(SECRET)
     assert caller is not None
     assert (caller.team_name, caller.scopes) == ("speech", {"read", "submit"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -9,7 +11,7 @@ from dlpipe.service.accounts import Caller
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import State
 from dlpipe.service.asked import Asked
-from dlpipe.service.quotas import Limits
+from dlpipe.service.quotas import Limits, Promise
 from dlpipe.service.tables import Job, Team
 
 _HINT = (
@@ -17,19 +19,21 @@ _HINT = (
 )
 
 
-def check_room(service: State, team: int, size: int) -> None:
-    """For so many bytes more. Reads the disk now and then, so not within a transaction."""
+def promise(service: State, team: int, kind: Literal["uploads", "jobs"], size: int) -> Promise:
+    """Room for so many bytes more, until `Usage.kept`. Reads the disk now and then, so not within a transaction."""
     with service.database.read() as session:
         limit = Limits.of(session.get_one(Team, team)).bytes
-    if limit is None:
-        return
-    used = service.usage.of(team)
-    if used.total + size > limit:
-        detail = f"this team has {used.total} bytes of at most {limit} here" + (
-            f", and asks for {size}" if size else ""
-        )
-        kinds = {"uploads": used.uploads, "jobs": used.jobs, "cache": used.cache}
-        raise Problem(413, detail, hint=_HINT, used=kinds, limit=limit)
+    given = service.usage.promise(team, kind, size, limit)
+    if isinstance(given, Promise):
+        return given
+    detail = f"this team has {given.total} bytes of at most {limit} here" + (f", and asks for {size}" if size else "")
+    kinds = {"uploads": given.uploads, "jobs": given.jobs, "cache": given.cache}
+    raise Problem(413, detail, hint=_HINT, used=kinds, limit=limit)
+
+
+def check_room(service: State, team: int) -> None:
+    """That the team is not past its limit. Reads the disk now and then."""
+    service.usage.kept(promise(service, team, "jobs", 0), 0)
 
 
 def check_limits(session: Session, caller: Caller, asked: Asked, limits: Limits) -> None:
@@ -38,6 +42,11 @@ def check_limits(session: Session, caller: Caller, asked: Asked, limits: Limits)
         raise Problem(422, f"time_limit: this team's jobs may take {limits.time_limit:g} s")
     if asked.memory_limit is not None and limits.memory is not None and asked.memory_limit > limits.memory:
         raise Problem(422, f"memory_limit: this team's jobs may use {limits.memory} bytes")
+    check_waiting(session, caller, limits)
+
+
+def check_waiting(session: Session, caller: Caller, limits: Limits) -> None:
+    """Within the transaction that queues a job, while the team is held."""
     waiting = select(func.count()).where(Job.team_id == caller.team, Job.state == "queued")
     if (found := session.scalars(waiting).one()) >= limits.waiting:
         hint = "cancel some (POST /api/v1/jobs/ID/cancel), or wait until they have run"

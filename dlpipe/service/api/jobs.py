@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api import admission
@@ -42,30 +42,37 @@ def submit(
     """Ask for a conversion. With an `Idempotency-Key` that was used before for the same, the job that there is comes
     back, with 200 instead of 201; for something else, it is refused with 409."""
     asked.request()  # unknown targets and the like end here
-    with service.database.read() as session:
-        is_known = _by_key(session, caller, idempotency_key) is not None
-    if not is_known:
-        admission.check_room(service, caller.team, 0)
-        if service.places.bucket is not None:  # takes questions to the bucket: not while the team is held
-            admission.check_uploads(service, caller.team, asked)
-    try:
-        with service.database.write() as session:
-            team = hold(session, caller.team)
-            if (known := _by_key(session, caller, idempotency_key)) is None:
-                limits = Limits.of(team)
-                admission.check_limits(session, caller, asked, limits)
-                if service.places.bucket is None:
-                    admission.check_uploads(service, caller.team, asked)
-                return job_view(new_job(service.database, session, caller, asked, idempotency_key, limits))
-    except IntegrityError:  # another request with this key was faster
-        with service.database.read() as session:
-            known = _by_key(session, caller, idempotency_key)
-        if known is None:
-            raise
+    if (known := _by_key(service, caller, idempotency_key)) is None:
+        try:
+            view = _queued(service, caller, asked, idempotency_key)
+        except IntegrityError:  # another request with this key was faster
+            if (known := _by_key(service, caller, idempotency_key)) is None:
+                raise
+        else:
+            return view
     if not asked.is_that_of(known.asked):
         raise Problem(409, "this Idempotency-Key was used for something else")
     response.status_code = 200
     return job_view(known)
+
+
+def _queued(service: State, caller: Caller, asked: Asked, key: str | None) -> JobView:
+    """Raises Problem, IntegrityError where there is a job of this key."""
+    size, came = len(asked.model_dump_json()), 0
+    promise = admission.promise(service, caller.team, "jobs", size)
+    try:
+        if service.places.bucket is not None:  # takes questions to the bucket: not while the team is held
+            admission.check_uploads(service, caller.team, asked)
+        with service.database.write() as session:
+            limits = Limits.of(hold(session, caller.team))
+            admission.check_limits(session, caller, asked, limits)
+            if service.places.bucket is None:
+                admission.check_uploads(service, caller.team, asked)
+            view = job_view(new_job(service.database, session, caller, asked, key, limits))
+        came = size
+        return view
+    finally:
+        service.usage.kept(promise, came)
 
 
 @router.get("")
@@ -87,8 +94,8 @@ def jobs(
         wanted = wanted.where(Job.id < after)
     with service.database.read() as session:
         found = session.scalars(wanted).all()
-    page = found[:limit]
-    return JobPage(jobs=[job_view(each) for each in page], next=page[-1].id if len(found) > limit else None)
+        page = found[:limit]
+        return JobPage(jobs=[job_view(each) for each in page], next=page[-1].id if len(found) > limit else None)
 
 
 @router.get("/{id}")
@@ -117,10 +124,13 @@ def cancel(id: JobId, caller: Submitter, service: Service) -> JobView:
 @router.post("/{id}/retry", status_code=202)
 def retry(id: JobId, caller: Submitter, service: Service) -> JobView:
     """A job that failed or was cancelled waits again. What its attempts had finished is not computed again."""
+    admission.check_room(service, caller.team)
     with service.database.write() as session:
+        limits = Limits.of(hold(session, caller.team))
         found = find(session, caller, id, change=True)
         if found.state not in FINAL or found.state == "succeeded":
             raise Problem(409, f"the job is {found.state}: only one that failed or was cancelled is tried again")
+        admission.check_waiting(session, caller, limits)
         admission.check_uploads(service, caller.team, Asked.of_row(found.asked))
         service.queue.retry(session, found)
         return job_view(found)
@@ -135,7 +145,7 @@ def remove(id: JobId, caller: Submitter, service: Service) -> None:
         raise Problem(404, "there is no such job") from None
     except StillNeeded as error:
         raise Problem(409, str(error)) from None
-    service.usage.removed_job(caller.team)
+    service.usage.forget(caller.team)
 
 
 def last_event(name: str, caller: Caller, service: State) -> int:
@@ -160,7 +170,10 @@ def find_now(service: State, caller: Caller, name: str) -> Job:
         return find(session, caller, name)
 
 
-def _by_key(session: Session, caller: Caller, key: str | None) -> Job | None:
+def _by_key(service: State, caller: Caller, key: str | None) -> Job | None:
+    """With what it asks for."""
     if key is None:
         return None
-    return session.scalars(select(Job).where(Job.team_id == caller.team, Job.idempotency_key == key)).first()
+    wanted = select(Job).where(Job.team_id == caller.team, Job.idempotency_key == key).options(undefer(Job.asked))
+    with service.database.read() as session:
+        return session.scalars(wanted).first()

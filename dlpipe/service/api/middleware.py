@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dlpipe.service.api.metrics import Metrics
@@ -43,6 +43,13 @@ class Guard:
                 self._metrics.request(method, message["status"], time.monotonic() - started)
             await send(message)
 
+        headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # Where does it end? A proxy before us may have gone by the other of the two, and hold what follows for
+            # somebody else's request.
+            detail = "a request has a Content-Length or a Transfer-Encoding, not both"
+            await problem(400, detail, {"Connection": "close"})(scope, receive, answer)
+            return
         if method == "other":  # TRACE tells what a browser keeps from scripts
             await problem(501, "the service does not know this method")(scope, receive, answer)
             return

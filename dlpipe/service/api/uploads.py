@@ -79,9 +79,7 @@ async def upload(
         raise Problem(411, "Content-Length or Content-Range is wanted")
     uploads = service.uploads(caller.team)
     had = uploads.size(digest)
-    if had < total:
-        await run_sync(admission.check_room, service, caller.team, total - had)
-    service.usage.uploaded(caller.team, total - had)  # as if it were here: others are sent at the same time
+    promise = await run_sync(admission.promise, service, caller.team, "uploads", max(0, total - had))
     try:
         received = await uploads.take(digest, start, total, request.stream())
     except ClientDisconnect:
@@ -91,7 +89,7 @@ async def upload(
             raise
         raise Problem(507, "the service's disk is full: what has come is kept") from error
     finally:
-        service.usage.uploaded(caller.team, uploads.size(digest) - total)
+        service.usage.kept(promise, uploads.size(digest) - had)
     return _told(received, 201 if received.complete else 202)
 
 
@@ -106,7 +104,7 @@ def remove(digest: Digest, caller: Submitter, service: Service) -> None:
         raise Problem(404, "nothing of this file has been uploaded") from None
     except StillNeeded as error:
         raise Problem(409, str(error)) from None
-    service.usage.uploaded(caller.team, -size)
+    service.usage.changed(caller.team, "uploads", -size)
 
 
 def _told(received: Received, status: int) -> Response:

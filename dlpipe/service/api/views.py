@@ -62,14 +62,11 @@ class Comparison(BaseModel):
 
 
 def job_view(job: Job) -> JobView:
-    asked = Asked.of_row(job.asked)
+    """Within the transaction that read it."""
     return JobView(
+        **(job.shown or Asked.of_row(job.asked).shown()),
         id=job.name,
         state=job.state,
-        title=asked.title(),
-        label=asked.label,
-        targets=list(asked.targets),
-        backends=list(asked.backends),
         priority=job.priority,
         created=utc(job.created),
         started=utc(job.started) if job.started is not None else None,

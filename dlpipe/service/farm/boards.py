@@ -33,8 +33,8 @@ class FarmRefused(Exception):
 
 
 def register(session: Session, caller: Caller, about: Mapping[str, Any], now: float) -> Board:
-    """A new board, or one that is back; then what it had is given to others. Raises FarmRefused for a name that another
-    token has which still counts."""
+    """A new board, or one that is back; then what it had is given to others. A name that has become free, taken by
+    another team, is shared with nobody. Raises FarmRefused for a name that another token has which still counts."""
     name = str(about["name"])
     if re.fullmatch(NAME, name) is None or name == ANY or len(name) > 64:
         raise FarmRefused(
@@ -46,7 +46,9 @@ def register(session: Session, caller: Caller, about: Mapping[str, Any], now: fl
     mine = select(func.count()).where(Board.token_id == caller.token, Board.name != name)
     if session.scalars(mine).one() >= MAX_BOARDS:
         raise FarmRefused(409, f"a token speaks for at most {MAX_BOARDS} boards")
-    board = known or Board(name=name, teams=[], disabled=False)
+    board = known or Board(name=name, team_id=caller.team, teams=[], disabled=False)
+    if board.team_id != caller.team:  # other teams were to trust the board that had this name, not this one
+        board.teams = []
     board.team_id, board.token_id = caller.team, caller.token
     board.target, board.about = str(about["target"]), dict(about)
     board.fingerprint = digest({key: value for key, value in about.items() if key not in _ITSELF})[:16]

@@ -22,6 +22,7 @@ from dlpipe.service.web.visitor import inner
 
 router = APIRouter()
 _YEAR = 365 * 86400
+_FIELDS = 20
 Next = Annotated[str | None, Query(max_length=2000)]
 
 
@@ -86,5 +87,10 @@ def _end(service: State, secret: str) -> None:
 
 
 async def _form(request: Request) -> dict[str, str]:
+    """Raises Problem for what is none of our forms."""
     body = (await request.body()).decode(errors="replace")
-    return {name: values[0] for name, values in parse_qs(body, max_num_fields=20).items()}
+    try:
+        found = parse_qs(body, max_num_fields=_FIELDS)
+    except ValueError:
+        raise Problem(400, f"a form has {_FIELDS} fields at most") from None
+    return {name: values[0] for name, values in found.items()}

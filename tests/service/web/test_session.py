@@ -158,6 +158,11 @@ def test_signing_in_leads_to_no_other_host(idle: Service, next_: str) -> None:
     assert idle.ask("GET", f"//language?to=zh&next={next_}", token=None).headers["location"] == "/"
 
 
+def test_what_is_none_of_our_forms_is_refused(idle: Service) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+    assert idle.ask("POST", "//login", b"a=b&" * 1000, token=None, headers=kind).status == 400
+
+
 def test_errors_are_pages_and_tell_nothing_of_the_server(idle: Service) -> None:
     mine = cookie(idle)
     for path in (f"//jobs/{JOB}", "//nothing", "//jobs/%3Cscript%3E", "//static/..%2fapp.py", "//?q=%00"):
