@@ -1,13 +1,21 @@
 """Does every accepted job end once, with the right result, while what runs it is killed?
 
     python benchmarks/service_faults.py --minutes 30 --seed 1
-    python benchmarks/service_faults.py --minutes 60 --every 0          # nothing is killed: a soak
+    python benchmarks/service_faults.py --minutes 30 --executor ray --nodes 3 --open 6
+    python benchmarks/service_faults.py --minutes 60 --every 0 --rest 20       # nothing is killed: a soak
 
 A real service (`dlpipe serve`, its workers, by default on a real PostgreSQL server) converts small models without a
-pause, while at random moments a worker, the server or the database is killed with SIGKILL and, but for the worker,
-started again. Each model was converted once before, undisturbed: the artefacts have to have those digests. Prints JSON;
-exit code 1 where a job was lost, ended twice, ended otherwise or holds something else. Memory is that of the server and
-of its workers, without the jobs' own processes.
+pause, while at random moments a worker, the server or the database is killed with SIGKILL and started again. Each
+model was converted once before, undisturbed: the artefacts have to have those digests.
+
+With `--executor ray` (as root: it makes network namespaces) the stages are computed by a Ray cluster of `--nodes`
+machines, a head, and a desk where the workers run; these are killed too, the whole machine or Ray's own process
+(raylet; of the head, the one that knows the nodes). The head not more often than `--head-every` says: its death ends
+every job's process, which counts as a fault of the machinery, and three without a stage finished give a job up.
+
+Prints JSON; exit code 1 where a job was lost, ended twice, ended otherwise or holds something else. Memory is that of
+the server and of its workers, without the jobs' own processes, of the one of each that lived longest: flat where a
+line through it, after the first fifth, rises by less than a twentieth over the time.
 """
 
 from __future__ import annotations
@@ -27,7 +35,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.service_server import memory_mb
+from benchmarks.service_cluster import Tended
+from benchmarks.service_memory import Memory
 from benchmarks.service_supervised import Supervised
 from dlpipe.errors import DlpipeError, ToolMissing
 from dlpipe.service.client import Client
@@ -36,6 +45,7 @@ from tests.pipeline.postgresql_server import running
 
 ASKED: dict[str, Any] = {"target": "x86-64", "backends": ["onnxruntime"], "precision": "fp32"}
 VICTIMS = ("worker", "server", "postgresql")
+OFTEN = ("node", "node", "desk", "head")  # besides, of a cluster
 _MAKE = """
 import sys, numpy, onnx
 from onnx import numpy_helper, parser
@@ -57,6 +67,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--open", type=int, default=4, help="jobs that wait or run at a time")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--lease", type=float, default=5.0, help="seconds")
+    parser.add_argument("--rest", type=float, default=0.0, help="seconds between two submissions, at least")
+    parser.add_argument("--executor", choices=("local", "ray"), default="local")
+    parser.add_argument("--nodes", type=int, default=3, help="of the Ray cluster, that compute")
+    parser.add_argument(
+        "--head-every", type=float, default=300.0, help="seconds between two kills of the head, at least"
+    )
     parser.add_argument("--sqlite", action="store_true", help="in place of PostgreSQL")
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
@@ -64,10 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
         models = make_models(folder, options.models)
         repository = Path(__file__).resolve().parents[1]
         database = None if options.sqlite else stack.enter_context(running(repository, made(folder / "postgresql")))
-        service = Supervised(made(folder / "service"), options.workers, options.lease, database)
+        cluster = None
+        if options.executor == "ray":
+            chance = random.Random(options.seed)
+            cluster = Tended(made(folder / "cluster"), options.nodes, options.workers, options.lease, chance)
+        service = Supervised(made(folder / "service"), options.workers, options.lease, database, cluster)
         stack.callback(service.stop)
-        service.start()
+        service.begin()
         figures = Story(service, models, folder, options).run()
+        if cluster is not None:
+            figures["machines_that_did_not_start"] = cluster.not_started
     print(json.dumps(figures, indent=2))
     return 0 if figures["right"] == figures["accepted"] else 1
 
@@ -81,7 +103,9 @@ class Story:
         self._done: set[str] = set()
         self._clients: dict[str, Client] = {}
         self._kills: Counter[str] = Counter()
-        self._memory: list[tuple[float, float]] = []
+        self._memory = Memory()
+        self._head_killed = 0.0
+        self._began = time.monotonic()
         self._random = random.Random(options.seed)
         self._over = threading.Event()
 
@@ -89,7 +113,7 @@ class Story:
         wanted = {number: self._digests(self._submit(number, self._team()), number) for number in self._numbers()}
         self._accepted.clear()
         threads = [threading.Thread(target=self._keep_busy), threading.Thread(target=self._watch)]
-        begun = time.monotonic()
+        begun = self._began = time.monotonic()
         for thread in threads:
             thread.start()
         while (left := begun + self._options.minutes * 60 - time.monotonic()) > 0:
@@ -123,14 +147,18 @@ class Story:
         return job
 
     def _keep_busy(self) -> None:
-        token, number = self._team(), 0
+        token, number, submitted = self._team(), 0, -self._options.rest
         while not self._over.is_set():
+            if (left := submitted + self._options.rest - time.monotonic()) > 0:
+                self._over.wait(min(left, 1.0))
+                continue
             waiting = [job for job, (_, its) in self._accepted.items() if not self._ended(job, its)]
             if len(waiting) >= self._options.open:
                 self._over.wait(1.0)
                 continue
             if number % len(self._models) == 0:
                 token = self._team()
+            submitted = time.monotonic()
             self._submit(number % len(self._models), token)
             number += 1
 
@@ -140,15 +168,24 @@ class Story:
         return job in self._done
 
     def _kill(self) -> None:
-        victim = self._random.choice([each for each in VICTIMS if each != "postgresql" or not self._options.sqlite])
-        if self._service.kill(victim, self._random):
-            self._kills[victim] += 1
+        victims = [each for each in VICTIMS if each != "postgresql" or not self._options.sqlite]
+        victims += OFTEN if self._options.executor == "ray" else ()
+        now = time.monotonic()
+        if now - self._head_killed < self._options.head_every:
+            victims = [each for each in victims if each != "head"]
+        victim = self._random.choice(victims)
+        if what := self._service.kill(victim, self._random):
+            self._kills[what] += 1
+            print(f"{now - self._began:6.0f} s: killed {what}", file=sys.stderr, flush=True)
+            if victim == "head":
+                self._head_killed = now
 
     def _watch(self) -> None:
         while not self._over.wait(5.0):
-            with suppress(OSError, IndexError):
-                found = [memory_mb(each) for each in (self._service.process_id(), *self._service.workers())]
-                self._memory.append((found[0], sum(found[1:]) / max(1, len(found) - 1)))
+            seconds = time.monotonic() - self._began
+            with suppress(OSError):
+                self._memory.sample(seconds, "server", [self._service.process_id()])
+                self._memory.sample(seconds, "worker", self._service.workers())
 
     def _digests(self, job: str, number: int) -> dict[str, str]:
         """Of its artefact, once it has succeeded. Raises AssertionError."""
@@ -180,15 +217,12 @@ class Story:
         return {"accepted": len(self._accepted), "right": right, "faults": faults, "attempts": dict(attempts)}
 
     def _told(self, seconds: float) -> dict[str, Any]:
-        part = max(1, len(self._memory) // 10)
-        first, last = self._memory[1 : 1 + part], self._memory[-part:]
-        mean = lambda found, at: round(sum(each[at] for each in found) / max(1, len(found)), 1)  # noqa: E731
         return {
             "minutes": round(seconds / 60, 1),
             "killed": dict(self._kills),
             "seed": self._options.seed,
-            "server_memory_mb": {"first_tenth": mean(first, 0), "last_tenth": mean(last, 0)},
-            "worker_memory_mb": {"first_tenth": mean(first, 1), "last_tenth": mean(last, 1)},
+            "server_memory": self._memory.told("server"),
+            "worker_memory": self._memory.told("worker"),
             "load_average": round(os.getloadavg()[0], 1),
         }
 

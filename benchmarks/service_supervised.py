@@ -17,6 +17,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from benchmarks.service_cluster import OF_A_CLUSTER, Tended
 from benchmarks.service_server import Started, started
 from dlpipe.errors import ToolMissing
 from dlpipe.service.client import Client
@@ -27,11 +28,15 @@ PATIENCE = 3600.0  # seconds that a service which was killed may be away
 
 
 class Supervised:
-    """database: None is SQLite in `folder`."""
+    """database: None is SQLite in `folder`. cluster: where the workers run, in place of beside the server."""
 
-    def __init__(self, folder: Path, workers: int, lease: float, database: Server | None) -> None:
+    def __init__(
+        self, folder: Path, workers: int, lease: float, database: Server | None, cluster: Tended | None = None
+    ) -> None:
         self._folder = folder
-        self._options = ("--workers", str(workers), "--lease", f"{lease:g}", "--allow-unjailed")
+        self._cluster = cluster
+        beside = workers if cluster is None else 0
+        self._options = ("--workers", str(beside), "--lease", f"{lease:g}", "--allow-unjailed")
         self._server = database
         self._database = database.new_database() if database is not None else None
         self._token = secrets.token_hex(32)
@@ -39,6 +44,13 @@ class Supervised:
         self._running: tuple[ExitStack, Started] | None = None
         self._lock = threading.Lock()
         self.address = f"http://127.0.0.1:{self._port}"
+
+    def begin(self) -> None:
+        """For the first time: the cluster too."""
+        self.start()
+        if self._cluster is not None:
+            database = {"DLPIPE_DATABASE": self._database} if self._database is not None else {}
+            self._cluster.start({"DLPIPE_DATA_DIR": str(self._folder / "data"), **database})
 
     def start(self) -> None:
         """However often it takes: it does not start while its database does not answer."""
@@ -53,20 +65,25 @@ class Supervised:
             time.sleep(1.0)
 
     def stop(self) -> None:
+        if self._cluster is not None:
+            self._cluster.stop()
         with self._lock:
             if self._running is not None:
                 self._running[0].close()
                 self._running = None
 
-    def kill(self, victim: str, chance: random.Random) -> bool:
-        """With SIGKILL; False where there is no such process just now. Server and database are started again."""
+    def kill(self, victim: str, chance: random.Random) -> str | None:
+        """With SIGKILL. Returns what; None where there is no such process just now. Server and database are started
+        again here."""
         with self._lock:
+            if self._cluster is not None and victim in OF_A_CLUSTER:
+                return self._cluster.kill(victim)
             if victim == "worker":
                 found = self.workers()
                 if found:
                     with suppress(ProcessLookupError):
                         os.kill(chance.choice(found), signal.SIGKILL)
-                return bool(found)
+                return victim if found else None
             if victim == "server":
                 assert self._running is not None
                 self._running[1].process.kill()
@@ -74,12 +91,12 @@ class Supervised:
                 self._running = None
                 time.sleep(chance.uniform(0, 3))
                 self.start()
-                return True
+                return victim
             assert self._server is not None
             self._server.stop(signal.SIGKILL)
             time.sleep(chance.uniform(0, 3))
             self._server.start()
-            return True
+            return victim
 
     def process_id(self) -> int:
         if self._running is None:
@@ -88,6 +105,8 @@ class Supervised:
 
     def workers(self) -> list[int]:
         """The process ids of the workers, without the jobs'."""
+        if self._cluster is not None:
+            return self._cluster.workers()
         found = []
         for each in processes(self.process_id()):
             with suppress(OSError):

@@ -6,7 +6,8 @@
     │   ├── Unsupported              understood, but this tool or target cannot do it; names node and operator
     │   ├── DiskTrouble              a disk that must be written is full, read-only or failing
     │   │   └── StoreUnreachable     the store that machines share does not answer, or refuses
-    │   ├── ClusterTrouble           a Ray cluster cannot be reached, or has not what a stage needs
+    │   ├── ClusterTrouble           a Ray cluster has not what a stage needs, or fails it again and again
+    │   │   └── ClusterUnreachable   it takes no work at all
     │   └── ToolMissing              an interpreter, a program or a download that is needed is not to be had
     ├── GateFailed         exit 3    a limit the user set is broken, or cannot be evaluated
     ├── StageFailed        exit 4    a tool crashed, timed out, ran out of memory, or broke the protocol
@@ -64,6 +65,10 @@ class StoreUnreachable(DiskTrouble):
 
 class ClusterTrouble(UserError):
     """As with a disk, no stage is to blame, and the run ends."""
+
+
+class ClusterUnreachable(ClusterTrouble):
+    """Nothing else would fare better there until it is back."""
 
 
 class ToolMissing(UserError):

@@ -117,11 +117,12 @@ class Queue:
         """Once the job's processes are gone. Raises LeaseLost."""
         self._end(lease, "cancelled", Outcome(130))
 
-    def give_back(self, lease: Lease) -> None:
-        """The worker is asked to stop: another one goes on at once, and nobody is to blame. Raises LeaseLost."""
+    def give_back(self, lease: Lease, reason: str = "its worker was stopped") -> None:
+        """Another worker goes on at once, if there is one, and nobody is to blame: this one is asked to stop, or cannot
+        work now. Raises LeaseLost."""
         with self._database.write() as session:
             self._held(session, lease, {"lease": None, "lease_until": None, "worker": None})
-            self._queue_again(session, lease.job, self._now(session), faults=0, reason="its worker was stopped")
+            self._queue_again(session, lease.job, self._now(session), faults=0, reason=reason)
 
     def fault(self, lease: Lease, reason: str) -> None:
         """The machinery failed, not the job: it is tried again, later each time, and at last given up.

@@ -45,10 +45,15 @@ _INFRASTRUCTURE = (
     "ClusterTrouble",
     "Interrupted",
 )  # errors that say nothing of the job
+_AWAY = ("ClusterUnreachable",)
 
 
 class Fault(Exception):
     """The machinery failed, not the job."""
+
+
+class Away(Fault):
+    """What every job needs does not answer at all, so another one would fare no better now."""
 
 
 def attempt(
@@ -178,6 +183,8 @@ def _outcome(folder: Path, status: int) -> Outcome:
     except FileNotFoundError:
         how = f"signal {-status}" if status < 0 else f"status {status}"
         raise Fault(f"the job's process ended with {how}, without a result") from None
+    if result["error"] is not None and result["error"]["error"] in _AWAY:
+        raise Away(result["error"]["message"])
     if result["error"] is not None and result["error"]["error"] in _INFRASTRUCTURE:  # nobody here interrupted it
         raise Fault(result["error"]["message"])
     return Outcome(result["exit_code"], result["error"], result["written"])

@@ -19,10 +19,11 @@ from dlpipe.service.database import open_database
 from dlpipe.service.farm.tasks import Farm
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Lease, LeaseLost, Outcome, Queue
-from dlpipe.service.running import Events, Fault, Order, attempt
+from dlpipe.service.running import Away, Events, Fault, Order, attempt
 
 IDLE_SECONDS = 0.5
 SEEN_SECONDS = 10.0
+AWAY_SECONDS = (5.0, 60.0)  # before the next job, where what all jobs need is away: twice as long each time, up to
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +37,8 @@ class Worker:
         self._farm = farm
         self._executor = executor
         self._stop = threading.Event()
+        self._away = 0.0
+        self._away_until = 0.0
 
     def stop(self) -> None:
         """As soon as can be; a job that runs goes back into the queue. Safe in a signal handler."""
@@ -50,7 +53,7 @@ class Worker:
                     if time.monotonic() - told >= SEEN_SECONDS:
                         self._queue.seen(self.name)
                         told = time.monotonic()
-                    lease = self._queue.lease(self.name)
+                    lease = self._queue.lease(self.name) if time.monotonic() >= self._away_until else None
                     if lease is not None:
                         self._work(lease)
                         continue
@@ -68,6 +71,7 @@ class Worker:
         try:
             given = (self._places, self._farm, lease)
             ended = attempt(*given, order=watch.order, on_events=watch.record, executor=self._executor)
+            self._away = 0.0
             match ended:
                 case Outcome():
                     self._queue.finish(lease, ended)
@@ -76,6 +80,12 @@ class Worker:
                 case _:
                     self._queue.give_back(lease)
             _log.info("job %s: %s", lease.name, ended, extra=said)
+        except Away as away:
+            shortest, longest = AWAY_SECONDS
+            self._away = min(longest, max(shortest, 2 * self._away))
+            self._away_until = time.monotonic() + self._away
+            _log.warning("job %s: %s; no other job before %g s have passed", lease.name, away, self._away, extra=said)
+            self._queue.give_back(lease, str(away))
         except Fault as fault:
             _log.warning("job %s: %s", lease.name, fault, extra=said)
             self._queue.fault(lease, str(fault))

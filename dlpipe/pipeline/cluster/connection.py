@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -14,12 +15,13 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from dlpipe.errors import ClusterTrouble, DlpipeError, ToolMissing, UserError, how_to_add
+from dlpipe.errors import ClusterTrouble, ClusterUnreachable, DlpipeError, ToolMissing, UserError, how_to_add
 from dlpipe.pipeline.cluster.needs import Needs
 from dlpipe.pipeline.cluster.task import Began, Ended, Task
 from dlpipe.pipeline.events import Event
 
 PORT = 6379  # of a head, where none is said: Ray's own
+HINT = "--executor ray://HOST:PORT or RAY_ADDRESS name its head, RAY_AUTH_TOKEN is what it obeys; see `ray status`"
 _REACH_SECONDS = 10.0
 _SETTINGS = {  # what Ray reads when it is imported
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or it sends the working folder to all nodes where dlpipe is run by `uv run`
@@ -67,7 +69,7 @@ class Connection:
         return os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
 
     def open(self) -> bool:
-        """True for the call that did it. Raises ClusterTrouble, the same again at every later call."""
+        """True for the call that did it. Raises ClusterUnreachable, the same again at every later call."""
         with self._lock:
             if self._trouble is not None:
                 raise self._trouble
@@ -81,18 +83,26 @@ class Connection:
             return True
 
     def nodes(self) -> list[Mapping[str, float]]:
-        """What each node that lives has in all, busy or not: amounts by Ray's names."""
+        """What each node that lives has in all, busy or not: amounts by Ray's names. Raises ClusterUnreachable: a head
+        that died took the cluster with it, and the one that follows knows nobody of before."""
         with self._lock:
             if time.monotonic() - self._nodes[0] > _NODES_SECONDS:
-                found = [each["Resources"] for each in self._ray.nodes() if each["Alive"]]
+                try:
+                    found = [each["Resources"] for each in self._ray.nodes() if each["Alive"]]
+                except self._ray.exceptions.RayError as error:
+                    raise ClusterUnreachable(f"the Ray cluster is gone: {_line(error)}", hint=HINT) from error
                 self._nodes = (time.monotonic(), found)
             return self._nodes[1]
 
     def send(self, task: Task, needs: Needs) -> Sent:
+        """Raises Fault."""
         from dlpipe.pipeline.cluster.node import serve
 
         remote = self._ray.remote(max_retries=0, num_returns="streaming")(serve)
-        return Sent(self._ray, remote.options(name=task.id, **needs.options()).remote(task))
+        try:
+            return Sent(self._ray, remote.options(name=task.id, **needs.options()).remote(task))
+        except self._ray.exceptions.RayError as error:
+            raise Fault(f"{type(error).__name__}: {_line(error)}") from error
 
     def close(self) -> None:
         """The nodes end whatever this connection had them do."""
@@ -104,21 +114,19 @@ class Connection:
     def _connect(self) -> Any:
         for variable, value in _SETTINGS.items():
             os.environ.setdefault(variable, value)
+        loaded = sys.modules.get("ray")
+        if loaded is not None and loaded.is_initialized():  # by the program of which we are a part
+            return loaded
+        if self._address != "auto":
+            _reach(self._address)
         import ray
 
-        if ray.is_initialized():  # by the program of which we are a part
-            return ray
-        hint = (
-            "--executor ray://HOST:PORT or RAY_ADDRESS name its head, RAY_AUTH_TOKEN is what it obeys; see `ray status`"
-        )
-        if self._address != "auto":
-            _reach(self._address, hint)
         before = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except Exception as error:  # a start that takes too long is a bare Exception of Ray's
             message = f"the Ray cluster at {self._address} takes no work: {_line(error)}"
-            raise ClusterTrouble(message, hint=hint) from error
+            raise ClusterUnreachable(message, hint=HINT) from error
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, before)  # Ray's own would end the process without a word
@@ -167,13 +175,13 @@ class Sent:
         return True
 
 
-def _reach(address: str, hint: str) -> None:
-    """Ray itself waits for minutes. Raises ClusterTrouble."""
+def _reach(address: str) -> None:
+    """Ray itself waits for minutes. Raises ClusterUnreachable."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise ClusterTrouble(f"no Ray cluster answers at {address}: {error}", hint=hint) from error
+        raise ClusterUnreachable(f"no Ray cluster answers at {address}: {error}", hint=HINT) from error
 
 
 def _line(error: BaseException) -> str:

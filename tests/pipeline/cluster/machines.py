@@ -36,13 +36,14 @@ hostname {name}
 mkdir -p {temporary}
 mount -t tmpfs tmpfs {temporary}
 ip link set lo up
-{bridge}
 until ip link show dev0 >/dev/null 2>&1; do sleep 0.05; done
 ip addr add 10.77.0.{number}/24 dev dev0
 ip link set dev0 up
 ip route add default dev dev0
-exec {start}
+{start}
 """
+_ONCE = "exec {start}"
+_AGAIN = "while :; do {start} || :; sleep 1; done"
 
 
 def why_not() -> str | None:
@@ -82,13 +83,24 @@ class Machine:
 
 @dataclass
 class Cluster:
-    """`head` computes nothing; commands run there. `machines`: the others, by name."""
+    """`head` computes nothing; commands run there. `machines`: the others, by name. `again`: Ray is started again on
+    a machine where it has ended, which else ends with it."""
 
     folder: Path
     temporary: Path
     environment: Mapping[str, str]
+    again: bool = False
     head: Machine | None = None
     machines: dict[str, Machine] = field(default_factory=dict)
+    switch: Machine | None = None
+
+    def connect(self) -> None:
+        """The network between the machines, before there are any."""
+        start = ["unshare", "--net", "--fork", "--kill-child", "sleep", "infinity"]
+        maker = subprocess.Popen(start, stdin=subprocess.DEVNULL, preexec_fn=_end_with_the_test)
+        self.switch = Machine("switch", maker, _first_process(maker))
+        self._plug("add", "dev0", "type", "bridge")
+        self._plug("set", "dev0", "up")
 
     def start(self) -> None:
         options = ["--head", "--port=6379", "--include-dashboard=false", f"--temp-dir={self.temporary}", "--num-cpus=0"]
@@ -97,14 +109,16 @@ class Cluster:
     def add(self, name: str, number: int, *resources: str) -> None:
         self.machines[name] = self._machine(name, number, [f"--address={ADDRESS}", *resources])
 
-    def command(self, *command: object) -> list[str]:
-        """To be run on the head."""
-        assert self.head is not None
-        return ["nsenter", f"--target={self.head.init}", *_NAMESPACES, f"--wd={self.folder}", *map(str, command)]
+    def command(self, *command: object, machine: str | None = None) -> list[str]:
+        """To be run on the head, or on another one."""
+        found = self.head if machine is None else self.machines[machine]
+        assert found is not None
+        return ["nsenter", f"--target={found.init}", *_NAMESPACES, f"--wd={self.folder}", *map(str, command)]
 
     def end(self) -> None:
-        for machine in (*self.machines.values(), *([self.head] if self.head else [])):
-            machine.end()
+        for machine in (*self.machines.values(), self.head, self.switch):
+            if machine is not None:
+                machine.end()
         with suppress(OSError):
             self.temporary.rmdir()
 
@@ -131,8 +145,9 @@ class Cluster:
             name=name,
             number=number,
             temporary=self.temporary,
-            bridge="ip link add dev0 type bridge" if self.head is None else "",
-            start=shlex.join([*start, "--object-store-memory=100000000"]),
+            start=(_AGAIN if self.again else _ONCE).format(
+                start=shlex.join([*start, "--object-store-memory=100000000"])
+            ),
         )
         with log.open("wb") as output:
             maker = subprocess.Popen(
@@ -143,21 +158,26 @@ class Cluster:
                 stderr=output,
                 preexec_fn=_end_with_the_test,
             )
-        machine = Machine(name, maker, eventually(lambda: next(iter(_children(maker.pid)), None)))
-        if self.head is not None:
-            port = f"to{number}-{secrets.token_hex(2)}"
-            veth = ["type", "veth", "peer", "name", "dev0", "netns", str(machine.init)]
-            _run("ip", "link", "add", port, "netns", str(self.head.init), *veth)
-            _run(*self.command("ip", "link", "set", port, "master", "dev0", "up"))
+        machine = Machine(name, maker, _first_process(maker))
+        port = f"to{number}-{secrets.token_hex(2)}"
+        self._plug("add", port, "type", "veth", "peer", "name", "dev0", "netns", str(machine.init))
+        self._plug("set", port, "master", "dev0", "up")
         return machine
+
+    def _plug(self, *words: str) -> None:
+        assert self.switch is not None
+        command = ["nsenter", f"--target={self.switch.init}", "--net", "ip", "link", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
     """With two nodes: `small` (1 CPU), and `large` (2 CPUs)."""
     temporary = Path(tempfile.mkdtemp(prefix="dlpipe-ray-", dir="/tmp"))  # Ray's sockets bear no long path
-    made = Cluster(folder, temporary, _environment())
+    made = Cluster(folder, temporary, environment())
     try:
+        made.connect()
         made.start()
         made.add("small", 2, "--num-cpus=1", "--memory=6000000000")
         made.add("large", 3, "--num-cpus=2", "--memory=12000000000")
@@ -166,7 +186,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         made.end()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -181,12 +201,12 @@ def _end_with_the_test() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _children(process: int) -> list[int]:
+def _first_process(maker: subprocess.Popen[bytes]) -> int:
+    """Its namespaces are there once it is."""
+    return int(eventually(lambda: next(iter(children(maker.pid)), None)))
+
+
+def children(process: int) -> list[int]:
     with suppress(OSError):
         return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
     return []
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}: {done.stderr}"

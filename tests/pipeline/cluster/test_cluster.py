@@ -182,7 +182,7 @@ def test_a_cluster_obeys_only_who_has_its_token(cluster: Cluster, user: User, wo
     other = {"RAY_AUTH_TOKEN": "f" * 64, "RAY_NUM_REDIS_GET_RETRIES": "2"}
     with driving(cluster, user, worker, "wait", "{}", **other) as driver:
         last = driver.hear()
-    assert last["error"] == "ClusterTrouble", driver.said
+    assert last["error"] == "ClusterUnreachable", driver.said
     assert "InvalidAuthToken" in driver.log.read_text()
 
 

@@ -38,7 +38,7 @@ def test_a_cluster_that_does_not_answer_ends_the_run(tmp_path: Path, model: Path
     user = make_user(tmp_path)
     done = user.dlpipe("convert", model, "-t", "x86-64", "--json", "--executor", "ray://127.0.0.1:1")
     assert done.code == 2
-    assert json.loads(done.out)["error"] == "ClusterTrouble"
+    assert json.loads(done.out)["error"] == "ClusterUnreachable"
     assert "no Ray cluster answers at 127.0.0.1:1" in json.loads(done.out)["message"]
 
 
