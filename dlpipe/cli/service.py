@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,9 @@ import typer
 from dlpipe.cli import options as opt
 
 if TYPE_CHECKING:
+    from dlpipe.service.audit import Action
     from dlpipe.service.client import Client
+    from dlpipe.service.database import Database
     from dlpipe.service.loglines import LogFormat
 
 service = typer.Typer(help="Look after a service's data, beside it or while it runs.", no_args_is_help=True)
@@ -32,6 +35,9 @@ def register(app: typer.Typer) -> None:
 @service.command()
 def gc(
     keep_days: Annotated[float, typer.Option(min=0, help="What ended, or was last used, longer ago goes.")],
+    keep_audit_days: Annotated[
+        float | None, typer.Option(min=0, help="Remove older rows of the audit log, too; by default none.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -45,19 +51,24 @@ def gc(
     from dataclasses import asdict
 
     from dlpipe.cli.output import human_size, print_json
+    from dlpipe.service.audit import Actor
     from dlpipe.service.database import open_database
-    from dlpipe.service.gc import collect
+    from dlpipe.service.gc import collect, trim_audit
     from dlpipe.service.places import Places
 
     places = Places.of_environment()
     database = open_database(places.checked().database)
-    found = collect(database, places, keep_days, dry_run=dry_run)
+    actor = Actor.of_command()
+    found = collect(database, places, keep_days, actor=actor, dry_run=dry_run)
+    rows = trim_audit(database, keep_audit_days, actor=actor, dry_run=dry_run) if keep_audit_days is not None else 0
     database.close()
     if as_json:
-        print_json(asdict(found))
+        print_json({**asdict(found), "audit_rows": rows})
         return
     counts = f"{len(found.jobs)} jobs, {len(found.attempts)} attempts, {len(found.uploads)} uploads"
     typer.echo(f"{'would remove' if dry_run else 'removed'} {counts}: {human_size(found.bytes)}")
+    if keep_audit_days is not None:
+        typer.echo(f"{'would remove' if dry_run else 'removed'} {rows} rows of the audit log")
 
 
 @service.command()
@@ -76,6 +87,7 @@ def backup(file: BackupFile) -> None:
     places = Places.of_environment().checked()
     database = open_database(places.database)
     count = write(database, places, file)
+    _record(database, "service.backup", file)
     database.close()
     typer.echo(f"{file}: the database and {count} files")
 
@@ -97,8 +109,66 @@ def restore(file: BackupFile) -> None:
     places.make()
     database = open_database(places.database)
     count = read(database, places, file)
+    _record(database, "service.restore", file)
     database.close()
     typer.echo(f"{places.root}: the database and {count} files of {file}")
+
+
+@service.command()
+def audit(
+    team: Annotated[str | None, typer.Option(help="What its tokens did.")] = None,
+    actor: Annotated[str | None, typer.Option(help="The name of a token, or of who ran a command.")] = None,
+    action: Annotated[str | None, typer.Option(help="Such as token.create; see --json.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="UTC.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="UTC, itself excluded.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many rows, the newest.")] = 100,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Who did what in every team, the newest first, as `GET /api/v1/audit` and the
+    administrator's page tell it.
+
+    \b
+    Example:
+      DLPIPE_DATA_DIR=/srv/dlpipe dlpipe service audit --action token.create
+    """
+    from dlpipe.cli.output import print_json, print_table
+    from dlpipe.errors import UserError
+    from dlpipe.service.audit import ACTIONS, Wanted, find, is_kept, shown
+    from dlpipe.service.database import open_database
+    from dlpipe.service.places import Places
+
+    if action is not None and action not in ACTIONS:
+        raise UserError(f"there is no action {action!r}", hint=f"there are: {', '.join(ACTIONS)}")
+    first, last = (each.replace(tzinfo=UTC).timestamp() if each is not None else None for each in (since, until))
+    database = open_database(Places.of_environment().checked().database)
+    with database.read() as session:
+        rows = find(session, Wanted(team, actor, action, first, last), limit) if is_kept(session) else []
+        found = [shown(each) for each in rows]
+    database.close()
+    if as_json:
+        print_json(found)
+        return
+    head = ("time (UTC)", "team", "who", "from", "action", "outcome", "what")
+    print_table(head, [(_short(each["time"]), each["team"], *map(plain, _told(each))) for each in found])
+
+
+def _short(time: str) -> str:
+    return time[:19].replace("T", " ")
+
+
+def _told(row: dict[str, Any]) -> tuple[str, ...]:
+    details = ", ".join(f"{name}={value}" for name, value in row["details"].items())
+    what = f"{row['subject']} ({details})" if details else row["subject"]
+    return row["actor"], row["address"], row["action"], row["outcome"], what.strip()
+
+
+def _record(database: Database, action: Action, file: Path) -> None:
+    """In the audit log, unless the database is an older version's, which is kept as it is."""
+    from dlpipe.service.audit import Actor, is_kept, record
+
+    with database.write() as session:
+        if is_kept(session):
+            record(session, database.now(session), Actor.of_command(), action, str(file))
 
 
 def client(server: str) -> Client:

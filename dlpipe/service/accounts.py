@@ -24,7 +24,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. Jobs and uploads are seen by `team` alone, an administrator's too."""
+    """Who asks. Jobs and uploads are seen by `team` alone, an administrator's too. `via`: what the request showed;
+    `address`: where it came from."""
 
     token: int
     team: int
@@ -32,6 +33,8 @@ class Caller:
     name: str
     scopes: frozenset[str]
     expires: float | None
+    via: Literal["token", "session"] = "token"
+    address: str = ""
 
 
 def first_administrator(session: Session, secret: str | None, now: float) -> bool:

@@ -20,7 +20,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from dlpipe.pipeline.store import Store
-from dlpipe.service import removing
+from dlpipe.service import audit, removing
+from dlpipe.service.audit import SERVICE, Actor
 from dlpipe.service.database import Database
 from dlpipe.service.places import Places
 from dlpipe.service.queue import FINAL
@@ -44,23 +45,39 @@ class Collected:
     bytes: int = 0
 
 
-def collect(database: Database, places: Places, keep_days: float, *, dry_run: bool = False) -> Collected:
-    """keep_days: what ended, or was last used, longer ago goes. dry_run: only say what would."""
+def collect(
+    database: Database, places: Places, keep_days: float, *, actor: Actor = SERVICE, dry_run: bool = False
+) -> Collected:
+    """keep_days: what ended, or was last used, longer ago goes. actor: for the audit log. dry_run: only say what
+    would."""
     found = Collected()
     with database.read() as session:
         before = database.now(session) - keep_days * DAY
         teams = session.scalars(select(Team.id).order_by(Team.id)).all()
-    _old_jobs(database, places, before, found, dry_run)
+    _old_jobs(database, places, before, found, actor, dry_run)
     _folders(database, places, found, dry_run)
     for team in teams:
-        _uploads(database, places, team, before, found, dry_run)
+        _uploads(database, places, team, before, found, actor, dry_run)
         store = places.root / "caches" / str(team) / "store"
         if not dry_run and store.is_dir():
             found.bytes += Store(store).gc(max_age=keep_days * DAY)
+    if not dry_run and (found.bytes or found.jobs or found.attempts or found.uploads):
+        counts: dict[str, Any] = {name: len(getattr(found, name)) for name in ("jobs", "attempts", "uploads")}
+        counts |= {"bytes": found.bytes, "keep_days": keep_days}
+        with database.write() as session:
+            audit.record(session, database.now(session), actor, "service.gc", **counts)
     return found
 
 
-def _old_jobs(database: Database, places: Places, before: float, found: Collected, dry_run: bool) -> None:
+def trim_audit(database: Database, keep_days: float, *, actor: Actor, dry_run: bool = False) -> int:
+    """Rows of the audit log that are older go, and one says so. Returns how many, or would."""
+    with database.write() as session:
+        now = database.now(session)
+        before = now - keep_days * DAY
+        return audit.count(session, before) if dry_run else audit.trim(session, now, actor, before)
+
+
+def _old_jobs(database: Database, places: Places, before: float, found: Collected, actor: Actor, dry_run: bool) -> None:
     with database.read() as session:
         old = select(Job.team_id, Job.name).where(Job.state.in_(FINAL), Job.finished < before).order_by(Job.id)
         rows = session.execute(old).all()
@@ -68,7 +85,7 @@ def _old_jobs(database: Database, places: Places, before: float, found: Collecte
         size = _size(places.job(name))
         if not dry_run:
             try:
-                removing.remove_job(database, places, team, name)
+                removing.remove_job(database, places, team, name, actor)
             except (removing.NotThere, removing.StillNeeded):  # removed or tried again meanwhile
                 continue
         found.jobs.append(name)
@@ -95,7 +112,9 @@ def _folders(database: Database, places: Places, found: Collected, dry_run: bool
                 shutil.rmtree(each, ignore_errors=True)
 
 
-def _uploads(database: Database, places: Places, team: int, before: float, found: Collected, dry_run: bool) -> None:
+def _uploads(
+    database: Database, places: Places, team: int, before: float, found: Collected, actor: Actor, dry_run: bool
+) -> None:
     uploads = Uploads(places.uploads(team), shared=places.shared(team))
     old = [each for folder in _folders_in(places.uploads(team)) for each in folder.iterdir() if _used(each) < before]
     if not old:
@@ -113,7 +132,7 @@ def _uploads(database: Database, places: Places, team: int, before: float, found
             if _used(path) >= before:  # somebody has just asked for it
                 continue
             try:
-                removing.remove_upload(database, uploads, team, digest)
+                removing.remove_upload(database, uploads, team, digest, actor)
             except (removing.NotThere, removing.StillNeeded, UploadRefused):
                 continue
         found.uploads.append(f"{team}/{path.name}")

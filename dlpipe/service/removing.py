@@ -13,6 +13,8 @@ from sqlalchemy import String, cast, delete, select
 from sqlalchemy.orm import Session
 
 from dlpipe.errors import StoreUnreachable
+from dlpipe.service import audit
+from dlpipe.service.audit import Actor
 from dlpipe.service.database import Database
 from dlpipe.service.places import Places
 from dlpipe.service.queue import FINAL
@@ -28,7 +30,7 @@ class StillNeeded(Exception):
     """Its text says by what."""
 
 
-def remove_job(database: Database, places: Places, team: int, name: str) -> None:
+def remove_job(database: Database, places: Places, team: int, name: str, actor: Actor) -> None:
     """Its rows, logs and artefacts; what it left in the team's stage cache stays. Raises NotThere, StillNeeded while it
     waits or runs."""
     with database.write() as session:
@@ -41,23 +43,28 @@ def remove_job(database: Database, places: Places, team: int, name: str) -> None
         session.execute(delete(JobEvent).where(JobEvent.job_id == job.id))
         attempts = job.attempt
         session.delete(job)
+        owner = session.get_one(Team, team).name
+        audit.record(
+            session, database.now(session), actor, "job.remove", name, of=owner, title=(job.shown or {}).get("title")
+        )
     shutil.rmtree(places.job(name), ignore_errors=True)
     if (shared := places.shared(team)) is not None:
         with suppress(StoreUnreachable):  # as a crash would leave it
             shared.remove_job(name, attempts)
 
 
-def remove_upload(database: Database, uploads: Uploads, team: int, digest: str) -> None:
+def remove_upload(database: Database, uploads: Uploads, team: int, digest: str, actor: Actor) -> None:
     """What was uploaded under `digest`, if only a part. Raises NotThere, StillNeeded by a job that waits or runs,
     UploadRefused while it is sent."""
     with database.write() as session:
-        hold(session, team)
+        owner = hold(session, team).name
         needs = select(Job.name).where(Job.team_id == team, Job.state.not_in(FINAL))
         job = session.scalars(needs.where(cast(Job.asked, String).contains(digest)).limit(1)).first()
         if job is not None:
             raise StillNeeded(f"{job} needs this file")
         if not uploads.remove(digest):
             raise NotThere(digest)
+        audit.record(session, database.now(session), actor, "upload.remove", digest, of=owner)
 
 
 def hold(session: Session, team: int) -> Team:

@@ -10,17 +10,20 @@ import socket
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import uvicorn
 
+from dlpipe import __version__
 from dlpipe.errors import ToolMissing, UserError
 from dlpipe.pipeline.cluster.connection import connection
-from dlpipe.service import accounts
+from dlpipe.service import accounts, audit
 from dlpipe.service.api.agents import OUTPUTS
 from dlpipe.service.api.app import PREFIX, make_app
 from dlpipe.service.api.gate import Gate, Manners
 from dlpipe.service.api.middleware import Guard
 from dlpipe.service.api.state import State
+from dlpipe.service.audit import SERVICE
 from dlpipe.service.connections import Connection
 from dlpipe.service.database import open_database
 from dlpipe.service.draining import DrainingServer
@@ -69,7 +72,16 @@ def serve(
     database = open_database(places.database)
     database.migrate()
     with database.write() as session:
-        known = accounts.first_administrator(session, token, database.now(session))
+        now = database.now(session)
+        known = accounts.first_administrator(session, token, now)
+        settings: dict[str, Any] = {
+            "version": __version__,
+            "host": host,
+            "proxy": proxy,
+            "unjailed": unjailed,
+            "keep_days": keep_days,
+        }
+        audit.record(session, now, SERVICE, "service.start", **settings)
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
     state.metrics.ended(database)
     pages = with_pages(make_app(state), state)

@@ -126,6 +126,28 @@ class JobEvent(Base):
     __table_args__ = (Index("events_of_job", "job_id", "id"),)
 
 
+class AuditRow(Base):
+    """Somebody did something, or was refused (audit.py). It refers to no other table: it tells the same when what it
+    names is gone. `token`: its number. `scopes`: words, as the token's."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[float] = mapped_column(Double)
+    team: Mapped[str | None] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(128))
+    token: Mapped[int | None]
+    scopes: Mapped[str] = mapped_column(String(64))
+    via: Mapped[str] = mapped_column(String(16))
+    address: Mapped[str] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(300))
+    outcome: Mapped[str] = mapped_column(String(16))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+    __table_args__ = (Index("audit_by_time", "time"), Index("audit_of_team", "team", "id"))
+
+
 class WorkerRow(Base):
     """A worker process, and when it was last heard of."""
 

@@ -54,6 +54,7 @@ RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("POST", f"{PREFIX}/board-tasks/{{id}}/result"): ("board", f"/board-tasks/{TASK}/result"),
     ("GET", f"{PREFIX}/board-tasks/{{id}}/files/{{digest}}"): ("board", f"/board-tasks/{TASK}/files/{DIGEST}"),
     ("PUT", f"{PREFIX}/board-outputs/{{id}}"): ("board", f"/board-outputs/{TASK}"),
+    ("GET", f"{PREFIX}/audit"): ("admin", "/audit"),
     ("GET", f"{PREFIX}/whoami"): ("read", "/whoami"),
     ("GET", f"{PREFIX}/usage"): ("read", "/usage"),
     ("PATCH", f"{PREFIX}/teams/{{id}}"): ("admin", "/teams/999999"),

@@ -39,7 +39,7 @@ async def _caller(
     if found is None:
         detail = "the token is unknown, revoked or out of date" if given is not None else "the session has ended"
         raise Problem(401, detail, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
-    identified(request, found)
+    found = identified(request, found, "token" if given is not None else "session")
     if given is None:
         check_page(request, cookie or "", request.headers.get(cookies.CSRF_HEADER))
     if not found.scopes.issuperset(scopes.scopes):

@@ -98,22 +98,22 @@ def teams(caller: Administrator, service: Service) -> list[TeamView]:
 
 @router.post("/teams", status_code=201)
 def make_team(new: NewTeam, caller: Administrator, service: Service) -> TeamView:
-    del caller
     with service.database.write() as session:
         team = accounts.make_team(session, new.name, service.database.now(session))
+        service.audit(session, caller, "team.create", team.name)
         return _team_view(team)
 
 
 @router.patch("/teams/{id}")
 def change_team(id: RowId, limits: TeamLimits, caller: Administrator, service: Service) -> TeamView:
     """What its jobs and files may take up. Jobs that were accepted keep what they were accepted with."""
-    del caller
     with service.database.write() as session:
         team = session.get(Team, id)
         if team is None:
             raise Problem(404, "there is no such team")
         for name in limits.model_fields_set:
             setattr(team, name, getattr(limits, name))
+        service.audit(session, caller, "team.change", team.name, **limits.model_dump(exclude_unset=True))
         return _team_view(team)
 
 
@@ -126,10 +126,11 @@ def tokens(caller: Administrator, service: Service) -> list[TokenView]:
 
 @router.post("/tokens", status_code=201)
 def make_token(new: NewToken, caller: Administrator, service: Service) -> MadeToken:
-    del caller
     with service.database.write() as session:
         now = service.database.now(session)
         row, secret = accounts.make_token(session, new.team, new.name, new.scopes, now, new.days)
+        details = {"token": row.id, "scopes": row.scopes, "days": new.days}
+        service.audit(session, caller, "token.create", f"{row.name} of {row.team.name}", **details)
         return MadeToken(**_view(row).model_dump(), secret=secret)
 
 
@@ -143,6 +144,7 @@ def revoke_token(id: RowId, caller: Administrator, service: Service) -> None:
         if row is None:
             raise Problem(404, "there is no such token")
         row.revoked = row.revoked or service.database.now(session)
+        service.audit(session, caller, "token.revoke", f"{row.name} of {row.team.name}", token=row.id)
     service.callers.forget()
 
 

@@ -124,7 +124,9 @@ def register(about: About, caller: BoardAgent, service: Service) -> Registered:
     with service.database.write() as session:
         service.database.one_at_a_time(session)
         now = service.database.now(session)
-        return Registered(session=farm.register(session, caller, about.model_dump(), now).session)
+        board = farm.register(session, caller, about.model_dump(), now)
+        service.audit(session, caller, "board.register", board.name, target=board.target, fingerprint=board.fingerprint)
+        return Registered(session=board.session)
 
 
 @router.post("/boards/{name}/poll", responses={204: {"description": "nothing to do"}}, response_model=Task)

@@ -8,6 +8,7 @@ from dlpipe import __version__
 from dlpipe.service.api import (
     admin,
     agents,
+    audit,
     boards,
     catalogue,
     events,
@@ -37,7 +38,7 @@ def make_app(state: State) -> FastAPI:
     )
     app.state.service = state
     api = APIRouter(prefix=PREFIX)
-    for room in (uploads, jobs, results, events, catalogue, boards, agents, usage, admin):
+    for room in (uploads, jobs, results, events, catalogue, boards, agents, usage, admin, audit):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(health.router)

@@ -67,13 +67,13 @@ def boards(caller: Reader, service: Service) -> list[BoardView]:
 @router.patch("/{name}")
 def change(name: BoardName, asked: BoardChange, caller: Administrator, service: Service) -> BoardView:
     """A board that is disabled gets no work; what it does now it may end."""
-    del caller
     with service.database.write() as session:
         board = _find(session, name)
         if asked.disabled is not None:
             board.disabled = asked.disabled
         if asked.teams is not None:
             farm.share(session, board, asked.teams)
+        service.audit(session, caller, "board.change", name, **asked.model_dump(exclude_unset=True))
         names = {each.id: each.name for each in session.scalars(select(Team)).all()}
         return _view(board, service.database.now(session), farm.busy(session), names)
 
@@ -81,9 +81,9 @@ def change(name: BoardName, asked: BoardChange, caller: Administrator, service: 
 @router.delete("/{name}", status_code=204)
 def remove(name: BoardName, caller: Administrator, service: Service) -> None:
     """Its name is free again. An agent that still runs registers anew: revoke its token to keep it out."""
-    del caller
     with service.database.write() as session:
         farm.remove(session, _find(session, name))
+        service.audit(session, caller, "board.remove", name)
 
 
 def _find(session: Session, name: str) -> Board:

@@ -17,6 +17,7 @@ from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
 from dlpipe.service.api.views import JobPage, JobView, StageView, job_view
 from dlpipe.service.asked import WITHOUT_NUL, Asked
+from dlpipe.service.audit import Actor
 from dlpipe.service.jobs import new_job
 from dlpipe.service.progress import stages
 from dlpipe.service.queue import FINAL
@@ -68,7 +69,9 @@ def _queued(service: State, caller: Caller, asked: Asked, key: str | None) -> Jo
             admission.check_limits(session, caller, asked, limits)
             if service.places.bucket is None:
                 admission.check_uploads(service, caller.team, asked)
-            view = job_view(new_job(service.database, session, caller, asked, key, limits))
+            job = new_job(service.database, session, caller, asked, key, limits)
+            service.audit(session, caller, "job.submit", job.name, **asked.shown())
+            view = job_view(job)
         came = size
         return view
     finally:
@@ -118,6 +121,7 @@ def cancel(id: JobId, caller: Submitter, service: Service) -> JobView:
     with service.database.write() as session:
         found = find(session, caller, id, change=True)
         service.queue.cancel(session, found)
+        service.audit(session, caller, "job.cancel", found.name, state=found.state)
         return job_view(found)
 
 
@@ -133,6 +137,7 @@ def retry(id: JobId, caller: Submitter, service: Service) -> JobView:
         admission.check_waiting(session, caller, limits)
         admission.check_uploads(service, caller.team, Asked.of_row(found.asked))
         service.queue.retry(session, found)
+        service.audit(session, caller, "job.retry", found.name)
         return job_view(found)
 
 
@@ -140,7 +145,7 @@ def retry(id: JobId, caller: Submitter, service: Service) -> JobView:
 def remove(id: JobId, caller: Submitter, service: Service) -> None:
     """A job that has ended, with its log and its artefacts."""
     try:
-        remove_job(service.database, service.places, caller.team, id)
+        remove_job(service.database, service.places, caller.team, id, Actor.of(caller))
     except NotThere:
         raise Problem(404, "there is no such job") from None
     except StillNeeded as error:

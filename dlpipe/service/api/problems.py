@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from dlpipe.errors import StoreUnreachable, UserError
+from dlpipe.service.api.refusals import note
 from dlpipe.service.farm.boards import FarmRefused
 from dlpipe.service.uploads import UploadRefused
 
@@ -71,8 +72,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-async def _problem(_: Request, error: Exception) -> JSONResponse:
+async def _problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
+    await note(request, error.status, error.detail)
     return problem(error.status, error.detail, error.headers, **error.more)
 
 

@@ -22,6 +22,7 @@ from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
 from dlpipe.service.api.views import Comparison
 from dlpipe.service.archive import zipped
+from dlpipe.service.audit import Action
 from dlpipe.service.origins import Origin, origins
 
 router = APIRouter(prefix="/jobs/{id}", tags=["results"])
@@ -58,7 +59,9 @@ def logs(
 @router.get("/report.json", response_class=FileResponse)
 def report(id: JobId, caller: Reader, service: Service) -> FileResponse:
     """As `dlpipe convert` writes it."""
-    return FileResponse(out_folder(service, caller, id) / "report.json", media_type="application/json")
+    out = out_folder(service, caller, id)
+    _handed_out(service, caller, "report.download", id, file="report.json")
+    return FileResponse(out / "report.json", media_type="application/json")
 
 
 @router.get("/report.html", response_class=HTMLResponse)
@@ -66,6 +69,7 @@ def report_page(id: JobId, caller: Reader, service: Service, lang: Literal["en",
     """As `dlpipe convert` writes it, or in Chinese."""
     out = out_folder(service, caller, id)
     policy = {"Content-Security-Policy": _REPORT_POLICY}
+    _handed_out(service, caller, "report.download", id, file="report.html")
     if lang == "en":
         return FileResponse(out / "report.html", media_type="text/html", headers=policy)
     return HTMLResponse(render_html(Report.read(out), language(lang)), headers=policy)
@@ -82,6 +86,7 @@ def archive(id: JobId, caller: Reader, service: Service) -> StreamingResponse:
     """All of them in one ZIP archive."""
     names = [*manifest(service, caller, id)["files"], MANIFEST]
     parts = zipped(out_folder(service, caller, id), id, names)
+    _handed_out(service, caller, "artifact.download", id, file=f"{id}.zip", files=len(names))
     headers = {"Content-Disposition": f'attachment; filename="{id}.zip"'}
     return StreamingResponse(parts, media_type="application/zip", headers=headers)
 
@@ -113,8 +118,15 @@ def artifact(
     entry = manifest(service, caller, id)["files"].get(path)
     if entry is None:
         raise Problem(404, "the job has no such file")
+    _handed_out(service, caller, "artifact.download", id, file=path, sha256=entry["sha256"])
     headers = {"ETag": f'"{entry["sha256"]}"', "Content-Disposition": "attachment"}
     return FileResponse(out / path, media_type="application/octet-stream", headers=headers)
+
+
+def _handed_out(service: State, caller: Caller, action: Action, job: str, **details: Any) -> None:
+    """Before the first byte is. Each part of a file that is asked for by itself counts."""
+    with service.database.write(durable=False) as session:
+        service.audit(session, caller, action, job, **details)
 
 
 def out_folder(service: State, caller: Caller, id: str) -> File:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request
+from sqlalchemy.orm import Session
 
-from dlpipe.service import browsers
+from dlpipe.service import audit, browsers
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api.metrics import Metrics
 from dlpipe.service.callers import Callers
@@ -17,6 +18,7 @@ from dlpipe.service.farm.tasks import Farm
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
 from dlpipe.service.quotas import Usage
+from dlpipe.service.refusals import Refusals
 from dlpipe.service.uploads import MAX_BYTES, Uploads
 
 CALLER = "caller"  # in a request's state, once a route has found out who asks; `identified` sets it
@@ -34,10 +36,12 @@ class State:
     draining: threading.Event = field(default_factory=threading.Event)
     usage: Usage = field(init=False)
     callers: Callers = field(init=False)
+    refusals: Refusals = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usage", Usage(self.places, self.database))
         object.__setattr__(self, "callers", Callers(self.database))
+        object.__setattr__(self, "refusals", Refusals(self.database))
 
     @property
     def farm(self) -> Farm:
@@ -51,13 +55,25 @@ class State:
             now = self.database.now(reading)
             return session is not None and browsers.caller(reading, session, now) is not None
 
+    def audit(self, session: Session, caller: Caller, action: audit.Action, subject: str = "", **details: Any) -> None:
+        """Within the transaction of what the caller does; see `audit.record`."""
+        audit.record(session, self.database.now(session), audit.Actor.of(caller), action, subject, **details)
+
     def uploads(self, team: int) -> Uploads:
         return Uploads(self.places.uploads(team), self.max_upload, self.places.shared(team))
 
 
-def identified(request: Request, caller: Caller) -> None:
-    """For what stands before the routes: the credential that the request shows is somebody's."""
-    setattr(request.state, CALLER, caller)
+def identified(request: Request, caller: Caller, via: Literal["token", "session"]) -> Caller:
+    """The caller, with where he asks from. What stands before the routes learns from it, too, that the credential which
+    the request shows is somebody's."""
+    found = replace(caller, via=via, address=address(request))
+    setattr(request.state, CALLER, found)
+    return found
+
+
+def address(request: Request) -> str:
+    """Where a request came from, as far as that is known."""
+    return request.client.host if request.client is not None else ""
 
 
 async def _state(request: Request) -> State:

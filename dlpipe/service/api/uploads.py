@@ -16,6 +16,7 @@ from dlpipe.service.api import admission
 from dlpipe.service.api.access import Submitter
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service
+from dlpipe.service.audit import Actor
 from dlpipe.service.removing import NotThere, StillNeeded, remove_upload
 from dlpipe.service.uploads import Received
 
@@ -99,7 +100,7 @@ def remove(digest: Digest, caller: Submitter, service: Service) -> None:
     uploads = service.uploads(caller.team)
     size = uploads.size(digest)
     try:
-        remove_upload(service.database, uploads, caller.team, digest)
+        remove_upload(service.database, uploads, caller.team, digest, Actor.of(caller))
     except NotThere:
         raise Problem(404, "nothing of this file has been uploaded") from None
     except StillNeeded as error:

@@ -16,8 +16,9 @@ import dlpipe.report
 from dlpipe.errors import UserError
 from dlpipe.service.api.app import PREFIX
 from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.refusals import note
 from dlpipe.service.api.state import State
-from dlpipe.service.web import administration, catalogue, jobs, signing, wizard
+from dlpipe.service.web import administration, audit, catalogue, jobs, signing, wizard
 from dlpipe.service.web.rendering import page
 from dlpipe.service.web.visitor import SignIn
 
@@ -41,7 +42,7 @@ def with_pages(api: ASGIApp, state: State) -> ASGIApp:
 def make_pages(state: State) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = state
-    for room in (signing, jobs, wizard, catalogue, administration):
+    for room in (signing, jobs, wizard, catalogue, administration, audit):
         app.include_router(room.router)
     app.add_api_route("/static/{name}", static, methods=["GET"])
     for kind in (Problem, UserError, HTTPException, RequestValidationError, OperationalError, Exception):
@@ -67,6 +68,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     match error:
         case Problem():
             status, detail = error.status, error.detail
+            await note(request, status, detail)
         case UserError():
             status, detail, hint = 422, error.message, error.hint
         case RequestValidationError():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -15,7 +16,9 @@ from dlpipe.service.accounts import Caller
 from dlpipe.service.api import cookies
 from dlpipe.service.api.access import check_page
 from dlpipe.service.api.problems import Problem
-from dlpipe.service.api.state import Service, State
+from dlpipe.service.api.refusals import NOBODY
+from dlpipe.service.api.state import Service, State, address
+from dlpipe.service.audit import Actor
 from dlpipe.service.web.languages import COOKIE
 from dlpipe.service.web.rendering import page
 from dlpipe.service.web.visitor import inner
@@ -38,8 +41,11 @@ async def sign_in(request: Request, service: Service) -> Response:
         raise Problem(403, "another site caused this request")
     form = await _form(request)
     to = inner(form.get("next"))
-    started = await run_sync(_start, service, form.get("token", "").strip())
+    started = await run_sync(_start, service, form.get("token", "").strip(), address(request))
     if started is None:
+        nobody = Actor(NOBODY, "nothing", address(request))
+        reason = "the token is unknown, revoked or out of date"
+        await run_sync(service.refusals.note, nobody, "sign-in.refused", "POST /login", 401, reason)
         return page(request, "login", status=401, next=to, refused=True)
     return signed_in(request, to, *started)
 
@@ -57,7 +63,7 @@ async def logout(request: Request, service: Service) -> Response:
     answer = RedirectResponse("/login", 303)
     if secret is not None:
         check_page(request, secret, (await _form(request)).get("csrf"))
-        await run_sync(_end, service, secret)
+        await run_sync(_end, service, secret, address(request))
         cookies.forget_secret(request, answer)
     return answer
 
@@ -70,7 +76,7 @@ def choose_language(to: Annotated[str, Query(max_length=8)], next: Next = None) 
     return answer
 
 
-def _start(service: State, token: str) -> tuple[str, float] | None:
+def _start(service: State, token: str, address: str) -> tuple[str, float] | None:
     """The cookie's secret, and for how many seconds; None for a token that opens nothing."""
     with service.database.write() as session:
         now = service.database.now(session)
@@ -78,11 +84,15 @@ def _start(service: State, token: str) -> tuple[str, float] | None:
         if caller is None:
             return None
         secret, expires = browsers.start(session, caller, now)
+        service.audit(session, replace(caller, address=address), "session.start")
         return secret, expires - now
 
 
-def _end(service: State, secret: str) -> None:
+def _end(service: State, secret: str, address: str) -> None:
     with service.database.write() as session:
+        caller = browsers.caller(session, secret, service.database.now(session))
+        if caller is not None:
+            service.audit(session, replace(caller, via="session", address=address), "session.end")
         browsers.end(session, secret)
 
 

@@ -48,7 +48,7 @@ def _visitor(request: Request, service: Service) -> Visitor:
     if secret is not None:
         caller = browsers.look_up(service.database, secret)
         if caller is not None:
-            identified(request, caller)
+            caller = identified(request, caller, "session")
             check_page(request, secret, request.headers.get(cookies.CSRF_HEADER))
             found = Visitor(caller, browsers.csrf(secret), chosen(request))
             found.need("read")

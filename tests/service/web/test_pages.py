@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -184,6 +185,42 @@ def test_an_administrator_makes_a_team_and_a_token_and_revokes_it(chromium: Brow
         assert idle.ask("GET", "/whoami", token=secret).status == 401
 
 
+def test_an_administrator_reads_the_audit_log_with_keys_alone(chromium: Browser, idle: Service) -> None:
+    token = idle.token("audited", "read", "submit")
+    job = idle.submit(token=token, label=HOSTILE).json["id"]
+    idle.ask("GET", "/tokens", token=token)
+    with visiting(chromium, idle, locale="zh-CN") as visit:
+        visit.sign_in(idle.token("auditors", "read", "admin"))
+        page = visit.page
+        page.locator("nav a[href='/audit']").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/audit")
+        expect(page.locator("h1")).to_have_text("审计日志")
+        page.locator("[name=team]").focus()
+        page.keyboard.type("audited")
+        for _ in range(20):  # a date has fields of its own
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.tagName === 'BUTTON'"):
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/audit?team=audited&*")
+        rows = page.locator("#audit tbody tr")
+        expect(rows).to_have_count(2)
+        expect(rows.nth(0)).to_contain_text("GET /api/v1/tokens")
+        expect(rows.nth(0).locator(".badge.failed")).to_have_text("已拒绝")
+        expect(rows.nth(1)).to_contain_text(job)
+        expect(rows.nth(1)).to_contain_text(HOSTILE)
+        visit.go("/audit?action=job.submit&actor=nobody&since=2020-01-01&until=nonsense")
+        expect(page.locator("#audit")).to_have_count(0)
+        for number in range(51):
+            idle.ask("POST", "/teams", {"name": f"page {number} of the log"})
+        visit.go("/audit?action=team.create")
+        expect(rows).to_have_count(50)
+        page.click("a[rel=next]")
+        expect(rows.first).to_be_visible()
+        expect(page.locator("a", has_text="回到最新")).to_have_attribute("href", re.compile("action=team.create"))
+
+
 def test_boards_are_shown_to_those_they_work_for(chromium: Browser, idle: Service) -> None:
     hostile = "<b>A76</b> & more"
     agent = idle.token("makers", "read", "board")
@@ -209,7 +246,7 @@ def test_pages_are_legible_and_fit(chromium: Browser, idle: Service) -> None:
         size = {"width": 400, "height": 800}
         with visiting(chromium, idle, color_scheme=scheme, viewport=size) as visit:
             visit.sign_in(token)
-            for path in ("/", "/new", f"/jobs/{job}", "/health", "/admin", "/jobs/none"):
+            for path in ("/", "/new", f"/jobs/{job}", "/health", "/admin", "/audit", "/jobs/none"):
                 visit.faults = [each for each in visit.faults if "404" not in each]
                 visit.go(path)
                 visit.page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")

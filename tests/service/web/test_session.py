@@ -25,6 +25,7 @@ RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", "/new"): ("submit", "/new"),
     ("GET", "/health"): ("read", "/health"),
     ("GET", "/admin"): ("admin", "/admin"),
+    ("GET", "/audit"): ("admin", "/audit"),
 }
 
 

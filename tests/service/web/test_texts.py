@@ -26,6 +26,7 @@ SAID_BY_CODE = {
     *get_args(BoardHealth),
     *get_args(TokenState),
     "alive",
+    "refused",
 }
 REFUSALS = {"there is no such job", "there is no such page"}
 
