@@ -62,7 +62,8 @@ def time_all(request: Request) -> object:
     ways: dict[str, Callable[[Path, Path, str], object]] = {
         "bare, one by one": lambda *_: _bare(folder, samples, 1),
         "bare, in batches": lambda *_: _bare(folder, samples, size),
-        "ours": lambda *_: calibrate(model, chosen, samples, lambda *_: None),
+        "ours": lambda *_: calibrate(model, chosen, samples, lambda *_: None, "auto"),
+        "ours, ends only": lambda *_: calibrate(model, chosen, samples, lambda *_: None, "minmax"),
         "stock MinMax": _stock,
         "stock Entropy": _stock,
     }
@@ -85,7 +86,7 @@ def _idle(folder: Path, samples: Path, _: str) -> None:
 
 def _ours(folder: Path, samples: Path, _: str) -> None:
     model = _model(folder)
-    calibrate(model, plan(model), samples, lambda *_: None)
+    calibrate(model, plan(model), samples, lambda *_: None, "auto")
 
 
 def _bare(folder: Path, samples: Path, size: int) -> None:

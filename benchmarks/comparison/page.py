@@ -45,7 +45,7 @@ def render(found: Mapping[str, Any], settings: Mapping[str, Any], folder: Path) 
         _INTRODUCTION.format(versions=said or "nothing yet", rounds=settings["rounds"], machines=_machines(judged)),
         *summary.sections(judged, settings),
         exact.section(judged),
-        *(_model(name, record) for name, record in judged.items()),
+        *(_model(name, record, settings["models"][name].get("remark")) for name, record in judged.items()),
         *pruning.sections(folder / "fashion_pruning.json"),
         _not_run(records, [name for name in settings["models"] if name not in records]),
     ]
@@ -64,7 +64,8 @@ def _machines(judged: Mapping[str, Any]) -> str:
     )
 
 
-def _model(name: str, record: Mapping[str, Any]) -> str:
+def _model(name: str, record: Mapping[str, Any], remark: str | None) -> str:
+    """remark: on what its figures show, found out beside the table."""
     rows = record["candidates"]
     base = rows["fp32"]
     ran = {key: row for key, row in rows.items() if row["backends"]}
@@ -81,6 +82,7 @@ def _model(name: str, record: Mapping[str, Any]) -> str:
             "",
             *table(("exact pass", "nodes", "kB", "answers lost", "ORT: faster", "OpenVINO: faster"), _exact(exact)),
             *(["", f"Nothing to do on this model: {', '.join(idle)}."] if idle else []),
+            *(["", remark.strip()] if remark else []),
         ]
     )
 

@@ -31,7 +31,7 @@ def nodes(bench):
 
 
 @pytest.mark.parametrize("activations", ["uint8", "int8"])
-@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy", "mse"])
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy", "mse", "mean"])
 def test_a_depthwise_net(try_text, activations, method):
     params = {"activations": activations, "method": method}
     tried = try_text("quantize-int8", DEPTHWISE, weights=DEPTHWISE_WEIGHTS, scale=0.4, params=params)
@@ -211,7 +211,8 @@ def test_activations_that_are_not_finite_are_refused(bench):
         bench.run(pass_call("quantize-int8"), ir=ir, samples=bench.samples(ir))
 
 
-def test_a_batch_changes_nothing(bench):
+@pytest.mark.parametrize("method", ["mse", "mean"])
+def test_a_batch_changes_nothing(bench, method):
     """The same net with a free batch dim, whose samples are run together, and with one of 1: the same levels."""
     made = []
     for dim in ("N", 1):
@@ -220,10 +221,24 @@ def test_a_batch_changes_nothing(bench):
         ir = bench.make_ir(bench.build(text, weights=DEPTHWISE_WEIGHTS, scale=0.4))
         samples = bench.samples(ir, 5, **({"N": 1} if dim == "N" else {}))
         out = bench.run(
-            pass_call("quantize-int8", method="mse", smooth=False, correct_bias=False), ir=ir, samples=samples
+            pass_call("quantize-int8", method=method, smooth=False, correct_bias=False), ir=ir, samples=samples
         )[1]
         made.append(bench.outputs(out, samples)["y"])
     assert abs(made[0] - made[1]).max() < 2e-3
+
+
+def test_the_mean_is_that_of_samples_and_not_of_the_batches_they_are_run_in(bench):
+    text = f'<ir_version: 8, opset_import: ["" : 18]> g {DEPTHWISE.replace("float[1,", "float[N,")}'
+    ir = bench.make_ir(bench.build(text, weights=DEPTHWISE_WEIGHTS, scale=0.4))
+    samples = bench.samples(ir, 6, N=1)
+    with np.load(samples / "samples.npz") as archive:
+        x = archive["x"] * np.arange(1, 7, dtype=np.float32).reshape(-1, 1, 1, 1, 1)
+    np.savez(samples / "samples.npz", x=x)
+    call = pass_call("quantize-int8", method="mean", smooth=False, correct_bias=False)
+    out = bench.run(call, ir=ir, samples=samples)[1]
+    each = x.reshape(6, -1)
+    wanted = (each.max(axis=1).mean() - each.min(axis=1).mean()) / 255
+    assert bench.tool("weights", inputs={"ir": out})[0]["x/scale"] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_biases_are_corrected_on_samples_of_the_whole_set(bench, tmp_path):

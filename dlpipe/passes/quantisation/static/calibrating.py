@@ -1,4 +1,4 @@
-"""One run of the float model over the samples, of which histograms are kept."""
+"""One run of the float model over the samples, of which is kept what ranges are found from."""
 
 from collections.abc import Callable
 from math import gcd, prod
@@ -8,6 +8,8 @@ import onnx_ir as ir
 from dlpipe_worker import Refused
 
 from ....ir.graph import feeding
+from . import ranges
+from .extremes import Extremes, MeanExtremes
 from .histogram import Histogram
 from .observing import observe
 from .plan import Plan
@@ -17,9 +19,9 @@ _SHARE, _FEWEST, _MOST = 8, 1 << 16, 1 << 20
 
 
 def calibrate(
-    model: ir.Model, chosen: Plan, samples: Path, progress: Callable[[str, float | None], object]
-) -> dict[str, Histogram]:
-    """What was seen of each tensor that has a scale of its own, by name.
+    model: ir.Model, chosen: Plan, samples: Path, progress: Callable[[str, float | None], object], method: str
+) -> dict[str, Extremes]:
+    """What that method wants to know of each tensor that has a scale of its own, by name.
 
     A scale is to fit those of its tensors that are computed with. Values that are only moved on are left out: of a
     maximum only the greatest count. Raises Refused where a value is not finite.
@@ -30,18 +32,22 @@ def calibrate(
         if not value.uses() or value.is_graph_output() or any(use.node not in moving for use in value.uses()):
             fitted.setdefault(root, []).append(value)
     count = feeding.Samples(samples, [str(port.name) for port in model.graph.inputs]).count
-    seen = {value: _histogram(value, count) for values in fitted.values() for value in values}
-    observe(model, {value: each.add for value, each in seen.items()}, samples, progress)
+    kept = ranges.kept_for(method)
+    seen = {value: _empty(kept, value, count) for values in fitted.values() for value in values}
+    adding = {value: each.add for value, each in seen.items()}
+    observe(model, adding, samples, progress, one_by_one=kept is MeanExtremes)
     for value, each in seen.items():
         if not each.is_finite:
             raise Refused(f"{value.name!r} is not finite on the samples: 8 bits have no range for it")
-    return {str(root.name): Histogram.of([seen[value] for value in values]) for root, values in fitted.items()}
+    return {str(root.name): kept.of([seen[value] for value in values]) for root, values in fitted.items()}
 
 
-def _histogram(value: ir.Value, samples: int) -> Histogram:
+def _empty(kept: type[Extremes], value: ir.Value, samples: int) -> Extremes:
     maker = value.producer()
     clipped = maker is not None and maker.domain == "" and maker.op_type == "Relu"
-    return Histogram(_every(value, samples), never_negative=clipped)
+    if issubclass(kept, Histogram):
+        return kept(_every(value, samples), never_negative=clipped)
+    return kept(never_negative=clipped)
 
 
 def _every(value: ir.Value, samples: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from . import ranges
-from .histogram import Histogram
+from .extremes import Extremes
 from .insert import Levels
 
 AUTO = "auto"
@@ -27,7 +27,7 @@ class Finder:
     that of what layers make. zero_points: whether zero may be any level; else it is the first one, of what is never
     negative, or the middle one (`insert.Style`)."""
 
-    seen: Mapping[str, Histogram]
+    seen: Mapping[str, Extremes]
     entrances: Collection[str]
     percentile: float
     symmetric: bool
@@ -40,11 +40,11 @@ class Finder:
 
     def nearest(self, measure: Callable[[Mapping[str, Levels]], float]) -> Choice:
         """The method whose model is nearest to the float one, by `measure` (the more, the nearer); then the same for
-        the entrances."""
-        inside = _best({way: Choice(way, way) for way in ranges.METHODS}, self.levels, measure)
+        the entrances. Of those that histograms have an answer for: means of extremes clip too much to be near."""
+        inside = _best({way: Choice(way, way) for way in ranges.OF_HISTOGRAMS}, self.levels, measure)
         if not self.entrances:
             return inside
-        return _best({way: Choice(inside.inside, way) for way in ranges.METHODS}, self.levels, measure)
+        return _best({way: Choice(inside.inside, way) for way in ranges.OF_HISTOGRAMS}, self.levels, measure)
 
     def _range(self, name: str, way: str) -> tuple[float, float]:
         seen = self.seen[name]

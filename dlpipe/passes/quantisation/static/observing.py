@@ -30,6 +30,7 @@ def observe(
     progress: Callable[[str, float | None], object] = lambda *_: None,
     *,
     most: int | None = None,
+    one_by_one: bool = False,
 ) -> int:
     """Call observers[value](array) for that tensor, until all samples were seen, or `most` of them, spread over all.
     Returns their number.
@@ -37,7 +38,7 @@ def observe(
     model: with inferred shapes; it stays as it is. samples: an .npz with [N, *input_shape] per input. Memory is bounded
     by the model plus about 256 MB: of a large model some tensors at a time, with a run for each such group. Where the
     first axis of all inputs and outputs is one free dim, and a batch gives what its samples give one by one, several
-    samples are run at once, and an array holds them along that axis.
+    samples are run at once, and an array holds them along that axis; with `one_by_one` observers get each by itself.
     """
     given = feeding.Samples(samples, [str(port.name) for port in model.graph.inputs], most)
     groups = list(portions.within(_BUDGET, observers, _bytes))
@@ -50,8 +51,9 @@ def observe(
         )
         rows = iter(given)
         while batch := list(islice(rows, size)):
+            parts = len(batch) if joined and one_by_one else 1
             for feed in [_joined(batch)] if joined else batch:
-                _show(session, feed, group, observers)
+                _show(session, feed, group, observers, parts)
             done += len(batch)
             progress("calibrating", done / total)
     return given.count
@@ -62,16 +64,19 @@ def batch_size(values: Sequence[ir.Value]) -> int:
     return max(1, min(_MOST, _BATCH // max(sum(map(_bytes, values)), 1)))
 
 
-def _show(session: Any, feed: dict[str, Any], group: list[ir.Value], observers: Mapping[ir.Value, Observer]) -> None:
+def _show(
+    session: Any, feed: dict[str, Any], group: list[ir.Value], observers: Mapping[ir.Value, Observer], parts: int
+) -> None:
+    """parts: in which observers get the arrays."""
     computed = [value for value in group if value.name not in feed]
     names = [str(value.name) for value in computed]
     with executing.refusing("failed to run the model"):
         arrays = session.run(names, feed) if session is not None else []
-    for value, array in zip(computed, arrays, strict=True):
-        observers[value](array)
+    found = dict(zip(computed, arrays, strict=True))
     for value in group:
-        if value.name in feed:
-            observers[value](feed[str(value.name)])
+        array = found[value] if value in found else feed[str(value.name)]
+        for part in np.split(array, parts) if parts > 1 else [array]:
+            observers[value](part)
 
 
 def _joined(batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from .extremes import Extremes, MeanExtremes
 from .histogram import Histogram
 
-METHODS = ("minmax", "percentile", "entropy", "mse")
+OF_HISTOGRAMS = ("minmax", "percentile", "entropy", "mse")  # what is kept for one of them serves all
+METHODS = (*OF_HISTOGRAMS, "mean")
 
 _LAST = 255  # the highest of 256 levels
 _SHARES = np.linspace(0.2, 1.0, 81)  # of an end of the range, that are tried
@@ -15,24 +17,30 @@ _MISSED = 10.0  # nats for what has no image, in place of infinitely many
 _POINTS = np.array([1.0, 3.0, 5.0]) / 6.0  # where in a bin its values are taken to lie, a third of them each
 
 
-def choose(seen: Histogram, method: str, *, percentile: float = 99.99, symmetric: bool = False) -> tuple[float, float]:
-    """(low, high) with low <= 0 <= high; with `symmetric`, -low == high. method:
+def kept_for(method: str) -> type[Extremes]:
+    """What is to be kept of the samples for that method, and no more than it wants."""
+    return {"minmax": Extremes, "mean": MeanExtremes}.get(method, Histogram)
 
-    minmax: all that was seen. percentile: that share of the values in percent, what is cut taken from both ends.
-    entropy: the clipped values, in 256 levels, keep most of the distribution (Migacz 2017: least Kullback-Leibler
-    divergence). mse: least squared error, of rounding inside and clipping outside (Banner et al. 2019, with the
-    histogram in place of a fitted distribution).
+
+def choose(seen: Extremes, method: str, *, percentile: float = 99.99, symmetric: bool = False) -> tuple[float, float]:
+    """(low, high) with low <= 0 <= high; with `symmetric`, -low == high. seen: as `kept_for` says. method:
+
+    minmax: all that was seen. mean: as far as a sample reaches on average; what is beyond is clipped. percentile: that
+    share of the values in percent, what is cut taken from both ends. entropy: the clipped values, in 256 levels, keep
+    most of the distribution (Migacz 2017: least Kullback-Leibler divergence). mse: least squared error, of rounding
+    inside and clipping outside (Banner et al. 2019, with the histogram in place of a fitted distribution).
     """
     low, high = min(seen.low, 0.0), max(seen.high, 0.0)
     if symmetric:
         low, high = -max(-low, high), max(-low, high)
     if not low < high:  # nothing was seen, or only zeros
         return 0.0, 0.0
+    if method in ("minmax", "mean"):
+        return low, high
+    assert isinstance(seen, Histogram)
     if method == "percentile":
         low, high = _percentile(seen, low, high, percentile)
         return (-max(-low, high), max(-low, high)) if symmetric else (low, high)
-    if method == "minmax":
-        return low, high
     loss = _divergence if method == "entropy" else _squared_error
     bins = seen.bins()
     if symmetric or low == 0.0 or high == 0.0:

@@ -43,7 +43,7 @@ class Trial:
     def run(self, model: ir.Model) -> Tried:
         """Calibrate `model`, which stays as it is, and quantise it."""
         params = self.params
-        seen = calibrate(model, self._plan(model), self.samples, self.progress)
+        seen = calibrate(model, self._plan(model), self.samples, self.progress, params["method"])
         entrances = {str(port.name) for port in model.graph.inputs} & set(seen)
         finder = Finder(seen, entrances, params["percentile"], params["symmetric"], params["zero_points"])
         choice = Choice(params["method"], params["method"])
