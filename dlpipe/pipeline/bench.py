@@ -11,7 +11,7 @@ from dlpipe.contracts.frontend import ImportOptions
 from dlpipe.errors import UserError
 from dlpipe.ir.calls import describe_call
 from dlpipe.pipeline import chained
-from dlpipe.pipeline.compare import feed
+from dlpipe.pipeline.compare import feed, pairs
 from dlpipe.pipeline.roofline import against_limits, machine_limits
 from dlpipe.pipeline.runnable import Runnable, load
 from dlpipe.pipeline.session import Session
@@ -36,7 +36,8 @@ def bench(
     what `measure.timing` finds, with size, start and memory in its cost}}; with `clients` (how many ask at once) also
     "throughput": what `measure_throughput` finds.
 
-    Raises UserError for one that cannot be timed here: an artefact for another processor has no speed on this machine.
+    Raises UserError for one that takes other inputs than the first, and for one that cannot be timed here: an artefact
+    for another processor has no speed on this machine.
     """
     if len(set(specs)) < len(specs):
         raise UserError("the same model is named twice", hint="to see how far two runs of one differ, copy it")
@@ -48,8 +49,8 @@ def bench(
     samples = session.executor.outcomes["samples"].output
     timed = []
     for index, (spec, model) in enumerate(models.items()):
-        if [port.name for port in model.contract.inputs] != [port.name for port in first.contract.inputs]:
-            raise UserError(f"{spec} has other inputs than {specs[0]}")
+        if any(name != other for name, other in pairs(model.contract.inputs, first.contract.inputs, "inputs").items()):
+            raise UserError(f"{spec} calls its inputs otherwise than {specs[0]}: they cannot be fed alike")
         one = _timed(session, model, ORIGINAL if spec == specs[0] else spec, f"m{index}", samples)
         if one is None:
             raise UserError(f"{spec} cannot be timed here", hint="speed is only measured on the hardware itself")

@@ -41,6 +41,24 @@ def test_throughput_says_what_it_measured_and_why_it_did_not(session: Session, b
     assert found["timed"][plain]["cost"]["size"]["value"] > 64 * 16 * 4
 
 
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ("float[N,32] x", r"x is \['N', 32\] and x \['N', 64\]"),
+        ("float[N,64] z", "calls its inputs otherwise"),
+        ("float[N,64] x, float[N,64] z", "have 2 and 1 inputs"),
+    ],
+)
+def test_models_that_cannot_be_fed_alike_are_refused(session: Session, bench: Any, inputs: str, reason: str) -> None:
+    name = "x" if " x" in inputs else "z"
+    header = f"net ({inputs}) => (float[N,16] y)"
+    other = f"""<ir_version: 8, opset_import: ["" : 17]> {header} {{ y = MatMul({name}, w) }}"""
+    wide = 32 if "32" in inputs else 64
+    models = [bench.build(PLAIN, weights={"w": [64, 16]}), bench.build(other, weights={"w": [wide, 16]})]
+    with pytest.raises(UserError, match=reason):
+        bench_models(session, [str(each / "model.onnx") for each in models])
+
+
 @pytest.mark.parametrize("clients", [[0], [65], [2, 2]])
 def test_numbers_out_of_range_are_refused(session: Session, bench: Any, clients: list[int]) -> None:
     model = str(bench.build(PLAIN, weights={"w": [64, 16]}) / "model.onnx")
