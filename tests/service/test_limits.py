@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from dlpipe.service.database import open_database
@@ -42,3 +43,13 @@ def test_what_today_would_not_be_accepted_is_told_and_not_tried_again(tmp_path: 
     ended = run(tmp_path, None, zoo="there-is-none", gone_since=True)
     assert ended.error is not None
     assert (ended.exit_code, "submit it again" in ended.error["hint"]) == (2, True)
+
+
+def test_what_today_would_not_be_accepted_lays_no_file_anywhere(tmp_path: Path) -> None:
+    """The rows of a database that somebody else has made may say anything (`dlpipe service restore`)."""
+    digest = hashlib.sha256(b"a model").hexdigest()
+    upload = tmp_path / "uploads" / "1" / digest[:2] / digest
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(b"a model")
+    ended = run(tmp_path, None, model={"files": {"../../../../planted": digest}, "entry": "."})
+    assert (ended.exit_code, (tmp_path / "planted").exists()) == (2, False)
