@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,6 +46,17 @@ def serve(
         str | None,
         typer.Option(metavar="ADDRESS", help="Of a proxy that tells where requests come from, and if by TLS."),
     ] = None,
+    oidc_issuer: Annotated[
+        str | None, typer.Option(metavar="URL", help="Of an OpenID Connect provider, to sign in by.")
+    ] = None,
+    oidc_client_id: Annotated[str | None, typer.Option(help="What it calls this service.")] = None,
+    oidc_secret_file: Annotated[
+        Path | None, typer.Option(help="Holds the client's secret; or DLPIPE_OIDC_SECRET does.")
+    ] = None,
+    oidc_rules: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML: who of its accounts, and which CI jobs, may what.")
+    ] = None,
+    public_url: Annotated[str | None, typer.Option(metavar="URL", help="This service's, as browsers know it.")] = None,
     allow_unjailed: Annotated[
         bool, typer.Option("--allow-unjailed", help="Start where the jail keeps nothing from network and files.")
     ] = False,
@@ -71,6 +83,7 @@ def serve(
     from dlpipe.cli.service import checked_log_format, parse_size
     from dlpipe.service.api.gate import Manners
     from dlpipe.service.loglines import log_to_stderr
+    from dlpipe.service.oidc.settings import oidc_of
     from dlpipe.service.places import Places
     from dlpipe.service.server import serve as run
 
@@ -92,6 +105,14 @@ def serve(
         log_format=kind,
         manners=Manners(frozenset(name.lower() for name in allowed_host or ()), rate, failures),
         proxy=behind_proxy,
+        oidc=oidc_of(
+            oidc_rules,
+            issuer=oidc_issuer,
+            client=oidc_client_id,
+            secret_file=oidc_secret_file,
+            secret=os.environ.get("DLPIPE_OIDC_SECRET"),
+            public=public_url,
+        ),
         max_connections=max_connections,
     )
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from dlpipe.service import accounts
 from dlpipe.service.accounts import Caller
@@ -13,10 +14,12 @@ _MANY = 10_000
 
 
 class Callers:
-    """Remembers, by the tokens' hashes, who was found a moment ago. One that was not found is looked for again."""
+    """Remembers, by the tokens' hashes, who was found a moment ago. One that was not found is looked for again. others:
+    whose a token is that is none of ours."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, others: Callable[[str], Caller | None] | None = None) -> None:
         self._database = database
+        self._others = others
         self._known: dict[str, tuple[float, Caller]] = {}
         self._forgotten = 0
 
@@ -28,10 +31,12 @@ class Callers:
         return found if found.expires is None or found.expires > time.time() else None
 
     def look_up(self, secret: str) -> Caller | None:
-        """None for a token that is unknown, revoked or out of date."""
+        """None for a token that is unknown, revoked or out of date. Raises what `others` does."""
         before, at = self._forgotten, time.monotonic()
         with self._database.read() as session:
             found = accounts.caller(session, secret, self._database.now(session))
+        if found is None and self._others is not None:
+            found = self._others(secret)
         if found is not None and before == self._forgotten:  # else it may have been revoked since we looked
             if len(self._known) >= _MANY:
                 self._known.clear()

@@ -48,7 +48,7 @@ class Client:
         self._token = token
         self._patience = patience
         self._answered = False
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        self._opener = urllib.request.build_opener(NoRedirects)
 
     def whoami(self) -> dict[str, Any]:
         """Team, name, scopes, expiry of the token."""
@@ -314,8 +314,8 @@ class _Waiting:
         self._seconds = min(2.0, self._seconds * 1.5)
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The token is for this server alone."""
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer that is not wanted: what is sent, a token above all, is for this server alone."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str

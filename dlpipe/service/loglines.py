@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from dlpipe.service.places import DATABASE
 
 LogFormat = Literal["text", "json"]
-_SECRETS = ("DLPIPE_TOKEN", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_SECRETS = ("DLPIPE_TOKEN", "DLPIPE_OIDC_SECRET", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _FIELDS = ("job", "team", "attempt")  # what a line may carry besides, by `extra`
 
 

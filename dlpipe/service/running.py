@@ -40,7 +40,7 @@ Events = list[tuple[float, str, Mapping[str, Any]]]
 TICK_SECONDS = 0.2
 _LOG_SECONDS = 5.0
 GRACE_SECONDS = 15.0  # to unwind after SIGTERM: workers end, temporary files go
-_SECRETS = ("DLPIPE_TOKEN", "DLPIPE_SERVER", DATABASE)
+_SECRETS = ("DLPIPE_TOKEN", "DLPIPE_OIDC_SECRET", "DLPIPE_SERVER", DATABASE)
 _INFRASTRUCTURE = (
     "DiskTrouble",
     "StoreUnreachable",

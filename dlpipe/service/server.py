@@ -29,12 +29,14 @@ from dlpipe.service.database import open_database
 from dlpipe.service.draining import DrainingServer
 from dlpipe.service.gc import Regularly
 from dlpipe.service.loglines import LogFormat
+from dlpipe.service.oidc.signing import Oidc
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
 from dlpipe.service.web.app import with_pages
 from dlpipe.toolchains.jail import describe
 
 DRAIN_SECONDS = 10
+_SECRETS = ("DLPIPE_TOKEN", "DLPIPE_OIDC_SECRET")  # which no worker gets
 _AGAIN_SECONDS = 2.0  # between a worker's end and its successor's start
 _log = logging.getLogger(__name__)
 
@@ -56,14 +58,15 @@ def serve(
     manners: Manners,
     proxy: str | None = None,
     max_connections: int = 1000,
+    oidc: Oidc | None = None,
 ) -> None:
     """Until SIGTERM or SIGINT: `/readyz` refuses, `drain_seconds` later nothing is taken any more, requests that run
     are answered, jobs that run go back into the queue.
 
     token: see `accounts.first_administrator`. unjailed: start even where model files cannot be kept from the network
     and the machine's files. keep_days: see `gc.collect`; None: nothing is removed. proxy: the addresses, separated by
-    commas, of proxies before it: they are believed where a request comes from, and whether it came by TLS. Raises
-    UserError, ToolMissing.
+    commas, of proxies before it: they are believed where a request comes from, and whether it came by TLS. oidc: who
+    else vouches for people and programs. Raises UserError, ToolMissing.
     """
     connection(executor)  # raises now what every job would raise
     if not unjailed:
@@ -80,9 +83,10 @@ def serve(
             "proxy": proxy,
             "unjailed": unjailed,
             "keep_days": keep_days,
+            "oidc": oidc.issuers if oidc is not None else [],
         }
         audit.record(session, now, SERVICE, "service.start", **settings)
-    state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload)
+    state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload, oidc=oidc)
     state.metrics.ended(database)
     pages = with_pages(make_app(state), state)
     gate = Gate(pages, manners, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS), state.knows)
@@ -175,7 +179,7 @@ class _Workers:
             thread.join()
 
     def _keep(self, command: list[str]) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "DLPIPE_TOKEN"}
+        environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
         while not self._stop.is_set():
             with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as worker:
                 while worker.poll() is None and not self._stop.wait(0.2):

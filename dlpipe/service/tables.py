@@ -34,9 +34,11 @@ class Team(Base):
 
 
 class Token(Base):
-    """`hash`: of the secret, which is kept nowhere. `scopes`: words, separated by spaces."""
+    """`hash`: of the secret, which is kept nowhere. `scopes`: words, separated by spaces. `identity`: of somebody for
+    whom a provider vouches (oidc/identities.py), whose secret nobody knows."""
 
     __tablename__ = "tokens"
+    __table_args__ = (Index("one_token_per_identity", "team_id", "identity", unique=True),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"))
@@ -46,6 +48,7 @@ class Token(Base):
     created: Mapped[float] = mapped_column(Double)
     expires: Mapped[float | None] = mapped_column(Double)
     revoked: Mapped[float | None] = mapped_column(Double)
+    identity: Mapped[str | None] = mapped_column(String(64))
 
     team: Mapped[Team] = relationship(lazy="joined")
 

@@ -6,6 +6,8 @@ from fastapi import Request, Response
 
 CSRF_HEADER = "X-CSRF-Token"
 NAMES = ("__Host-dlpipe", "dlpipe")  # over TLS, and without
+_BEGUN = ("__Host-dlpipe-begun", "dlpipe-begun")
+_BEGUN_SECONDS = 600
 _SAFE = ("GET", "HEAD")
 
 
@@ -28,6 +30,29 @@ def set_secret(request: Request, response: Response, value: str, seconds: float)
 
 def forget_secret(request: Request, response: Response) -> None:
     response.delete_cookie(_name(request), path="/", secure=_encrypted(request), httponly=True, samesite="strict")
+
+
+def begun(request: Request) -> str | None:
+    """What a sign-in at a provider's began with."""
+    return request.cookies.get(_BEGUN[not _encrypted(request)]) or None
+
+
+def set_begun(request: Request, response: Response, value: str) -> None:
+    """Unlike the session's it comes along when another site, the provider's, leads back here."""
+    response.set_cookie(
+        _BEGUN[not _encrypted(request)],
+        value,
+        max_age=_BEGUN_SECONDS,
+        path="/",
+        secure=_encrypted(request),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def forget_begun(request: Request, response: Response) -> None:
+    name = _BEGUN[not _encrypted(request)]
+    response.delete_cookie(name, path="/", secure=_encrypted(request), httponly=True, samesite="lax")
 
 
 def same_origin(request: Request) -> bool:

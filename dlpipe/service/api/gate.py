@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dlpipe.service.api.cookies import NAMES
 from dlpipe.service.api.problems import problem
 from dlpipe.service.api.state import CALLER
+from dlpipe.service.oidc.fetching import ProviderTrouble
 from dlpipe.service.rates import Rate
 
 MAX_BODY = 8 << 20  # bytes, of everything but an upload: a job of 20,000 files takes some 3 MB
@@ -141,6 +142,8 @@ class Gate:
                     trusted = await run_sync(self._is_known, _bearer(headers), _cookie(headers))
                 except OperationalError:
                     return 503, "the service's database does not answer"
+                except ProviderTrouble:
+                    return 503, "the provider that signed this token does not answer"
                 if not trusted:
                     return 401, f"without a token that is known, a request may have {STRANGERS_BODY} bytes"
             message = await receive()

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from dlpipe.errors import StoreUnreachable, UserError
 from dlpipe.service.api.refusals import note
 from dlpipe.service.farm.boards import FarmRefused
+from dlpipe.service.oidc.fetching import ProviderTrouble
 from dlpipe.service.uploads import UploadRefused
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,6 +68,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StoreUnreachable, _store)
     app.add_exception_handler(UploadRefused, _upload)
     app.add_exception_handler(FarmRefused, _farm)
+    app.add_exception_handler(ProviderTrouble, _provider)
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(OSError, _storage)
     app.add_exception_handler(Exception, _bug)
@@ -109,6 +111,11 @@ async def _upload(_: Request, error: Exception) -> JSONResponse:
 async def _farm(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, FarmRefused)
     return problem(error.status, error.message)
+
+
+async def _provider(_: Request, error: Exception) -> JSONResponse:
+    _log.error("%s", error)
+    return problem(503, "the provider that signed this token does not answer", {"Retry-After": "30"})
 
 
 async def _database(_: Request, error: Exception) -> JSONResponse:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
@@ -21,12 +22,15 @@ from dlpipe.service.quotas import Usage
 from dlpipe.service.refusals import Refusals
 from dlpipe.service.uploads import MAX_BYTES, Uploads
 
+if TYPE_CHECKING:
+    from dlpipe.service.oidc.signing import Oidc
+
 CALLER = "caller"  # in a request's state, once a route has found out who asks; `identified` sets it
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """draining: set once the server is about to end."""
+    """draining: set once the server is about to end. oidc: None: tokens alone let somebody in."""
 
     places: Places
     database: Database
@@ -34,13 +38,15 @@ class State:
     max_upload: int = MAX_BYTES
     metrics: Metrics = field(default_factory=Metrics)
     draining: threading.Event = field(default_factory=threading.Event)
+    oidc: Oidc | None = None
     usage: Usage = field(init=False)
     callers: Callers = field(init=False)
     refusals: Refusals = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usage", Usage(self.places, self.database))
-        object.__setattr__(self, "callers", Callers(self.database))
+        others = partial(self.oidc.bearer, self.database) if self.oidc is not None else None
+        object.__setattr__(self, "callers", Callers(self.database, others))
         object.__setattr__(self, "refusals", Refusals(self.database))
 
     @property

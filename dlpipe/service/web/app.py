@@ -18,7 +18,7 @@ from dlpipe.service.api.app import PREFIX
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.refusals import note
 from dlpipe.service.api.state import State
-from dlpipe.service.web import administration, audit, catalogue, jobs, signing, wizard
+from dlpipe.service.web import administration, audit, catalogue, jobs, provider, signing, wizard
 from dlpipe.service.web.rendering import page
 from dlpipe.service.web.visitor import SignIn
 
@@ -42,7 +42,7 @@ def with_pages(api: ASGIApp, state: State) -> ASGIApp:
 def make_pages(state: State) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = state
-    for room in (signing, jobs, wizard, catalogue, administration, audit):
+    for room in (signing, provider, jobs, wizard, catalogue, administration, audit):
         app.include_router(room.router)
     app.add_api_route("/static/{name}", static, methods=["GET"])
     for kind in (Problem, UserError, HTTPException, RequestValidationError, OperationalError, Exception):

@@ -30,8 +30,8 @@ Next = Annotated[str | None, Query(max_length=2000)]
 
 
 @router.get("/login")
-def login(request: Request, next: Next = None) -> Response:
-    return page(request, "login", next=inner(next), refused=False)
+def login(request: Request, service: Service, next: Next = None) -> Response:
+    return page(request, "login", next=inner(next), refused="", provider=_has_provider(service))
 
 
 @router.post("/login")
@@ -46,7 +46,7 @@ async def sign_in(request: Request, service: Service) -> Response:
         nobody = Actor(NOBODY, "nothing", address(request))
         reason = "the token is unknown, revoked or out of date"
         await run_sync(service.refusals.note, nobody, "sign-in.refused", "POST /login", 401, reason)
-        return page(request, "login", status=401, next=to, refused=True)
+        return page(request, "login", status=401, next=to, refused="token", provider=_has_provider(service))
     return signed_in(request, to, *started)
 
 
@@ -74,6 +74,10 @@ def choose_language(to: Annotated[str, Query(max_length=8)], next: Next = None) 
     if to in LANGUAGES:
         answer.set_cookie(COOKIE, to, max_age=_YEAR, path="/", httponly=True, samesite="lax")
     return answer
+
+
+def _has_provider(service: State) -> bool:
+    return service.oidc is not None and service.oidc.main is not None
 
 
 def _start(service: State, token: str, address: str) -> tuple[str, float] | None:

@@ -15,6 +15,8 @@ JOB = f"job-{'0' * 16}"
 RULES: dict[tuple[str, str], tuple[str | None, str]] = {
     ("GET", "/login"): (None, "/login"),
     ("POST", "/login"): (None, "/login"),
+    ("GET", "/login/oidc"): (None, "/login/oidc"),
+    ("GET", "/login/oidc/callback"): (None, "/login/oidc/callback"),
     ("POST", "/logout"): (None, "/logout"),
     ("GET", "/language"): (None, "/language?to=zh"),
     ("GET", "/static/{name}"): (None, "/static/pages.css"),
