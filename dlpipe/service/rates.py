@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import threading
 import time
@@ -9,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_HOSTS_BITS = 64  # of an address of IPv6: one network, whose machines choose them freely
 _MANY = 20_000  # buckets; whoever has not asked for longest begins anew with a full one
 
 
@@ -55,3 +57,16 @@ class Rate:
             if len(self._buckets) > _MANY:
                 self._buckets.popitem(last=False)
         return Taken(allowed, int(level), max(0.0, (1.0 - level) / self.each))
+
+
+def network(address: str) -> str:
+    """Whose address it is, as far as it tells: one of IPv6 stands for its network, since whoever has one has 2^64."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found) >> _HOSTS_BITS << _HOSTS_BITS, 128 - _HOSTS_BITS)))

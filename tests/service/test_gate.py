@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from dlpipe.service import connections
 from dlpipe.service.api import gate
 from dlpipe.service.api.gate import Gate, Manners
-from dlpipe.service.rates import Rate
+from dlpipe.service.rates import Rate, network
 from tests.e2e.user import make_user
 
 from .running import ADMINISTRATOR, Answer, Service, eventually, serving
@@ -175,26 +176,89 @@ async def _hello(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["new", "kept"])
-def test_a_head_that_never_ends(monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
-    """On a new connection, and on one whose first request was answered."""
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.0)
+@contextmanager
+def listening(app: Any = _hello, **more: Any) -> Iterator[tuple[str, int]]:
+    """A server of our connections; its address."""
     given: dict[str, Any] = {"lifespan": "off", "http": connections.Connection, "ws": "none", "log_config": None}
-    server = uvicorn.Server(uvicorn.Config(_hello, port=0, **given))
+    given |= {"proxy_headers": False}
+    server = uvicorn.Server(uvicorn.Config(app, port=0, **given, **more))
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind(("0.0.0.0", 0))  # so that clients have several addresses
         listening.listen()
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         eventually(lambda: server.started)
-        with socket.create_connection(listening.getsockname(), timeout=60) as connection:
-            if first:
-                connection.sendall(first)
-                assert connection.recv(1000).startswith(b"HTTP/1.1 204")
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-            assert connection.recv(1000) == b"", "it has hung up"
-        server.should_exit = True
-        thread.join()
+        try:
+            yield "127.0.0.1", listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["new", "kept"])
+def test_a_head_that_never_ends(monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
+    """On a new connection, and on one whose first request was answered."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.0)
+    with listening() as place, socket.create_connection(place, timeout=60) as connection:
+        if first:
+            connection.sendall(first)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 204")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        assert connection.recv(1000) == b"", "it has hung up"
+
+
+def status_of(place: tuple[str, int], address: str) -> bytes:
+    """Of a request from an address; nothing where it is hung up on."""
+    with socket.create_connection(place, timeout=60, source_address=(address, 0)) as connection:
+        try:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return connection.recv(1000)[9:12]
+        except ConnectionError:
+            return b""
+
+
+def test_connections_that_are_idle_shut_nobody_out() -> None:
+    with listening(limit_concurrency=8) as place, ExitStack() as idle:
+        for number in range(40):
+            source = (f"127.0.0.{number % 4 + 1}", 0)
+            idle.enter_context(socket.create_connection(place, timeout=60, source_address=source))
+        assert status_of(place, "127.0.0.9") == b"204"
+        assert status_of(place, "127.0.0.1") == b"204"
+
+
+def test_one_address_has_half_of_all_places_at_most() -> None:
+    """Though something is being answered on each."""
+    begun, answered = threading.Semaphore(0), threading.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            begun.release()
+            await asyncio.to_thread(answered.wait)
+        await _hello(scope, receive, send)
+
+    with listening(slow, limit_concurrency=8) as place, ExitStack() as held:
+        for _ in range(4):
+            connection = held.enter_context(socket.create_connection(place, timeout=60))
+            connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert begun.acquire(timeout=60)
+        try:
+            assert status_of(place, "127.0.0.1") == b""
+            assert status_of(place, "127.0.0.9") == b"204"
+        finally:
+            answered.set()
+
+
+def test_a_network_of_ipv6_is_one_that_asks(strict: Service) -> None:
+    """Whoever has one has 2^64 addresses."""
+    statuses = [ask(strict, f"2001:db8:1:2::{n}", token="guess").status for n in range(4)]
+    assert statuses == [401, 401, 401, 429]
+    assert ask(strict, "2001:db8:1:3::1", token="guess").status == 401
+    assert ask(strict, "::ffff:192.0.2.21", token="guess").status == 401, "a network of IPv4 is many people's"
+    assert [network(each) for each in ("::ffff:192.0.2.1", "fe80::1%eth0", "unix:")] == [
+        "192.0.2.1",
+        "fe80::/64",
+        "unix:",
+    ]
 
 
 def test_where_a_request_ends_is_said_once(idle: Service) -> None:

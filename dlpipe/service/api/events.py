@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -18,9 +17,9 @@ from dlpipe.service.api.state import Service, State
 from dlpipe.service.api.views import utc
 from dlpipe.service.queue import FINAL
 from dlpipe.service.tables import Job, JobEvent
+from dlpipe.service.watching import POLL_SECONDS
 
 router = APIRouter(prefix="/jobs/{id}", tags=["jobs"])
-POLL_SECONDS = 0.5
 _SILENCE_SECONDS = 15.0  # what a proxy lets pass
 _AT_ONCE = 500
 _AGAIN_MS = 3000  # after which a reader looks for the server that follows this one
@@ -44,27 +43,32 @@ async def events(
 
 async def _stream(service: State, job: int, last: int) -> AsyncIterator[str]:
     silent = 0.0
-    while True:
-        if service.draining.is_set():
-            yield f"retry: {_AGAIN_MS}\n\n"
-            return
-        found, ended = await run_sync(_after, service, job, last)
-        for each in found:
-            data = {"event": each.kind, "time": utc(each.time).isoformat(), "attempt": each.attempt, **each.data}
-            yield f"id: {each.id}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
-            last = each.id
-        if ended and not found:
-            return
-        silent = 0.0 if found else silent + POLL_SECONDS
-        if silent >= _SILENCE_SECONDS:
-            silent = 0.0
-            yield ": still here\n\n"
-        if len(found) < _AT_ONCE and not ended:
-            await asyncio.sleep(POLL_SECONDS)
+    with service.watch.follow(job):
+        while True:
+            if service.draining.is_set():
+                yield f"retry: {_AGAIN_MS}\n\n"
+                return
+            found, ended = await run_sync(_after, service, job, last)
+            for each in found:
+                data = {"event": each.kind, "time": utc(each.time).isoformat(), "attempt": each.attempt, **each.data}
+                yield f"id: {each.id}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+                last = each.id
+            if ended and not found:
+                return
+            silent = 0.0 if found else silent
+            while len(found) < _AT_ONCE and not ended and not service.draining.is_set():
+                stand = await service.watch.look(job)
+                if stand is not None and (stand.ended or stand.last > last):
+                    break
+                silent += POLL_SECONDS
+                if silent >= _SILENCE_SECONDS:
+                    silent = 0.0
+                    yield ": still here\n\n"
 
 
 def _after(service: State, job: int, last: int) -> tuple[list[JobEvent], bool]:
+    """ended: or gone."""
     wanted = select(JobEvent).where(JobEvent.job_id == job, JobEvent.id > last).order_by(JobEvent.id).limit(_AT_ONCE)
     with service.database.read() as session:
-        ended = session.scalars(select(Job.state).where(Job.id == job)).one() in FINAL
-        return list(session.scalars(wanted).all()), ended
+        state = session.scalars(select(Job.state).where(Job.id == job)).first()
+        return list(session.scalars(wanted).all()), state is None or state in FINAL

@@ -23,7 +23,7 @@ from dlpipe.service.api.cookies import NAMES
 from dlpipe.service.api.problems import problem
 from dlpipe.service.api.state import CALLER
 from dlpipe.service.oidc.fetching import ProviderTrouble
-from dlpipe.service.rates import Rate
+from dlpipe.service.rates import Rate, network
 
 MAX_BODY = 8 << 20  # bytes, of everything but an upload: a job of 20,000 files takes some 3 MB
 STRANGERS_BODY = 16 << 10  # bytes, of which nobody has shown a token
@@ -68,7 +68,7 @@ class Gate:
         if self._hosts and scope["path"] not in _PROBES and _host(headers) not in self._hosts:
             await problem(421, "this service goes by another name")(scope, receive, send)
             return
-        address = scope["client"][0] if scope.get("client") else "?"
+        address = network(scope["client"][0]) if scope.get("client") else "?"
         shown = headers.get("authorization") or _cookie(headers)
         who = hashlib.sha256(shown.encode(errors="surrogateescape")).hexdigest() if shown else address
         guesses = shown is not None or scope["method"] not in _READING  # a form to sign in has its token in its body

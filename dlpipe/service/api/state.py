@@ -21,6 +21,7 @@ from dlpipe.service.queue import Queue
 from dlpipe.service.quotas import Usage
 from dlpipe.service.refusals import Refusals
 from dlpipe.service.uploads import MAX_BYTES, Uploads
+from dlpipe.service.watching import Watch
 
 if TYPE_CHECKING:
     from dlpipe.service.oidc.signing import Oidc
@@ -41,12 +42,14 @@ class State:
     oidc: Oidc | None = None
     usage: Usage = field(init=False)
     callers: Callers = field(init=False)
+    watch: Watch = field(init=False)
     refusals: Refusals = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usage", Usage(self.places, self.database))
         others = partial(self.oidc.bearer, self.database) if self.oidc is not None else None
         object.__setattr__(self, "callers", Callers(self.database, others))
+        object.__setattr__(self, "watch", Watch(self.database))
         object.__setattr__(self, "refusals", Refusals(self.database))
 
     @property
