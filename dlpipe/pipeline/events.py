@@ -71,13 +71,16 @@ class StageNote(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished(Event):
-    """`seconds` of this run, so next to nothing for a hit."""
+    """`seconds` of this run, so next to nothing for a hit. `tool`: its toolchain. `node`: of a cluster, that computed
+    it."""
 
     stage: str
     kind: str
     cache: Literal["hit", "miss"]
     seconds: float
     status: Literal["ok", "failed", "skipped"]
+    tool: str | None = None
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,23 +184,24 @@ class LocalExecutor:
         faults: list[str] = []
         try:
             try:
-                record = self._compute(stage, parts, key, faults)
+                record, node = self._compute(stage, parts, key, faults)
             except Lost:
                 self._remake(stage.depends_on())
-                record = self._compute(stage, parts, key, faults)
+                record, node = self._compute(stage, parts, key, faults)
         except Interrupted:  # the run ends; that is no failure of the stage
             raise
         except DlpipeError as error:
             error.where.setdefault("stage", stage.id)
             self._finished(stage, "miss", started, "failed")
             return Outcome(stage, "failed", "miss", key, error=error, reason=error.message)
-        self._finished(stage, "miss", started, "ok")
+        self._finished(stage, "miss", started, "ok", node)
         return Outcome(stage, "ok", "miss", key, record, faults=tuple(faults))
 
-    def _compute(self, stage: Stage, parts: dict[str, Any], key: str, faults: list[str]) -> Record:
+    def _compute(self, stage: Stage, parts: dict[str, Any], key: str, faults: list[str]) -> tuple[Record, str | None]:
+        """And the node of a cluster that did it."""
         if self._cluster is not None and self._cluster.takes(stage):
             return self._cluster.compute(stage, parts, key, self.bus.emit, faults)
-        return self._computing.compute(stage, parts, key, self.bus.emit)
+        return self._computing.compute(stage, parts, key, self.bus.emit), None
 
     def fill(self, folder: Path, inputs: Mapping[str, str]) -> None:
         """See `Computing.fill`."""
@@ -218,6 +220,7 @@ class LocalExecutor:
             if again.output != before.output:
                 raise Lost(f"what {name} made is lost, and it gives something else now", hint="run the command again")
 
-    def _finished(self, stage: Stage, cache: Any, started: float, status: Any) -> None:
+    def _finished(self, stage: Stage, cache: Any, started: float, status: Any, node: str | None = None) -> None:
         seconds = time.monotonic() - started
-        self.bus.emit(StageFinished(stage=stage.id, kind=stage.kind, cache=cache, seconds=seconds, status=status))
+        told = StageFinished(stage=stage.id, kind=stage.kind, cache=cache, seconds=seconds, status=status)
+        self.bus.emit(replace(told, tool=stage.call.toolchain, node=node))

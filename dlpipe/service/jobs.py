@@ -11,6 +11,7 @@ from dlpipe.service.asked import Asked
 from dlpipe.service.database import Database
 from dlpipe.service.quotas import Limits
 from dlpipe.service.tables import Job, JobEvent, Team
+from dlpipe.service.tracing import spans
 
 
 def new_job(
@@ -28,6 +29,7 @@ def new_job(
         shown=asked.shown(),
         words=asked.words(),
         idempotency_key=key,
+        trace=spans.traceparent(),
         priority=asked.priority,
         time_limit=asked.time_limit if named else min(asked.time_limit, limits.time_limit),
         memory_limit=asked.memory_limit if asked.memory_limit is not None else limits.memory,

@@ -11,9 +11,11 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from dlpipe.service.places import DATABASE
+from dlpipe.service.tracing import spans
 
 LogFormat = Literal["text", "json"]
 _SECRETS = ("DLPIPE_TOKEN", "DLPIPE_OIDC_SECRET", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_SHORTEST_KEY = 8  # of a collector: other headers hold words such as `true`
 _FIELDS = ("job", "team", "attempt")  # what a line may carry besides, by `extra`
 
 
@@ -27,11 +29,15 @@ def log_to_stderr(kind: LogFormat = "text") -> None:
 
 class JsonLines(logging.Formatter):
     """`time` (UTC), `level`, `logger`, `message`, `exception`; `job`, `team` (its number) and `attempt` where the line
-    is about one. No secret of this process's environment: a library may have put one into what it says."""
+    is about one; `trace_id` and `span_id` where there is a span. No secret of this process's
+    environment: a library may have put one into what it says."""
 
     def __init__(self) -> None:
         super().__init__()
         found = [os.environ.get(name) for name in _SECRETS]
+        headers = ",".join(os.environ.get(name, "") for name in spans.KEYS).split(",")
+        for value in (each.partition("=")[2].strip() for each in headers):
+            found += [value, unquote(value)] if len(value) >= _SHORTEST_KEY else []
         password = urlsplit(os.environ.get(DATABASE, "")).password
         found += [password, unquote(password)] if password else []
         self._secrets = sorted({each for each in found if each}, key=len, reverse=True)
@@ -43,7 +49,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": self._without_secrets(record.getMessage()),
         }
-        line |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
+        line |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)} | spans.ids()
         if record.exc_info:
             line["exception"] = self._without_secrets(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False, default=str)

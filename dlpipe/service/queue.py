@@ -42,7 +42,8 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`folder`: of the job, below the service's data; `asked` is what `asked.Asked` reads."""
+    """`asked` is what `asked.Asked` reads. `waited`, `leased`: since when it might have been taken, and when it was.
+    `trace`: see `Job`."""
 
     job: int
     name: str
@@ -52,6 +53,9 @@ class Lease:
     time_limit: float
     memory_limit: int | None
     asked: Mapping[str, Any]
+    waited: float = 0.0
+    leased: float = 0.0
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ class Outcome:
     exit_code: int
     error: Mapping[str, Any] | None = None
     written: bool = False
+
+    @property
+    def state(self) -> State:
+        return "succeeded" if self.exit_code == 0 else "failed"
 
 
 class Queue:
@@ -87,6 +95,7 @@ class Queue:
             job.lease_until = now + self.lease_seconds
             job.attempt += 1
             job.started = job.started or now
+            waited = max(job.created, job.not_before)
             served = session.scalars(select(func.max(Team.served))).one()
             session.execute(update(Team).where(Team.id == team).values(served=served + 1))
             _record(session, job.id, job.attempt, now, "JobState", {"state": "running"})
@@ -99,6 +108,9 @@ class Queue:
                 time_limit=job.time_limit,
                 memory_limit=job.memory_limit,
                 asked=job.asked,
+                waited=waited,
+                leased=now,
+                trace=job.trace,
             )
 
     def renew(self, lease: Lease) -> bool:
@@ -110,8 +122,7 @@ class Queue:
 
     def finish(self, lease: Lease, outcome: Outcome) -> None:
         """Raises LeaseLost."""
-        state: State = "succeeded" if outcome.exit_code == 0 else "failed"
-        self._end(lease, state, outcome)
+        self._end(lease, outcome.state, outcome)
 
     def finish_cancelled(self, lease: Lease) -> None:
         """Once the job's processes are gone. Raises LeaseLost."""
@@ -155,7 +166,7 @@ class Queue:
     def retry(self, session: Session, job: Job) -> None:
         """A job that failed or was cancelled waits again, as new. Within the caller's transaction."""
         now = self._now(session)
-        job.state, job.faults, job.cancel_requested, job.not_before = "queued", 0, False, 0.0
+        job.state, job.faults, job.cancel_requested, job.not_before = "queued", 0, False, now
         job.finished = job.exit_code = job.error = job.result = None
         _record(session, job.id, job.attempt, now, "JobState", {"state": "queued", "reason": "asked for again"})
 

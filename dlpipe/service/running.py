@@ -30,6 +30,7 @@ from dlpipe.service.places import DATABASE, Places
 from dlpipe.service.queue import Lease, Outcome
 from dlpipe.service.redact import redact
 from dlpipe.service.shared import Shared
+from dlpipe.service.tracing import spans
 from dlpipe.service.uploads import Uploads
 from dlpipe.toolchains.jail.tree import usage
 
@@ -80,7 +81,7 @@ def attempt(
         raise Fault(f"the job's folder cannot be made: {error.strerror}") from error
     except (Lost, StoreUnreachable) as error:
         raise Fault(error.message) from error
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    environment = {name: value for name, value in os.environ.items() if name not in (*_SECRETS, *spans.KEYS)}
     if shared is not None:
         environment[child.TEAM_URL] = shared.url
     with link(farm, places, lease, asked) as (variables, descriptors):

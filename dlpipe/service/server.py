@@ -23,6 +23,7 @@ from dlpipe.service.api.app import PREFIX, make_app
 from dlpipe.service.api.gate import Gate, Manners
 from dlpipe.service.api.middleware import Guard
 from dlpipe.service.api.state import State
+from dlpipe.service.api.traced import Traced
 from dlpipe.service.audit import SERVICE
 from dlpipe.service.connections import Connection
 from dlpipe.service.database import open_database
@@ -32,6 +33,7 @@ from dlpipe.service.loglines import LogFormat
 from dlpipe.service.oidc.signing import Oidc
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
+from dlpipe.service.tracing import spans
 from dlpipe.service.web.app import with_pages
 from dlpipe.toolchains.jail import describe
 
@@ -69,6 +71,7 @@ def serve(
     else vouches for people and programs. Raises UserError, ToolMissing.
     """
     connection(executor)  # raises now what every job would raise
+    traced = spans.start("dlpipe-api")
     if not unjailed:
         check_jail()
     places.make()
@@ -90,8 +93,9 @@ def serve(
     state.metrics.ended(database)
     pages = with_pages(make_app(state), state)
     gate = Gate(pages, manners, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS), state.knows)
+    guard = Guard(gate, state.metrics)
     config = uvicorn.Config(
-        Guard(gate, state.metrics),
+        Traced(guard, PREFIX) if traced else guard,
         host=host,
         port=port,
         log_config=None,
@@ -119,6 +123,7 @@ def serve(
     with _Workers(workers, lease_seconds, executor, log_format), Regularly(database, places, keep_days):
         DrainingServer(config, state.draining, drain_seconds).run([listening])
     database.close()
+    spans.stop()
 
 
 def _say(text: str) -> None:

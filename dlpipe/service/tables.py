@@ -75,6 +75,8 @@ class Job(Base):
 
     `asked` may be megabytes of files' names, and is read where it is wanted alone; `shown` is what a list says of it
     (`Asked.shown`), None of a job that a server without that column took while the others were already newer.
+
+    `trace`: the `traceparent` of the request that asked for it.
     """
 
     __tablename__ = "jobs"
@@ -87,6 +89,7 @@ class Job(Base):
     shown: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     words: Mapped[str] = mapped_column(String(1000))  # what a search looks through
     idempotency_key: Mapped[str | None] = mapped_column(String(128))
+    trace: Mapped[str | None] = mapped_column(String(64))
     priority: Mapped[int] = mapped_column(default=0)
     time_limit: Mapped[float] = mapped_column(Double)  # seconds, of one attempt
     memory_limit: Mapped[int | None] = mapped_column(BigInteger)  # bytes, of all its processes together

@@ -51,14 +51,16 @@ def test_no_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLPIPE_TOKEN", "token-of-a-test")
     monkeypatch.setenv("DLPIPE_DATABASE", "postgresql://user:pass%2Fword@host/name")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key-of-a-test")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x=yes,api-key=secret%2Fof-a-test")
     try:
         raise ValueError("key-of-a-test")
     except ValueError:
         fault = sys.exc_info()
-    record = logging.LogRecord("x", logging.ERROR, "", 1, "%s, pass/word, pass%%2Fword", ("token-of-a-test",), fault)
+    saying = "%s, pass/word, pass%%2Fword, secret/of-a-test, yes"
+    record = logging.LogRecord("x", logging.ERROR, "", 1, saying, ("token-of-a-test",), fault)
     text = JsonLines().format(record)
     told = json.loads(text)
-    assert told["message"] == "***, ***, ***"
+    assert told["message"] == "***, ***, ***, ***, yes"
     assert told["exception"].endswith("ValueError: ***")
     assert not [word for word in ("token-of", "key-of", "word") if word in text]
 

@@ -65,8 +65,11 @@ class Cluster:
             return any(board_label(stage.call.board) in node for node in self._connection.nodes())
         return stage.call.stage_class != "hardware"
 
-    def compute(self, stage: Stage, parts: dict[str, Any], key: str, tell: Tell, faults: list[str]) -> Record:
-        """The record that the store has in the end. What went wrong with nodes on the way is added to `faults`.
+    def compute(
+        self, stage: Stage, parts: dict[str, Any], key: str, tell: Tell, faults: list[str]
+    ) -> tuple[Record, str]:
+        """The record that the store has in the end, and the node. What went wrong with nodes on the way is added to
+        `faults`.
 
         Raises what the stage raised, ClusterTrouble, Interrupted.
         """
@@ -76,7 +79,7 @@ class Cluster:
             self._store.share(tree)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self._attempt(task, needs, tell)
+                node = self._attempt(task, needs, tell)
                 record = self._store.get(key)
                 if record is None:
                     raise Fault(f"what it put into the store is not to be seen in {self._bucket or self._cache}")
@@ -89,7 +92,7 @@ class Cluster:
                 tell(StageNote(stage=stage.id, level="warning", message=f"{said}; it is computed again"))
             else:
                 self._keep_log(stage, record)
-                return record
+                return record, node
         raise AssertionError("not reached")
 
     def stop(self) -> None:
@@ -100,11 +103,12 @@ class Cluster:
         self.stop()
         self._connection.close()
 
-    def _attempt(self, task: Task, needs: Needs, tell: Tell) -> None:
-        """Until the record is in the store. Raises what the node says; Fault, ClusterTrouble, Interrupted."""
+    def _attempt(self, task: Task, needs: Needs, tell: Tell) -> str:
+        """Until the record is in the store; returns the node's name. Raises what the node says; Fault, ClusterTrouble,
+        Interrupted."""
         sent = self._connection.send(task, needs)
         try:
-            error = self._follow(sent, task, needs, tell)
+            node, error = self._follow(sent, task, needs, tell)
         except Fault:
             raise
         except BaseException:
@@ -112,16 +116,17 @@ class Cluster:
             raise
         if error is not None:
             raise error
+        return node
 
-    def _follow(self, sent: Sent, task: Task, needs: Needs, tell: Tell) -> DlpipeError | None:
-        began, told, lacking_since = False, False, None
+    def _follow(self, sent: Sent, task: Task, needs: Needs, tell: Tell) -> tuple[str, DlpipeError | None]:
+        began, told, lacking_since = "", False, None
         while not self._stopped.is_set():
             match sent.hear(_LOOK_SECONDS):
                 case Began(node):
-                    began = True
+                    began = node
                     tell(StageProgress(stage=task.id, message=f"on node {node}"))
                 case Ended(error):
-                    return error
+                    return began, error
                 case None if not began:
                     missing = needs.missing(self._connection.nodes())
                     now = time.monotonic()

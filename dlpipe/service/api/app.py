@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 
 from dlpipe import __version__
@@ -22,6 +24,7 @@ from dlpipe.service.api import (
 from dlpipe.service.api.state import State
 
 PREFIX = "/api/v1"
+NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}  # FastAPI's own, which tells paths and queries
 
 
 def make_app(state: State) -> FastAPI:
@@ -35,6 +38,7 @@ def make_app(state: State) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         responses=problems.RESPONSES,
         redirect_slashes=False,  # a redirect would lead to whatever host the request names
+        telemetry=NO_TELEMETRY,
     )
     app.state.service = state
     api = APIRouter(prefix=PREFIX)

@@ -20,7 +20,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _ENCRYPTED = {"Strict-Transport-Security": "max-age=31536000"}
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 
 class Guard:
@@ -33,7 +33,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import dlpipe.report
 from dlpipe.errors import UserError
-from dlpipe.service.api.app import PREFIX
+from dlpipe.service.api.app import NO_TELEMETRY, PREFIX
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.refusals import note
 from dlpipe.service.api.state import State
@@ -40,7 +40,7 @@ def with_pages(api: ASGIApp, state: State) -> ASGIApp:
 
 
 def make_pages(state: State) -> FastAPI:
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.state.service = state
     for room in (signing, provider, jobs, wizard, catalogue, administration, audit):
         app.include_router(room.router)
