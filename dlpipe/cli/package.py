@@ -65,12 +65,13 @@ def sign(
     """
     from dlpipe.cli.output import print_json
     from dlpipe.pipeline import packages
+    from dlpipe.report.words import several
 
     made = packages.sign(folder, key)
     if as_json:
         print_json(made)
         return
-    typer.echo(f"{folder}: {made['files']} files signed with the key {made['key'][:16]}")
+    typer.echo(f"{folder}: {several(made['files'], 'file')} signed with the key {made['key'][:16]}")
 
 
 @package.command()
@@ -178,12 +179,13 @@ def push(folder: Folder, place: Place, plain_http: PlainHttp = False, as_json: o
     """
     from dlpipe.cli.output import human_size, print_json
     from dlpipe.pipeline import publishing
+    from dlpipe.report.words import several
 
     made = publishing.push(folder, place, plain_http=plain_http, say=_say)
     if as_json:
         print_json(made)
         return
-    typer.echo(f"{made['reference']}: {made['files']} files, {human_size(made['sent_bytes'])} sent")
+    typer.echo(f"{made['reference']}: {several(made['files'], 'file')}, {human_size(made['sent_bytes'])} sent")
     if not made["signed"]:
         typer.echo("it is not signed: `dlpipe package sign` before pushing", err=True)
 
@@ -208,13 +210,14 @@ def pull(
     """
     from dlpipe.cli.output import print_json
     from dlpipe.pipeline import publishing
+    from dlpipe.report.words import several
 
     made = publishing.pull(place, out, key, plain_http=plain_http, say=_say)
     if as_json:
         print_json(made)
         return
     state = "verified" if made["verified"] else "NOT verified (--key)"
-    typer.echo(f"{out}: {made['files']} files of {made['reference']}, {state}")
+    typer.echo(f"{out}: {several(made['files'], 'file')} of {made['reference']}, {state}")
 
 
 def _say(line: str) -> None:

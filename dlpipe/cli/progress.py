@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,11 +15,13 @@ from dlpipe.pipeline.events import (
     StageFinished,
     StageNote,
     StageProgress,
+    StageQueued,
     StageStarted,
     StoreDamage,
     StoreTrouble,
     ToolchainMessage,
 )
+from dlpipe.report.words import plain
 
 
 class Progress:
@@ -31,7 +34,7 @@ class Progress:
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}
         self._started = time.monotonic()
-        self._finished = 0
+        self._planned = self._finished = 0  # what is planned may grow: which stages follow, others' results say
         self._stop = threading.Event()
         self._painter: threading.Thread | None = None
 
@@ -52,6 +55,8 @@ class Progress:
     def __call__(self, event: Event) -> None:
         with self._lock:
             match event:
+                case StageQueued():
+                    self._planned += 1
                 case StageStarted():
                     self._running[event.stage] = ""
                 case StageProgress():
@@ -90,10 +95,28 @@ class Progress:
         while not self._stop.wait(0.1):
             with self._lock:
                 doing = [f"{stage} {message}".strip() for stage, message in self._running.items()]
-                text = f"{time.monotonic() - self._started:4.0f} s  {self._finished} done  " + " | ".join(doing)
+                head = f"{time.monotonic() - self._started:4.0f} s  {self._finished} of {self._planned} done  "
                 width = shutil.get_terminal_size().columns
-                sys.stderr.write("\r\x1b[2K" + text[: width - 1])
+                sys.stderr.write("\r\x1b[2K" + fitted(head, doing, width - 1))
                 sys.stderr.flush()
+
+
+def fitted(head: str, doing: Sequence[str], width: int) -> str:
+    """One line of no more than `width` columns: whole entries, and how many more there are; of one that is too long by
+    itself, its first words."""
+    shown = [plain(each) for each in doing]
+    for count in range(len(shown), 0, -1):
+        line = head + " | ".join(shown[:count]) + _more(len(shown) - count)
+        if len(line) <= width:
+            return line
+    more = _more(len(shown) - 1) if shown else ""
+    room = width - len(head) - len(more) - len("…")
+    words = shown[0][: room + 1].rpartition(" ")[0] if shown and room > 0 else ""
+    return f"{head}{words}…{more}" if words else head.rstrip()[: max(0, width)]
+
+
+def _more(count: int) -> str:
+    return f" | and {count} more" if count else ""
 
 
 _MARK = {"ok": "done", "failed": "FAIL", "skipped": "skip"}

@@ -45,12 +45,14 @@ def gc(
     that nobody needs. `dlpipe serve --keep-days` does it every hour.
 
     \b
-    Example:
+    Examples:
       DLPIPE_DATA_DIR=/srv/dlpipe dlpipe service gc --keep-days 30 --dry-run
+      DLPIPE_DATA_DIR=/srv/dlpipe dlpipe service gc --keep-days 30
     """
     from dataclasses import asdict
 
     from dlpipe.cli.output import human_size, print_json
+    from dlpipe.report.words import several
     from dlpipe.service.audit import Actor
     from dlpipe.service.database import open_database
     from dlpipe.service.gc import collect, trim_audit
@@ -65,10 +67,11 @@ def gc(
     if as_json:
         print_json({**asdict(found), "audit_rows": rows})
         return
-    counts = f"{len(found.jobs)} jobs, {len(found.attempts)} attempts, {len(found.uploads)} uploads"
+    kinds = {"job": found.jobs, "attempt": found.attempts, "upload": found.uploads}
+    counts = ", ".join(several(len(each), kind) for kind, each in kinds.items())
     typer.echo(f"{'would remove' if dry_run else 'removed'} {counts}: {human_size(found.bytes)}")
     if keep_audit_days is not None:
-        typer.echo(f"{'would remove' if dry_run else 'removed'} {rows} rows of the audit log")
+        typer.echo(f"{'would remove' if dry_run else 'removed'} {several(rows, 'row')} of the audit log")
 
 
 @service.command()
@@ -80,6 +83,7 @@ def backup(file: BackupFile) -> None:
     Example:
       DLPIPE_DATA_DIR=/srv/dlpipe dlpipe service backup monday.tar
     """
+    from dlpipe.report.words import several
     from dlpipe.service.backup import backup as write
     from dlpipe.service.database import open_database
     from dlpipe.service.places import Places
@@ -89,7 +93,7 @@ def backup(file: BackupFile) -> None:
     count = write(database, places, file)
     _record(database, "service.backup", file)
     database.close()
-    typer.echo(f"{file}: the database and {count} files")
+    typer.echo(f"{file}: the database and {several(count, 'file')}")
 
 
 @service.command()
@@ -101,6 +105,7 @@ def restore(file: BackupFile) -> None:
     Example:
       DLPIPE_DATA_DIR=/srv/new dlpipe service restore monday.tar
     """
+    from dlpipe.report.words import several
     from dlpipe.service.backup import restore as read
     from dlpipe.service.database import open_database
     from dlpipe.service.places import Places
@@ -111,7 +116,7 @@ def restore(file: BackupFile) -> None:
     count = read(database, places, file)
     _record(database, "service.restore", file)
     database.close()
-    typer.echo(f"{places.root}: the database and {count} files of {file}")
+    typer.echo(f"{places.root}: the database and {several(count, 'file')} of {file}")
 
 
 @service.command()

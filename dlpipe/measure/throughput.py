@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from dlpipe.contracts.figure import Figure
-from dlpipe.errors import DlpipeError
+from dlpipe.errors import DlpipeError, Interrupted
 from dlpipe.measure import statistics
 from dlpipe.measure.timing import NOISY_INTERVAL, Progress, rotated, silent
 
@@ -92,6 +92,8 @@ def sweep(
             runner(1, 1)
             pilot = max(1e-7, *(fmean(client.seconds) for client in runner(0, PILOT)))
             runs[point] = max(1, min(MAX_RUNS, int(seconds_each / pilot)))
+        except Interrupted:  # whoever stops the run does not mean this one alone
+            raise
         except DlpipeError as error:
             found[point].error = error.message
     order = sorted(runs, key=str)
@@ -104,6 +106,8 @@ def sweep(
             say(f"{name}, round {number + 1} of {rounds}", number / rounds)
             try:
                 clients = runners[point](1, runs[point])
+            except Interrupted:  # whoever stops the run does not mean this one alone
+                raise
             except DlpipeError as error:
                 each.error = error.message
                 continue

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dlpipe.contracts.figure import Figure
-from dlpipe.errors import DlpipeError
+from dlpipe.errors import DlpipeError, Interrupted
 from dlpipe.measure import statistics
 from dlpipe.measure.energy import Meter
 
@@ -71,6 +71,8 @@ def interleave(
             times[name] = _Times(timer(WARMUP, 1))
             pilot = max(times[name].first["seconds"][-1], 1e-7)
             runs[name] = max(1, min(MAX_RUNS, int(seconds_each / (rounds * pilot))))
+        except Interrupted:  # whoever stops the run does not mean this one alone
+            raise
         except DlpipeError as error:
             errors[name] = error.message
     for number in range(rounds):
@@ -78,6 +80,8 @@ def interleave(
             say(f"timing {name}, round {number + 1} of {rounds}", number / rounds)
             try:
                 _round(times[name], timers[name], runs[name], meters.get(name), clock)
+            except Interrupted:  # whoever stops the run does not mean this one alone
+                raise
             except DlpipeError as error:
                 errors[name] = error.message
     found = {name: each for name, each in times.items() if name not in errors}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlpipe.contracts.frontend import Frontend
-from dlpipe.errors import DlpipeError
+from dlpipe.errors import DlpipeError, Interrupted
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
@@ -36,6 +36,8 @@ def _result(session: Session, model: ZooModel) -> dict[str, Any]:
     executor.forget(list(executor.outcomes))  # the models' stages go by the same names
     try:
         proven = prove_import(session, ConvertRequest(model=f"zoo:{model.name}", targets=()))
+    except Interrupted:
+        raise
     except DlpipeError as error:
         return {"model": model.name, "converted": False, "reason": error.message}
     fidelity = executor.outcomes[f"fidelity:{proven.imported.ir}"].value

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlpipe.contracts.backend import Refusal
 from dlpipe.contracts.call import Call
-from dlpipe.errors import DlpipeError, GateFailed
+from dlpipe.errors import DlpipeError, GateFailed, Interrupted
 from dlpipe.passes.registry import STANDARD, pass_call
 from dlpipe.pipeline import boards
 from dlpipe.pipeline.artifacts import NO_MODEL, Candidate, calls, candidates, examine
@@ -138,6 +138,8 @@ def _preflight(session: Session, request: ConvertRequest, tools: list[str]) -> t
         return None, f"it needs the import, and {', '.join(waiting)} is not installed"
     try:
         return Preflight(session, request), None
+    except Interrupted:  # that is no reason of the model's
+        raise
     except DlpipeError as error:
         return None, error.message
 

@@ -46,6 +46,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def several(number: int, noun: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def points(value: float) -> str:
     """Percentage points with their sign. A plus is a loss against the original, a minus a gain."""
     return f"{value:+.2f} pt" if round(value, 2) else "0.00 pt"

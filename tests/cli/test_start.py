@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 from dlpipe.cli.main import COMMANDS
 
@@ -21,6 +25,20 @@ def test_help_imports_nothing_heavy() -> None:
     assert HEAVY.isdisjoint(modules.split())
     for command in COMMANDS:
         assert f"  {command}" in text
+
+
+def test_ctrl_c_while_it_starts_ends_it_without_a_trace(tmp_path: Path) -> None:
+    """A module that takes long to load stands for a slow disk."""
+    (tmp_path / "typer.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(600)\n")
+    command = [sys.executable, "-m", "dlpipe", "--help"]
+    own = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=own, **given) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (-signal.SIGINT, ("", ""))
 
 
 def test_every_command_has_help_with_an_example_or_a_sentence() -> None:

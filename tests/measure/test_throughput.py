@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from dlpipe.errors import StageFailed
+from dlpipe.errors import Interrupted, StageFailed
 from dlpipe.measure.throughput import Client, Point, rate, sweep
 
 
@@ -81,3 +81,19 @@ def test_rounds_that_never_overlapped_give_no_figure() -> None:
 
     found = sweep({Point("m", 2, 1): in_turn})[Point("m", 2, 1)]["throughput"]
     assert (found.value, found.reason) == (None, "the clients were hardly ever at work together")
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_whoever_stops_the_run_stops_the_sweep(last: int) -> None:
+    calls = 0
+
+    def stopped(warmup: int, runs: int) -> Sequence[Client]:
+        nonlocal calls
+        calls += 1
+        if calls >= last:
+            raise Interrupted("terminated")
+        return steady(warmup, runs)
+
+    steady = at(0.01, 1)
+    with pytest.raises(Interrupted):
+        sweep({Point("m", 1, 1): stopped})

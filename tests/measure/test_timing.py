@@ -11,7 +11,7 @@ import pytest
 
 from dlpipe.contracts.figure import Figure
 from dlpipe.contracts.measurement import Speedup
-from dlpipe.errors import StageFailed
+from dlpipe.errors import Interrupted, StageFailed
 from dlpipe.measure.timing import interleave, rotated
 
 
@@ -126,3 +126,17 @@ def test_progress_is_reported() -> None:
         {"a": Model("a", 1e-3, log)}, rounds=2, on_progress=lambda message, fraction: said.append((message, fraction))
     )
     assert said[-1] == ("timing a, round 2 of 2", 0.5)
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_whoever_stops_the_run_stops_the_timing(at: int) -> None:
+    """The signal comes while one of them runs, in the warm-up or in a round: it is no failure of that one."""
+    log: list[str] = []
+
+    def stopped(warmup: int, runs: int) -> Mapping[str, Any]:
+        if len(log) >= at:
+            raise Interrupted("terminated")
+        return Model("a", 1e-3, log)(warmup, runs)
+
+    with pytest.raises(Interrupted):
+        interleave({"a": stopped})

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
+from dlpipe.errors import Interrupted
+from dlpipe.pipeline.events import Event, StageStarted
 from dlpipe.pipeline.plan import make_plan
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.session import Session
@@ -22,3 +26,20 @@ def test_every_target_can_be_planned(
     with Session() as session:
         plan = make_plan(session, ConvertRequest(model, (target,), backends=("all",)))
     assert {each["target"] for each in plan.artifacts} == {target}
+
+
+def test_a_plan_that_is_stopped_is_no_plan(
+    shared: Path, tmp_path: Path, toolchains: Toolchains, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toolchains").symlink_to(toolchains.root)
+    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(tmp_path))
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StageStarted):
+            signal.pthread_kill(main, signal.SIGTERM)
+
+    request = ConvertRequest(str(shared / "models" / "arm_ml_kws" / "DNN_S.pb"), ("x86-64",))
+    with pytest.raises(Interrupted), Session(listeners=[stop]) as session:
+        make_plan(session, request, preflight=True)

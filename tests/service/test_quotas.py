@@ -118,7 +118,7 @@ def test_only_so_many_jobs_wait(idle: Service) -> None:
     assert idle.submit(token=token).status == 201
     assert idle.ask("GET", "/usage", token=token).json["waiting"] == 2
     again = idle.ask("POST", f"/jobs/{first}/retry", token=token)
-    assert (again.status, "wait already" in again.json["detail"]) == (429, True), "by way of cancelling, no more"
+    assert (again.status, "waiting already" in again.json["detail"]) == (429, True), "by way of cancelling, no more"
 
 
 def test_a_team_past_its_limit_tries_nothing_again(idle: Service) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from dlpipe.report.words import several
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import State
@@ -50,10 +51,12 @@ def check_waiting(session: Session, caller: Caller, limits: Limits) -> None:
     waiting = select(func.count()).where(Job.team_id == caller.team, Job.state == "queued")
     if (found := session.scalars(waiting).one()) >= limits.waiting:
         hint = "cancel some (POST /api/v1/jobs/ID/cancel), or wait until they have run"
-        raise Problem(429, f"{found} jobs of this team wait already", headers={"Retry-After": "60"}, hint=hint)
+        raise Problem(
+            429, f"{several(found, 'job')} of this team waiting already", headers={"Retry-After": "60"}, hint=hint
+        )
 
 
 def check_uploads(service: State, team: int, asked: Asked) -> None:
     digests = {digest for files in asked.uploads().values() for digest in files.files.values()}
     if missing := service.uploads(team).missing(digests):
-        raise Problem(422, f"{len(missing)} files have not been uploaded", missing=missing[:1000])
+        raise Problem(422, f"{several(len(missing), 'file')} not uploaded yet", missing=missing[:1000])
