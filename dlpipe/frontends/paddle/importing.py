@@ -10,7 +10,7 @@ from dlpipe_worker import Refused, Request
 from onnx import helper
 
 from ..kit import ports
-from . import converting, squeezing
+from . import converting, lists, squeezing
 from .loading import TOOL, load
 
 IMAGE, OTHER = 64, 8  # what a free dim is in generated inputs
@@ -27,6 +27,7 @@ def import_model(request: Request) -> dict[str, Any]:
     if given.get("outputs"):
         _choose(graph, given["outputs"])
     example_dims = _settle_inputs(graph, given.get("inputs") or {}, given.get("dims") or {})
+    lists.flatten(model)
     if free := squeezing.settle(model, squeezes):
         request.note(
             f"squeeze ({', '.join(free)}) leaves dims that are not 1: the free dims are taken to be larger than that. "

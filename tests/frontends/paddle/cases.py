@@ -145,6 +145,21 @@ def write(name, layer, inputs):
     np.savez(folder / "x.npz", **made)
 
 
+def write_sizes(name):
+    """As Paddle 2 wrote it: a size of a shape, taken out of another, has the shape [1] there."""
+    paddle.enable_static()
+    x = paddle.static.data("x0", [-1, *IMAGE[1:]], "float32")
+    size = paddle.shape(x)[0]
+    size.desc.set_shape([1])
+    y = paddle.reshape(x, [size, 40, -1]) * 2.0
+    folder = Path(sys.argv[1], name)
+    executor = paddle.static.Executor(paddle.CPUPlace())
+    paddle.static.save_inference_model(str(folder / "x"), [x], [y], executor)
+    given = normal(*IMAGE)
+    np.savez(folder / "x.npz", in_x0=given, out_0=given.reshape(2, 40, -1) * 2)
+    paddle.disable_static()
+
+
 if __name__ == "__main__":
     paddle.seed(3)
     cases = dict(LAYERS)
@@ -163,5 +178,7 @@ if __name__ == "__main__":
             write(name, layer, inputs)
         except Exception as error:  # noqa: BLE001  told together, so that one run shows all
             failed.append(f"{name}: {error}")
+    if OLD:
+        write_sizes("sizes")
     if failed:
         sys.exit("\n".join(failed))
