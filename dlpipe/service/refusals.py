@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from dlpipe.service import audit
 from dlpipe.service.audit import Action, Actor
 from dlpipe.service.database import Database
-from dlpipe.service.rates import Rate
+from dlpipe.service.rates import Rate, network
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Refusals:
 
     def note(self, actor: Actor, action: Action, subject: str, status: int, reason: str) -> None:
         """Asks the database: not for the event loop. Where it does not answer, the refusal stands all the same."""
-        who = f"token {actor.token}" if actor.token is not None else actor.address
+        who = f"token {actor.token}" if actor.token is not None else network(actor.address)
         with self._lock:
             if not (self._each.take(who).allowed and self._all.take("").allowed):
                 self._left_out += 1

@@ -34,7 +34,7 @@ from dlpipe.service.oidc.signing import Oidc
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
 from dlpipe.service.tracing import spans
-from dlpipe.service.web.app import with_pages
+from dlpipe.service.web.app import refusal, with_pages
 from dlpipe.toolchains.jail import describe
 
 DRAIN_SECONDS = 10
@@ -92,7 +92,7 @@ def serve(
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload, oidc=oidc)
     state.metrics.ended(database)
     pages = with_pages(make_app(state), state)
-    gate = Gate(pages, manners, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS), state.knows)
+    gate = Gate(pages, manners, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS), state.knows, refusal)
     guard = Guard(gate, state.metrics)
     config = uvicorn.Config(
         Traced(guard, PREFIX) if traced else guard,

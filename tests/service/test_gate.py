@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from dlpipe.service import connections
 from dlpipe.service.api import gate
 from dlpipe.service.api.gate import Gate, Manners
+from dlpipe.service.api.problems import problem
 from dlpipe.service.rates import Rate, network
 from tests.e2e.user import make_user
 
@@ -72,7 +73,10 @@ def test_guesses_in_the_form_are_counted_too(strict: Service) -> None:
     assert ask(strict, "192.0.2.12", token=None, Cookie=cookie).status == 200
     statuses = [sign_in(strict, "192.0.2.12", "guess", Cookie=cookie).status for _ in range(4)]
     assert statuses == [401, 401, 401, 429]
-    assert sign_in(strict, "192.0.2.12", "guess").status == 429
+    refused = sign_in(strict, "192.0.2.12", "guess", **{"Accept-Language": "zh"})
+    assert (refused.status, refused.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    assert "错误令牌" in refused.body.decode(), "a page, for it was a page's form"
+    assert 1 <= int(refused.headers["retry-after"]) <= 20
     assert ask(strict, "192.0.2.12", "//login", token=None).status == 200
 
 
@@ -157,7 +161,10 @@ def test_all_bodies_together_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> N
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     async def story() -> None:
-        guarded, release = Gate(app, Manners(), ("/uploads/",), lambda *_: False), asyncio.Event()
+        guarded, release = (
+            Gate(app, Manners(), ("/uploads/",), lambda *_: False, lambda _, *said: problem(*said)),
+            asyncio.Event(),
+        )
         held = [asyncio.create_task(ask(guarded, release)) for _ in range(2)]
         await asyncio.sleep(0)
         await ask(guarded, release)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.service.test_agents import ABOUT
+
 from .running import ADMINISTRATOR, Service
 
 FILE = "0" * 64
@@ -199,3 +201,46 @@ def test_a_hostile_name_does_not_move_the_terminals_cursor(idle: Service) -> Non
     shown = idle.ok("status", token=token).out
     assert "red.onnx" in shown
     assert not {"\u202e", "\u009b"} & set(shown)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS"),
+        (b"\x89PNG\r\n\x1a\n", "picture"),
+        (b"\x7fELF\x02", "a program"),
+    ],
+)
+def test_what_its_first_bytes_tell_to_be_no_model_is_not_queued(idle: Service, content: bytes, told: str) -> None:
+    one = {"<b>m</b>": idle.upload(content)}
+    one = {name.replace("/", ""): digest for name, digest in one.items()}
+    refused = idle.submit(model={"files": one, "entry": next(iter(one))})
+    assert (refused.status, told in refused.json["detail"]) == (422, True), refused.body
+    two = {**one, "beside": idle.upload(b"something else")}
+    assert idle.submit(model={"files": two, "entry": "."}).status == 201, "raw weights may look like anything"
+    assert idle.submit(model={"files": one, "entry": next(iter(one))}, framework="onnx").status == 201
+
+
+def test_a_board_that_the_team_has_not_is_a_mistake(idle: Service) -> None:
+    token = idle.token("board users", "read", "submit", "board")
+    none = idle.submit(token=token, board="kitchen")
+    assert (none.status, "has not a board called kitchen" in none.json["detail"]) == (422, True)
+    assert idle.ask("POST", "/boards", {**ABOUT, "name": "pantry"}, token=token).status == 201
+    assert idle.submit(token=token, board="pantry").status == 201
+    assert idle.submit(token=token, board="any").status == 201
+    assert idle.submit(token=token, board="kitchen").json["hint"] == "there are: pantry"
+    assert idle.submit(token=idle.token("neighbours", "read", "submit"), board="pantry").status == 422
+
+
+def test_a_name_that_is_none_is_told_in_words(idle: Service) -> None:
+    answer = idle.ask("GET", "/jobs/job-of-nobody")
+    assert (answer.status, answer.json["errors"][0]["message"]) == (
+        422,
+        "no job is called so: an id is job- and 16 of 0-9 and a-f",
+    )
+    assert "SHA-256" in idle.ask("PUT", "/uploads/xyz", b"").json["detail"]
+    told = idle.dlpipe("status", "job-of-nobody").err
+    assert "no job is called so" in told
+    assert "[0-9a-f]" not in told

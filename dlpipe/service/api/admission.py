@@ -7,17 +7,21 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from dlpipe.frontends.sniff.foreign import by_head
 from dlpipe.report.words import several
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import State
 from dlpipe.service.asked import Asked
+from dlpipe.service.farm import boards as farm
 from dlpipe.service.quotas import Limits, Promise
 from dlpipe.service.tables import Job, Team
 
 _HINT = (
     "remove jobs that have ended (DELETE /api/v1/jobs/ID) or uploads that no job needs (DELETE /api/v1/uploads/SHA256)"
 )
+
+_HEAD = 512  # bytes
 
 
 def promise(service: State, team: int, kind: Literal["uploads", "jobs"], size: int) -> Promise:
@@ -54,6 +58,35 @@ def check_waiting(session: Session, caller: Caller, limits: Limits) -> None:
         raise Problem(
             429, f"{several(found, 'job')} of this team waiting already", headers={"Retry-After": "60"}, hint=hint
         )
+
+
+def check_board(session: Session, team: int, asked: Asked) -> None:
+    """A name that no board which works for the team has is a mistake; one that is silent may come back."""
+    if asked.board in (None, farm.ANY):
+        return
+    names = [each.name for each in farm.visible(session, team)]
+    if asked.board not in names:
+        hint = f"there are: {', '.join(names[:20])}" if names else "none works for it: dlpipe agent connects one"
+        raise Problem(422, f"this team has not a board called {asked.board}", hint=hint)
+
+
+def check_head(service: State, team: int, asked: Asked) -> None:
+    """A model of one file whose first bytes tell that it is something else, such as a web page: what is often sent by
+    mistake is not queued. Nothing is parsed; what else it may be, the jail finds out."""
+    model = asked.model
+    if model is None or len(model.files) > 1 or asked.framework is not None:
+        return
+    ((name, digest),) = model.files.items()
+    path = service.uploads(team).path(digest)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError:  # not sent yet, or in the bucket alone
+        return
+    if not head:
+        raise Problem(422, f"{name!r} is empty", hint="is the download or copy complete?")
+    if (found := by_head(path, head)) is not None:
+        raise Problem(422, f"{name!r} is no model: {found.title}")
 
 
 def check_uploads(service: State, team: int, asked: Asked) -> None:

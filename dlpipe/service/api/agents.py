@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect
 
 from dlpipe.service.api.access import BoardAgent
 from dlpipe.service.api.boards import BoardName
+from dlpipe.service.api.forms import DIGEST, TASK_ID
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
 from dlpipe.service.asked import WITHOUT_NUL, Digest, Word
@@ -31,8 +32,8 @@ from dlpipe.service.farm.tasks import Given
 router = APIRouter(tags=["agents of boards"])
 OUTPUTS = "/board-outputs/"
 VERSION = 4  # of the agent's program that this service works with
-TaskId = Annotated[str, Path(pattern=r"^task-[0-9a-f]{16}$")]
-DigestPart = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+TaskId = Annotated[str, Path(pattern=TASK_ID)]
+DigestPart = Annotated[str, Path(pattern=DIGEST)]
 LeaseHeader = Annotated[str, Header(alias="Board-Lease", max_length=64)]
 Said = Annotated[str, Field(max_length=200, pattern=WITHOUT_NUL)]
 _FIRST_LOOK, _LAST_LOOK = 0.02, 0.5  # seconds between two looks for work

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from anyio import fail_after
@@ -20,7 +20,6 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dlpipe.service.api.cookies import NAMES
-from dlpipe.service.api.problems import problem
 from dlpipe.service.api.state import CALLER
 from dlpipe.service.oidc.fetching import ProviderTrouble
 from dlpipe.service.rates import Rate, network
@@ -46,12 +45,19 @@ class Manners:
 
 class Gate:
     """uploads: the paths below which a body may be as large as the route itself allows. known: whether a token or a
-    session's secret is anybody's; it may ask the database."""
+    session's secret is anybody's; it may ask the database. refuse: an answer of this status, text and headers, which a
+    browser's user can read too."""
 
     def __init__(
-        self, app: ASGIApp, manners: Manners, uploads: tuple[str, ...], known: Callable[[str | None, str | None], bool]
+        self,
+        app: ASGIApp,
+        manners: Manners,
+        uploads: tuple[str, ...],
+        known: Callable[[str | None, str | None], bool],
+        refuse: Callable[[Scope, int, str, Mapping[str, str]], ASGIApp],
     ) -> None:
         self._app = app
+        self._refuse = refuse
         self._hosts = manners.hosts
         self._uploads = uploads
         self._is_known = known
@@ -66,7 +72,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         if self._hosts and scope["path"] not in _PROBES and _host(headers) not in self._hosts:
-            await problem(421, "this service goes by another name")(scope, receive, send)
+            await self._refuse(scope, 421, "this service goes by another name", {})(scope, receive, send)
             return
         address = network(scope["client"][0]) if scope.get("client") else "?"
         shown = headers.get("authorization") or _cookie(headers)
@@ -74,12 +80,14 @@ class Gate:
         guesses = shown is not None or scope["method"] not in _READING  # a form to sign in has its token in its body
         if guesses and who not in self._good and not (failed := self._failures.look(address)).allowed:
             detail = "too often a token of nobody's came from this address"
-            await problem(429, detail, {"Retry-After": _seconds(failed.wait)})(scope, receive, send)
+            told = {"Retry-After": _seconds(failed.wait)}
+            await self._refuse(scope, 429, detail, told)(scope, receive, send)
             return
         taken = self._requests.take(who if who in self._good else address)
         if not taken.allowed:
             given = {**self._told(taken.left, taken.wait), "Retry-After": _seconds(taken.wait)}
-            await problem(429, f"more than {self._requests.each:g} requests a second", given)(scope, receive, send)
+            detail = f"more than {self._requests.each:g} requests a second"
+            await self._refuse(scope, 429, detail, given)(scope, receive, send)
             return
         found: dict[str, object] = scope.setdefault("state", {})
 
@@ -121,8 +129,8 @@ class Gate:
             if refused is not None:
                 # Most senders hear nothing until they have sent all, so what still comes is thrown away, for as long
                 # as the next head may take; only whoever is slow anyway is hung up on.
-                more = {408: {"Connection": "close"}, 503: {"Retry-After": "1"}}.get(refused[0])
-                await problem(*refused, more)(scope, receive, send)
+                more = {408: {"Connection": "close"}, 503: {"Retry-After": "1"}}.get(refused[0], {})
+                await self._refuse(scope, *refused, more)(scope, receive, send)
                 return
             await self._app(scope, _once(bytes(body), receive), send)
         finally:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, undefer
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api import admission
 from dlpipe.service.api.access import Reader, Submitter
+from dlpipe.service.api.forms import JOB_ID
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
 from dlpipe.service.api.views import JobPage, JobView, StageView, job_view
@@ -27,7 +28,6 @@ from dlpipe.service.removing import NotThere, StillNeeded, hold, remove_job
 from dlpipe.service.tables import Job, JobEvent
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
-JOB_ID = r"^job-[0-9a-f]{16}$"
 JobId = Annotated[str, Path(pattern=JOB_ID)]
 _WORDS = "in model, label, targets, backends"
 
@@ -60,6 +60,7 @@ def submit(
 def _queued(service: State, caller: Caller, asked: Asked, key: str | None) -> JobView:
     """Raises Problem, IntegrityError where there is a job of this key."""
     size, came = len(asked.model_dump_json()), 0
+    admission.check_head(service, caller.team, asked)
     promise = admission.promise(service, caller.team, "jobs", size)
     try:
         if service.places.bucket is not None:  # takes questions to the bucket: not while the team is held
@@ -67,6 +68,7 @@ def _queued(service: State, caller: Caller, asked: Asked, key: str | None) -> Jo
         with service.database.write() as session:
             limits = Limits.of(hold(session, caller.team))
             admission.check_limits(session, caller, asked, limits)
+            admission.check_board(session, caller.team, asked)
             if service.places.bucket is None:
                 admission.check_uploads(service, caller.team, asked)
             job = new_job(service.database, session, caller, asked, key, limits)

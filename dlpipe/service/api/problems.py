@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from dlpipe.errors import StoreUnreachable, UserError
+from dlpipe.service.api.forms import said
 from dlpipe.service.api.refusals import note
 from dlpipe.service.farm.boards import FarmRefused
 from dlpipe.service.oidc.fetching import ProviderTrouble
@@ -88,8 +89,12 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     """Names the fields, and repeats nothing of what was sent."""
     assert isinstance(error, RequestValidationError)
-    faults = [{"field": ".".join(map(_shown, each["loc"])), "message": each["msg"]} for each in error.errors()]
+    faults = [{"field": ".".join(map(_shown, each["loc"])), "message": _message(each)} for each in error.errors()]
     return problem(422, "; ".join(f"{each['field']}: {each['message']}" for each in faults[:5]), errors=faults[:50])
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    return said(str(fault.get("ctx", {}).get("pattern"))) or str(fault["msg"])
 
 
 def _shown(part: str | int) -> str:

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from dlpipe.service import asked
 from dlpipe.service.api import admission
 from dlpipe.service.api.access import Submitter
+from dlpipe.service.api.forms import DIGEST
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service
 from dlpipe.service.audit import Actor
@@ -21,7 +22,7 @@ from dlpipe.service.removing import NotThere, StillNeeded, remove_upload
 from dlpipe.service.uploads import Received
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
-Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Path(pattern=DIGEST)]
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path as File
 
 from fastapi import FastAPI, Request, Response
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import dlpipe.report
 from dlpipe.errors import UserError
 from dlpipe.service.api.app import NO_TELEMETRY, PREFIX
-from dlpipe.service.api.problems import Problem
+from dlpipe.service.api.problems import Problem, problem
 from dlpipe.service.api.refusals import note
 from dlpipe.service.api.state import State
 from dlpipe.service.web import administration, audit, catalogue, jobs, provider, signing, wizard
@@ -33,10 +34,23 @@ def with_pages(api: ASGIApp, state: State) -> ASGIApp:
     pages = make_pages(state)
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        await (api if path.startswith(f"{PREFIX}/") or path in _MACHINES else pages)(scope, receive, send)
+        await (api if _is_of_machines(scope) else pages)(scope, receive, send)
 
     return choose
+
+
+def refusal(scope: Scope, status: int, detail: str, headers: Mapping[str, str]) -> ASGIApp:
+    """Of a request that is not looked at any further: a page where a page was asked for."""
+    if _is_of_machines(scope):
+        return problem(status, detail, headers)
+    answer = page(Request(scope), "error", status=status, code=status, detail=detail, hint=None)
+    answer.headers.update(headers)
+    return answer
+
+
+def _is_of_machines(scope: Scope) -> bool:
+    path = scope.get("path", "")
+    return path.startswith(f"{PREFIX}/") or path in _MACHINES
 
 
 def make_pages(state: State) -> FastAPI:

@@ -10,7 +10,8 @@ from dlpipe.report import tradeoff
 from dlpipe.report.schema import Report
 from dlpipe.service.api import jobs as api
 from dlpipe.service.api import results
-from dlpipe.service.api.jobs import JOB_ID, JobId
+from dlpipe.service.api.forms import JOB_ID
+from dlpipe.service.api.jobs import JobId
 from dlpipe.service.api.state import Service
 from dlpipe.service.asked import WITHOUT_NUL
 from dlpipe.service.queue import FINAL

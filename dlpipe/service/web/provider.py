@@ -23,7 +23,7 @@ from dlpipe.service.oidc.fetching import ProviderTrouble
 from dlpipe.service.oidc.identities import NotLetIn
 from dlpipe.service.oidc.signing import CALLBACK, Oidc, Vouched, new_secret, until
 from dlpipe.service.oidc.verification import TokenRefused
-from dlpipe.service.rates import Rate
+from dlpipe.service.rates import Rate, network
 from dlpipe.service.web.rendering import page
 from dlpipe.service.web.visitor import inner
 
@@ -59,7 +59,7 @@ async def finish(request: Request, service: Service, code: Said = "", state: Sai
         return await _refused(request, service, 400, "begun elsewhere", "the state is none of this browser's")
     if error or not code:
         return await _refused(request, service, 401, "unconfirmed", "the provider gave no code")
-    if not _codes.take(address(request)).allowed:
+    if not _codes.take(network(address(request))).allowed:
         raise Problem(429, "too many sign-ins from this address", headers={"Retry-After": "10"})
     try:
         vouched = await run_sync(oidc.finish, secret, code, limiter=_limiter())

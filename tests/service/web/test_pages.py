@@ -4,8 +4,10 @@ test: scripts' errors, what the policy refuses, dialogs that a hostile name open
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import re
+import sqlite3
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -40,6 +42,9 @@ def test_a_dropped_file_becomes_a_job_with_what_was_asked(chromium: Browser, idl
         page.click("text=More settings")
         page.fill("[name=label]", HOSTILE)
         page.fill("[name=inputs]", "x:1x3; y:1x4")
+        page.click("text=Labelled data")
+        names = {"name": "names.txt", "mimeType": "text/plain", "buffer": b"cat\ndog\n"}
+        page.set_input_files("#labels", names)  # type: ignore[arg-type]
         page.click("#submit")
         page.wait_for_url("**/jobs/job-*")
         expect(page.locator("h1")).to_have_text(HOSTILE)
@@ -48,6 +53,11 @@ def test_a_dropped_file_becomes_a_job_with_what_was_asked(chromium: Browser, idl
         assert (job["title"], job["label"], job["targets"]) == (HOSTILE, HOSTILE, ["arm64-cortex-a72"])
         digest = hashlib.sha256(content.encode()).hexdigest()
         assert idle.ask("HEAD", f"/uploads/{digest}", token=token).headers["upload-complete"] == "?1"
+        names_digest = hashlib.sha256(b"cat\ndog\n").hexdigest()
+        kept = sqlite3.connect(idle.data / "service.sqlite")
+        (asked,) = kept.execute("SELECT asked FROM jobs WHERE name = ?", (job["id"],)).fetchone()
+        kept.close()
+        assert json.loads(asked)["labels"] == {"files": {"names.txt": names_digest}, "entry": "names.txt"}
         for path in ("/", f"/?q={job['id'][:3]}", "/health", "/new"):
             visit.go(path)
             page.wait_for_load_state("networkidle")
@@ -178,7 +188,24 @@ def test_an_administrator_makes_a_team_and_a_token_and_revokes_it(chromium: Brow
         assert mine == {"team": "vision", "name": "build server", "scopes": ["admin", "read"], "expires": None}
         page.reload()
         assert secret not in page.content(), "it is shown this once"
-        assert page.locator("tr", has_text="heads").get_by_role("button").count() == 0, "nobody shuts himself out"
+        page.get_by_label("Room, in GB: vision").fill("1.5")
+        page.get_by_label("Hours of a job: vision").fill("2")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Save what vision may have")).to_be_focused()  # once the table was drawn anew
+        page.reload()
+        expect(page.get_by_label("Room, in GB: vision")).to_have_value("1.5")
+        (vision,) = [each for each in idle.ask("GET", "/teams").json if each["name"] == "vision"]
+        limits = ("max_bytes", "max_waiting", "max_time_limit", "max_memory")
+        assert [vision[name] for name in limits] == [1_500_000_000, None, 7200.0, None]
+        page.get_by_label("Room, in GB: vision").fill("")
+        with page.expect_response("**/api/v1/teams/*"):
+            page.get_by_label("Save what vision may have").click()
+        expect(page.get_by_label("Save what vision may have")).to_be_focused()
+        (vision,) = [each for each in idle.ask("GET", "/teams").json if each["name"] == "vision"]
+        assert (vision["max_bytes"], vision["max_time_limit"]) == (None, 7200.0)
+        assert page.locator("#tokens tr", has_text="heads").get_by_role("button").count() == 0, (
+            "nobody shuts himself out"
+        )
         page.get_by_label("Revoke build server of vision").click()
         page.click("text=that open nothing any more")
         expect(page.locator("#old-tokens tr", has_text="build server")).to_contain_text("revoked")

@@ -28,7 +28,11 @@ SAID_BY_CODE = {
     "alive",
     "refused",
 }
-REFUSALS = {"there is no such job", "there is no such page"}
+REFUSALS = {
+    "there is no such job",
+    "there is no such page",
+    "too often a token of nobody's came from this address",
+}
 
 
 def test_every_text_has_its_chinese_and_none_is_left_over() -> None:

@@ -64,3 +64,20 @@ document.getElementById("tokens").addEventListener("click", (event) => {
     await redraw();
   });
 });
+
+/** Of one team, what was changed; an empty field is what holds for all. */
+document.getElementById("limits").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const changed = {};
+  for (const field of form.elements) {
+    if (field.name && field.value !== field.defaultValue) {
+      changed[field.name] = field.value === "" ? null : Number((Number(field.value) * Number(field.dataset.times)).toFixed(3));
+    }
+  }
+  once(form.querySelector("button"), async () => {
+    await ask("PATCH", form.dataset.limits, json(changed));
+    await redraw();
+    document.getElementById(form.id).querySelector("button").focus();
+  });
+});

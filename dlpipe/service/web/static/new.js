@@ -105,6 +105,11 @@ form.addEventListener("submit", async (event) => {
     if (!wanted.label && model.folder) wanted.label = model.folder.slice(0, -1);
     wanted.model = model.asked(await upload(model, t("Model")));
     if (data.files.size) wanted.data = data.asked(await upload(data, t("Data")));
+    const [names] = document.getElementById("labels").files;
+    if (names) {
+      const digests = await upload({files: new Map([[names.name, names]])}, t("Names of the classes"));
+      wanted.labels = {files: {[names.name]: digests.get(names.name)}, entry: names.name};
+    }
     text.textContent = t("Asking for the job");
     const random = crypto.getRandomValues(new Uint32Array(4)).join("-");
     const answer = await ask("POST", "/api/v1/jobs", {
