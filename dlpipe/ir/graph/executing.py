@@ -59,7 +59,7 @@ def open_session(
         try:
             return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except _STATE.Fail as error:
-            if "replace the existing tensor" not in str(error) or isinstance(model, bytes):
+            if "replace the existing tensor" not in str(error):
                 raise
             return ort.InferenceSession(unsharing.unshared(model), options, providers=["CPUExecutionProvider"])
 

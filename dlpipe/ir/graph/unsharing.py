@@ -10,9 +10,10 @@ _READERS = ("MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat")
 _WEIGHT = 1  # index of the input
 
 
-def unshared(path: Path) -> bytes:
-    """The model of that file, weights inside. Raises ValueError above 2 GiB, where a message of protobuf ends."""
-    model = onnx.load(str(path))
+def unshared(source: Path | bytes) -> bytes:
+    """The model of that file or in memory, weights inside. Raises ValueError above 2 GiB, where a message of protobuf
+    ends."""
+    model = onnx.load_model_from_string(source) if isinstance(source, bytes) else onnx.load(str(source))
     stored = {each.name: each for each in model.graph.initializer}
     products = [node for node in _nodes(model.graph) if node.op_type in _READERS and node.input[_WEIGHT] in stored]
     left = Counter(node.input[_WEIGHT] for node in products)

@@ -14,8 +14,8 @@ from .histogram import Histogram
 from .observing import observe
 from .plan import Plan
 
-# Values of a tensor that are counted over all samples, about: one of eight, but not fewer or more than these.
-_SHARE, _FEWEST, _MOST = 8, 1 << 16, 1 << 20
+# Values of a tensor that are counted over all samples, about: one of 32, but not fewer or more than these.
+_SHARE, _FEWEST, _MOST = 32, 1 << 16, 1 << 20
 
 
 def calibrate(

@@ -54,6 +54,8 @@ class Extremes:
     @classmethod
     def of(cls, parts: Sequence[Self]) -> Self:
         """All of them together: of the ends, the widest."""
+        if len(parts) == 1:
+            return parts[0]
         made = cls()
         made._join(parts)
         return made

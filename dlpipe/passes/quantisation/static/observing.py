@@ -20,6 +20,7 @@ _BUDGET = 256 << 20  # bytes of activations that are held at once
 _BATCH = 2 << 20  # bytes of activations that a batch may make: more of them leave the caches
 _MOST = 4  # samples in a batch: with more, calling hardly costs less, and memory more
 _UNKNOWN = 8 << 20  # what a tensor of unknown shape is taken to need
+_SMALL = 64 << 20  # bytes of weights that go to the runtime without a file between: it would take a third of the time
 _SAME = 1e-3  # of an output's range: how far a sample may move by being one of a batch
 
 
@@ -109,9 +110,13 @@ def _is_part(together: Sequence[Any], place: int, size: int, session: Any, sampl
         if not np.ndim(wanted) or np.shape(array) != (size * wanted.shape[0], *wanted.shape[1:]):
             return False
         part = array[place * wanted.shape[0] : (place + 1) * wanted.shape[0]]
-        if not np.allclose(part, wanted, rtol=0, atol=_SAME * max(float(np.ptp(wanted)), 1e-6), equal_nan=True):
+        if not np.array_equal(part, wanted) and not _is_near(part, wanted):
             return False
     return True
+
+
+def _is_near(part: Any, wanted: Any) -> bool:
+    return bool(np.allclose(part, wanted, rtol=0, atol=_SAME * max(float(np.ptp(wanted)), 1e-6), equal_nan=True))
 
 
 def _bytes(value: ir.Value) -> int:
@@ -129,6 +134,8 @@ def _session(model: ir.Model, values: list[ir.Value]) -> Any:
     del cut.graph.outputs[:]
     cut.graph.outputs.extend(made[value.name] for value in values if value.name in made)
     common.RemoveUnusedNodesPass()(cut)
+    if sum(each.const_value.nbytes for each in cut.graph.initializers.values() if each.const_value) <= _SMALL:
+        return executing.open_session(ir.to_proto(cut).SerializeToString())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         ir.save(cut, str(path), external_data="model.onnx.data")
