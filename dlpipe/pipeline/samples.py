@@ -62,6 +62,7 @@ class Samples:
     train_source: str | None = None
     metric: Metric = TOP1  # by which labelled samples are judged
     unknown: str = "no labelled data was given (--data): accuracy is unknown"  # why, where they are not labelled
+    assumed: Mapping[str, int] = field(default_factory=dict)  # free dims that nobody fixed, and what they are in them
 
     def of(self, target: Target) -> SampleSet:
         """What an artefact for it is run on."""
@@ -95,13 +96,14 @@ def make_samples(
 ) -> Samples:
     """`meanwhile` are executed beside the original, which is often the longest of all."""
     executor = session.executor
+    fixed: dict[str, int] = {}
     if request.reference is not None:
         executor.run(_golden(session, request.reference, imported))
     elif request.data:
         _read(session, request, imported)
     else:
-        sizes = imported.contract.sizes_of(request.sample_dims)
-        executor.run(generated(imported.ir, {**request.options.dims, **sizes}))
+        fixed = {**request.options.dims, **imported.contract.sizes_of(request.sample_dims)}
+        executor.run(generated(imported.ir, fixed))
     value = executor.outcomes["samples"].value
     train = "samples:train" if "samples:train" in executor.outcomes else None
     stages = [] if "reference" in executor.outcomes else [_reference(imported)]
@@ -146,6 +148,7 @@ def make_samples(
         trained_on=executor.outcomes[train].value["count"] if train else 0,
         train_source=request.train_data,
         metric=metric,
+        assumed={dim: size for dim, size in (value.get("dims") or {}).items() if dim not in fixed and size > 1},
         **({"unknown": f"the labels do not suit {metric.name}, accuracy is unknown: {unfit}"} if unfit else {}),
     )
 

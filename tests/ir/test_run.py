@@ -50,6 +50,31 @@ def test_inputs_for_an_artifact_follow_its_contract(bench, tmp_path):
     assert (made["ids"].min(), made["ids"].max()) == (0, 1)
 
 
+HALVED = """g (float[B,3,H,W] x) => (float[B,3,P,Q] y) {
+    small = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(x)
+    scales = Constant<value_floats = [1.0, 1.0, 2.0, 2.0]>()
+    large = Resize<mode = "nearest">(small, , scales)
+    y = Add(x, large)
+}"""
+WINDOW = "g (float[B,1,L] x) => (float[B,1,M] y) { y = Conv(x, w) }"
+CHANNELS_LAST = "g (float[B,H,W,3] x, float[B,T] z) => (float[B,H,W,3] y, float[B,T] v) { y = Abs(x) v = Abs(z) }"
+
+
+@pytest.mark.parametrize(
+    ("text", "weights", "dims"),
+    [
+        (HALVED, {}, {"B": 1, "H": 64, "W": 64}),
+        (WINDOW, {"w": [1, 1, 100]}, {"B": 1, "L": 128}),
+        (WINDOW, {"w": [1, 1, 20_000]}, {"B": 1, "L": 1}),  # none of the usual sizes suits
+        (CHANNELS_LAST, {}, {"B": 1, "H": 64, "W": 64, "T": 8}),
+    ],
+)
+def test_free_dims_become_sizes_with_which_the_model_runs(bench, text, weights, dims):
+    ir = bench.make_ir(bench.build(HEAD + text, weights=weights))
+    value, _ = bench.run(generate_call(2, 3, {}), ir=ir)
+    assert value["dims"] == dims
+
+
 def test_a_number_that_the_graph_asks_for_is_given(bench):
     text = (
         HEAD

@@ -2,6 +2,8 @@
 
 import json
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import onnx
 from dlpipe_worker import Refused
 
-from . import checking, describing, files, walk
+from . import checking, describing, executing, files, sizing, walk
 
 _PLAIN = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
 _BUDGET = 128 << 20  # bytes of one input, over all samples: beyond it there are fewer of them, and never none
@@ -17,18 +19,37 @@ _WHOLE = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
 _SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anything
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What tells of the inputs: their ports, and by input the size of the table that it indexes and the values to take
+    it from (texts that the model knows, numbers that it is compared with)."""
+
+    ports: list[dict[str, Any]]
+    bounds: dict[str, int]
+    choices: dict[str, list[Any]]
+
+
 def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]]:
     """Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
     index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else what the frontend found to be typical
-    (`example_dims` in the contract's metadata), else 1.
+    (`example_dims` in the contract's metadata), else 1 for a batch and for others what `sizing` finds.
     """
     dims = {**_typical(folder), **dims}
-    ports, bounds, choices = _known(folder)
-    choices |= _metadata(folder).get("choices", {})
+    known = _known(folder)
+    if (folder / files.MODEL).is_file():
+
+        def sample(sizes: Mapping[str, int]) -> dict[str, Any]:
+            return executing.one(_made(known, {**dims, **sizes}, 1, seed)[0], 0)
+
+        dims |= sizing.choose(folder / files.MODEL, known.ports, dims, sample)
+    return _made(known, dims, count, seed)
+
+
+def _made(known: _Known, dims: Mapping[str, int], count: int, seed: int) -> tuple[dict[str, Any], dict[str, int]]:
     chosen: dict[str, int] = {}
-    ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in ports]
+    ports = [{**port, "shape": _fixed(port, dims, chosen)} for port in known.ports]
     sizes = [walk.elements(port["shape"]) * _item_bytes(port) for port in ports]
     for port, size in zip(ports, sizes, strict=True):
         if size > checking.MAX_TENSOR_BYTES:
@@ -39,20 +60,20 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
         # A stream of its own for each input: one more input changes nothing for the others.
         random = np.random.default_rng([seed, zlib.crc32(port["name"].encode())])
         shape = (count, *port["shape"])
-        if port["name"] in choices:  # texts that the model knows, numbers that it asks for
-            arrays[port["name"]] = random.choice(np.array(choices[port["name"]], port["dtype"]), shape)
+        if port["name"] in known.choices:
+            arrays[port["name"]] = random.choice(np.array(known.choices[port["name"]], port["dtype"]), shape)
         else:
-            arrays[port["name"]] = _values(random, port, shape, bounds.get(port["name"], _SMALL))
+            arrays[port["name"]] = _values(random, port, shape, known.bounds.get(port["name"], _SMALL))
     return arrays, chosen
 
 
-def _known(folder: Path) -> tuple[list[dict[str, Any]], dict[str, int], dict[str, list[int]]]:
-    """(inputs, size of the tables that they index, what they are compared with). Of an artefact that is no ONNX file
-    the contract tells the inputs, and nothing the rest."""
+def _known(folder: Path) -> _Known:
+    """Of an artefact that is no ONNX file the contract tells the inputs, and little of the rest."""
+    told = _metadata(folder).get("choices", {})
     if not (folder / files.MODEL).is_file():
-        return _contract(folder)["inputs"], {}, {}
+        return _Known(_contract(folder)["inputs"], {}, told)
     graph = files.read(folder / files.MODEL).graph
-    return describing.ports(graph, "input"), _index_bounds(graph), _compared(graph)
+    return _Known(describing.ports(graph, "input"), _index_bounds(graph), {**_compared(graph), **told})
 
 
 def _typical(folder: Path) -> dict[str, int]:
@@ -70,7 +91,7 @@ def _contract(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _fixed(port: dict[str, Any], dims: dict[str, int], chosen: dict[str, int]) -> list[int]:
+def _fixed(port: dict[str, Any], dims: Mapping[str, int], chosen: dict[str, int]) -> list[int]:
     if port["shape"] == ["*"]:
         raise Refused(f"input {port['name']!r} has no shape", kind="unsupported", hint="give it: --input name:shape")
     return [
