@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlpipe.contracts.call import Call
 from dlpipe.data.arrange import (
+    given_call,
     inside_call,
     join_call,
     part_call,
@@ -69,6 +70,7 @@ def _companions(path: Path) -> list[Path]:
 
 
 __all__ = [
+    "given_call",
     "inside_call",
     "join_call",
     "part_call",

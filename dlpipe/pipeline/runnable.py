@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dlpipe.contracts.backend import Backend, Target
@@ -83,6 +83,8 @@ def _artifact(session: Session, path: Path) -> Runnable:
         where, tool, variant = find_target(how["target"]), backend(how["backend"]), str(how["variant"])
         tolerance_of(variant)  # KeyError for a precision that is none
         contract = Contract.read(path)
+        if "parts" not in how:
+            _check_call(path, how)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadModel(f"{path} is not a whole artefact of dlpipe: {error}", hint="convert the model again") from error
     tree = f"tree:{session.store.ingest(path).digest}"
@@ -106,6 +108,21 @@ def _artifact(session: Session, path: Path) -> Runnable:
     )
 
 
+def _check_call(path: Path, how: Mapping[str, Any]) -> None:
+    """How the artefact is called, before a tool finds out: the file is the user's, and may be another program's of that
+    name. Raises ValueError, KeyError, TypeError."""
+    entry = PurePosixPath(how["entry"])
+    if entry.is_absolute() or ".." in entry.parts or not (path / entry).exists():
+        raise ValueError(f"{RUN_FILE} names {str(entry)!r}, which is not in it")
+    for port in (*how["inputs"], *how["outputs"]):
+        if (
+            not isinstance(port["name"], str)
+            or not isinstance(port["dtype"], str)
+            or not isinstance(port["shape"], list)
+        ):
+            raise ValueError(f"{RUN_FILE} names inputs and outputs that are none")
+
+
 def _chain(session: Session, path: Path, where: Target, how: Mapping[str, Any]) -> tuple[Link, ...]:
     links = []
     try:
@@ -116,6 +133,7 @@ def _chain(session: Session, path: Path, where: Target, how: Mapping[str, Any]) 
                 raise Unsupported(f"nothing here can execute {path} ({where.name})")
             if Path(each["folder"]).name != each["folder"]:
                 raise ValueError(f"{each['folder']} is no folder of it")
+            _check_call(path / each["folder"], json.loads((path / each["folder"] / RUN_FILE).read_bytes()))
             tree = session.store.ingest(path / each["folder"]).digest
             links.append(Link(call, boards.timing_call(tool, where, variant), f"tree:{tree}", tuple(each["inputs"])))
     except (OSError, ValueError, KeyError, TypeError) as error:

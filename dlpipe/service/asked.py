@@ -59,9 +59,10 @@ class Files(_Strict):
     def _names_are_places(self) -> Files:
         for name in self.files:
             check_name(name)
-        folders = {"/".join(parts[:length]) for parts in map(_split, self.files) for length in range(1, len(parts))}
-        if clash := folders & self.files.keys():
-            raise ValueError(f"{min(clash)!r} is both a file and a folder")
+        # One after the other: all folders of 20,000 names together are a hundred times as long as the names.
+        folders = ("/".join(parts[:length]) for parts in map(_split, self.files) for length in range(1, len(parts)))
+        if clash := next((folder for folder in folders if folder in self.files), None):
+            raise ValueError(f"{clash!r} is both a file and a folder")
         if self.entry not in {".", *self.files}:
             raise ValueError(f'the entry {self.entry!r} is none of the files, nor "."')
         return self
@@ -173,8 +174,8 @@ class Asked(_Strict):
         }
 
     def words(self) -> str:
-        """What a search looks through."""
-        return " ".join([self.title(), self.label, *self.targets, *self.backends])[:1000]
+        """What a search looks through, in small letters: a database knows those of English alone."""
+        return " ".join([self.title(), self.label, *self.targets, *self.backends]).lower()[:1000]
 
     def request(self) -> Any:
         """The `ConvertRequest`, for a process that works in the folder into which the uploads were put.

@@ -86,8 +86,9 @@ def attempt(
         environment[child.TEAM_URL] = shared.url
     with link(farm, places, lease, asked) as (variables, descriptors):
         with (folder / child.LOG).open("wb") as log, (folder / child.CHATTER).open("wb") as chatter:
+            # -P: Python must not look for modules in the job's folder, whose subfolders hold the user's files
             process = subprocess.Popen(
-                [sys.executable, "-m", child.__name__, str(os.getpid()), executor],
+                [sys.executable, "-P", "-m", child.__name__, str(os.getpid()), executor],
                 cwd=folder,
                 env={**environment, **variables, "DLPIPE_CACHE_DIR": str(cache)},
                 pass_fds=descriptors,

@@ -148,7 +148,15 @@ def test_ray_reads_its_cluster(deploy: Path) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {"ingress.enabled": "true", "ingress.tlsSecretName": "tls", "worker.nodeSelector.disk": "fast"}],
+    [
+        {},
+        {
+            "ingress.enabled": "true",
+            "ingress.proxies": "10.42.3.0/24",
+            "ingress.tlsSecretName": "tls",
+            "worker.nodeSelector.disk": "fast",
+        },
+    ],
     ids=["as it is", "with an ingress"],
 )
 def test_the_chart(deploy: Path, helm: Path, values: dict[str, str]) -> None:
@@ -167,6 +175,13 @@ def test_the_chart(deploy: Path, helm: Path, values: dict[str, str]) -> None:
     check_pods(resources, set(secret["stringData"]))
     selected(resources)
     assert {each["metadata"]["namespace"] for each in resources} == {"there"}
+
+
+def test_the_chart_believes_no_proxy_that_nobody_named(deploy: Path, helm: Path) -> None:
+    """Whoever is believed to be one may say that he comes from any address: guesses are counted by it."""
+    command = [helm, "template", "team", deploy / "helm" / "dlpipe", "--set", "ingress.enabled=true"]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (rendered.returncode != 0, "ingress.proxies" in rendered.stderr) == (True, True)
 
 
 def test_compose(deploy: Path) -> None:

@@ -29,6 +29,34 @@ def test_a_run_file_that_is_wrong_is_the_users_to_mend(tmp_path, wrong):
         load(SimpleNamespace(), str(tmp_path), "a")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"entry": "gone.onnx"},
+        {"entry": "../model.onnx"},
+        {"entry": "/etc/passwd"},
+        {"entry": "a\0b"},
+        {"entry": 5},
+        {"inputs": 5},
+        {"outputs": [{"name": "y"}]},
+        {"parts": [{"folder": ".", "backend": "onnxruntime", "variant": "fp32", "inputs": []}], "entry": "gone.onnx"},
+    ],
+    ids=repr,
+)
+def test_a_run_file_of_another_program_is_found_out_before_a_tool_is_asked(tmp_path, wrong):
+    port = {"name": "x", "dtype": "float32", "shape": [1, 4]}
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    for place in (folder, tmp_path):
+        (place / "model.onnx").touch()
+    (folder / "contract.json").write_text(json.dumps({"inputs": [port], "outputs": [port]}))
+    right = {"target": "x86-64", "backend": "onnxruntime", "variant": "fp32", "entry": "model.onnx"}
+    (folder / "run.json").write_text(json.dumps({**right, "inputs": [port], "outputs": [port], **wrong}))
+    store = SimpleNamespace(ingest=lambda _: SimpleNamespace(digest="0" * 64))
+    with pytest.raises(BadModel, match="not a whole artefact"):
+        load(SimpleNamespace(store=store), str(folder), "a")
+
+
 def test_the_manifest_that_compile_adds_is_no_part_of_the_artifact(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     before = artifact_digest(str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dlpipe.service.database import open_database
 from dlpipe.service.farm.tasks import Farm, Wanted
 from dlpipe.service.tables import Team
 
-from .running import Answer, Service
+from .running import Answer, Service, eventually
 
 ABOUT = {
     "agent": 4,
@@ -148,6 +149,25 @@ def test_outputs_that_are_too_large_leave_nothing(idle: Service, farm: Farm) -> 
     assert sorted(folder.iterdir()) == before
     huge = {**RUN, "more": "x" * (9 << 20)}
     assert board.tell(given, answer=huge, outputs="0" * 64).status == 413
+
+
+def test_outputs_are_sent_once_at_a_time(idle: Service, farm: Farm) -> None:
+    """Of each that is sent, as much is taken as of an upload: many at once would fill the disk."""
+    board = fake(idle)
+    ask(farm, idle, board)
+    given = board.poll().json
+    folder = idle.data / f"jobs/{board.name}/1/board"
+    connection = http.client.HTTPConnection("127.0.0.1", idle.port, timeout=60)
+    connection.putrequest("PUT", f"/api/v1/board-outputs/{given['id']}")
+    for name, value in {"Authorization": f"Bearer {board.token}", "Board-Lease": given["lease"]}.items():
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", "100")
+    connection.endheaders(b"half of it")
+    eventually(lambda: list(folder.glob("*.part")))
+    assert board.send(given, b"these").status == 409
+    connection.close()
+    eventually(lambda: not list(folder.glob("*.part")))
+    assert board.send(given, b"these").status == 204
 
 
 def test_outputs_that_were_not_sent_fail_the_task(idle: Service, farm: Farm) -> None:

@@ -6,6 +6,7 @@ import http.client
 import sqlite3
 from contextlib import closing
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -131,6 +132,14 @@ def test_pages_and_searches(idle: Service) -> None:
     (cancelled,) = idle.ask("GET", "/jobs?state=cancelled", token=token).json["jobs"]
     assert cancelled["exit_code"] == 130
     assert idle.ask("GET", "/jobs?state=odd", token=token).status == 422
+
+
+def test_a_search_knows_other_alphabets(idle: Service) -> None:
+    token = idle.token("Europeans", "read", "submit")
+    job = idle.submit(token=token, label="Größe ÉTÉ Привет").json["id"]
+    for words in ("größe", "GRÖSSE"[:3], "été", "ПРИВЕТ"):
+        found = idle.ask("GET", f"/jobs?q={quote(words)}", token=token).json["jobs"]
+        assert [each["id"] for each in found] == [job], words
 
 
 def test_a_list_does_not_read_all_that_was_asked(idle: Service) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlpipe.contracts.call import Call
+from dlpipe.ir.contract import Port
 
 _WORKER = Path(__file__).with_name("worker.py")
 _BATCH = Path(__file__).with_name("batch.py")
@@ -19,6 +20,13 @@ def prepare_call(limit: int, seed: int, model_labels: Sequence[str]) -> Call:
     what a label is (`readers/labels.py`).
     """
     return Call("core", _WORKER, "prepare", {"limit": limit, "seed": seed, "model_labels": list(model_labels)})
+
+
+def given_call(inputs: Sequence[Port]) -> Call:
+    """Input: `data`, a samples.npz that the user gave. Output: samples.npz with its arrays of these inputs. Value:
+    {"count"}."""
+    ports = [{"name": each.name, "shape": list(each.shape), "dtype": each.dtype} for each in inputs]
+    return Call("core", _WORKER, "given", {"inputs": ports})
 
 
 def subset_call(limit: int, seed: int) -> Call:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.frontend import ImportOptions
-from dlpipe.data import pick_call
+from dlpipe.data import given_call, pick_call
 from dlpipe.errors import UserError
 from dlpipe.measure.tolerances import TOLERANCES
 from dlpipe.pipeline.bisect.bundle import Departure, stripped, write
@@ -120,7 +120,7 @@ def _compared(
 ) -> tuple[list[Hop], Hop]:
     """(the steps from A to B, A and B themselves)."""
     way = _way(stations(session, a, "a", options), stations(session, b, "b", options))
-    fed = feed_all(session, way, _fed(session, way, data) if samples is None else _taken(session, samples))
+    fed = feed_all(session, way, _fed(session, way, data) if samples is None else _taken(session, way[0], samples))
     return hops(session, fed, precision)
 
 
@@ -136,10 +136,13 @@ def _fed(session: Session, way: Sequence[Station], data: str | None) -> str:
     return "samples:a"
 
 
-def _taken(session: Session, samples: Path) -> str:
+def _taken(session: Session, first: Station, samples: Path) -> str:
+    """Id of the stage that holds what the user feeds A with."""
     if not samples.is_file():
         raise UserError(f"there is no {samples}", hint="--samples is an .npz with one array [N, *shape] for each input")
-    return f"tree:{session.store.ingest_files({'samples.npz': samples}).digest}"
+    data = f"tree:{session.store.ingest_files({'samples.npz': samples}).digest}"
+    session.executor.run([Stage("samples:given", "data", given_call(first.contract.inputs), {"data": data})])
+    return "samples:given"
 
 
 def _way(mine: list[Station], others: list[Station]) -> list[Station]:

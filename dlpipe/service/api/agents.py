@@ -36,6 +36,7 @@ TaskId = Annotated[str, Path(pattern=TASK_ID)]
 DigestPart = Annotated[str, Path(pattern=DIGEST)]
 LeaseHeader = Annotated[str, Header(alias="Board-Lease", max_length=64)]
 Said = Annotated[str, Field(max_length=200, pattern=WITHOUT_NUL)]
+_sending: set[str] = set()  # tasks: each may fill so much of the disk as one upload
 _FIRST_LOOK, _LAST_LOOK = 0.02, 0.5  # seconds between two looks for work
 
 
@@ -171,6 +172,9 @@ async def outputs(id: TaskId, caller: BoardAgent, service: Service, lease: Lease
             return _folder(service, service.farm.held(session, caller.token, id, lease)[0].folder)
 
     folder = await run_sync(check)
+    if id in _sending:
+        raise Problem(409, "the outputs of this task are being sent already")
+    _sending.add(id)
     part, size, found = folder / f"{id}-{secrets.token_hex(8)}.part", 0, hashlib.sha256()
     try:
         with part.open("wb") as file:
@@ -189,6 +193,7 @@ async def outputs(id: TaskId, caller: BoardAgent, service: Service, lease: Lease
             raise
         raise Problem(507, "the service's disk is full") from error
     finally:
+        _sending.discard(id)
         part.unlink(missing_ok=True)
     return Response(status_code=204)
 

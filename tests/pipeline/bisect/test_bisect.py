@@ -11,7 +11,7 @@ import pytest
 
 from dlpipe.contracts.call import Call
 from dlpipe.contracts.passes import ChosenPass
-from dlpipe.errors import GateFailed, UserError
+from dlpipe.errors import BadModel, GateFailed, UserError
 from dlpipe.pipeline.bisect.bisect import bisect
 from dlpipe.pipeline.bisect.in_stages import of_stages
 from dlpipe.pipeline.bisect.words import lines
@@ -97,6 +97,23 @@ def test_stages_of_a_run(session: Session, models: Any) -> None:
     shown = bisect(session, *model, samples=out / "samples.npz")
     assert shown.found is not None
     assert (shown.agree, shown.found["first"]["node"]) == (False, "third")
+
+
+def test_samples_that_are_none_are_refused(session: Session, models: Any, tmp_path: Path) -> None:
+    """They are the user's: no failure of the tool that would have been fed with them."""
+    file = tmp_path / "samples.npz"
+    pair = (models("good"), models("again"))
+    pickled = np.array([{"a": 1}], dtype=object)
+    for arrays in ({"x": pickled}, {"x": np.array(["a"])}, {"x": np.zeros((2, 99))}, {}):
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # by their names
+        with pytest.raises(BadModel):
+            bisect(session, *pair, samples=file)
+        session.executor.forget(list(session.executor.outcomes))
+    for content in (b"", b"PK\x03\x04", b"text"):
+        file.write_bytes(content)
+        with pytest.raises(BadModel):
+            bisect(session, *pair, samples=file)
+        session.executor.forget(list(session.executor.outcomes))
 
 
 def test_a_departure_that_only_the_weights_show(session: Session, models: Any, tmp_path: Path) -> None:

@@ -479,6 +479,35 @@ def test_a_program_sees_no_token_and_its_crash_is_said_at_once(start: Start) -> 
     assert time.monotonic() - started < 30
 
 
+SAID = "print('dlpipe ' + json.dumps({'result': {}}), flush=True)"
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    ["os.mkfifo(sys.argv[3])", "os.symlink('/dev/zero', sys.argv[3])", "os.truncate(sys.argv[3], 2 << 30)", "pass"],
+)
+def test_outputs_that_no_agent_can_hold_are_refused(start: Start, outputs: str) -> None:
+    """They are the artefact's to write: a device would be read for ever, a large file by nobody's memory."""
+    url = start()
+    made = "open(sys.argv[3], 'wb').close();" if "truncate" in outputs else ""
+    code = {"g.py": f"import json, os, sys; {made} {outputs}\n{SAID}"}
+    status, said = ask(url, "POST", "/v1/run", question(empty(url), code=code, seconds=30), nonce="1")
+    assert (status, "outputs" in said["error"]) == (422, True)
+
+
+def test_what_a_program_says_without_end_is_no_answer(start: Start) -> None:
+    """Nor does its agent keep it."""
+    url = start()
+    folder = empty(url)
+    long = "sys.stdout.write('dlpipe {\"result\": {\"x\": \"' + 'x' * (9 << 20) + '\"}}\\n')"
+    code = {"g.py": f"import sys; {long}"}
+    status, said = ask(url, "POST", "/v1/run", question(folder, code=code, seconds=30), nonce="1")
+    assert (status, "status 0" in said["error"]) == (422, True)
+    code = {"g.py": f"import json\nfor _ in range(100):\n    {SAID}\n"}
+    status, said = ask(url, "POST", "/v1/run", question(folder, code=code, seconds=30), nonce="2")
+    assert (status, said["error"]) == (422, "it left no outputs"), "the first answer is the one"
+
+
 def test_a_run_ends_with_its_time_and_with_who_asked_for_it(start: Start) -> None:
     url = start()
     folder = empty(url)

@@ -4,6 +4,7 @@ import os
 import platform
 import secrets
 import shutil
+import stat
 import tarfile
 import tempfile
 import threading
@@ -12,7 +13,15 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, List, Optional, Tuple
 
-from dlpipe.toolchains.agent.parts.common import HOUSE, MAX_HELD, VERSION, Failed, check_digest, inside
+from dlpipe.toolchains.agent.parts.common import (
+    HOUSE,
+    MAX_HELD,
+    MAX_OUTPUTS,
+    VERSION,
+    Failed,
+    check_digest,
+    inside,
+)
 from dlpipe.toolchains.agent.parts.guest import Guest
 from dlpipe.toolchains.agent.parts.machine import governor, processor
 
@@ -110,7 +119,7 @@ class Board:
                 finally:
                     self._running = None
                     self._end(guest)
-                return {**answer, "board": self.about()}, outputs.read_bytes()
+                return {**answer, "board": self.about()}, _outputs(outputs)
         finally:
             self._alone.release()
 
@@ -198,6 +207,17 @@ class Board:
                 self._read[digest] -= 1
                 if not self._read[digest]:
                     del self._read[digest]
+
+
+def _outputs(path: Path) -> bytes:
+    """Of a plain file: the artefact may have put a device there, or more than this agent has memory for."""
+    try:
+        found = os.lstat(str(path))
+    except OSError:
+        raise Failed("it left no outputs", 422) from None
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_OUTPUTS:
+        raise Failed("its outputs are no file of at most %d bytes" % MAX_OUTPUTS, 422)
+    return path.read_bytes()
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Dict
 VERSION = 4
 TOKEN = "DLPIPE_AGENT_TOKEN"  # the variable that holds the one for direct connections
 MAX_BODY = 4 << 30  # bytes of one upload, which goes to a file
+MAX_OUTPUTS = 1 << 30  # of a run, which go through memory
 MAX_ASKED = 64 << 20  # of any other request
 MAX_CONNECTIONS = 64  # at a time
 MAX_SKEW = 300  # seconds that the clocks may be apart
