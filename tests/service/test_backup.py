@@ -23,16 +23,22 @@ from tests.e2e.user import make_user
 
 from .running import ADMINISTRATOR, Service, serving
 
+KINDS = ("sqlite", "postgresql")
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+
+@pytest.mark.parametrize("before", KINDS)
+@pytest.mark.parametrize("after", KINDS)
 def test_a_job_that_ran_goes_on_where_the_backup_is_restored(
-    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+    request: pytest.FixtureRequest, tmp_path: Path, before: str, after: str
 ) -> None:
-    place = {"DLPIPE_DATABASE": request.getfixturevalue("postgresql").new_database()} if kind == "postgresql" else {}
-    with serving(make_user(tmp_path / "old"), tmp_path / "data", "--workers", 0) as old:
+    first, place = (
+        {"DLPIPE_DATABASE": request.getfixturevalue("postgresql").new_database()} if kind == "postgresql" else {}
+        for kind in (before, after)
+    )
+    with serving(make_user(tmp_path / "old"), tmp_path / "data", "--workers", 0, **first) as old:
         ended = old.submit(label="ended").json["id"]
         running = old.submit(label="running").json["id"]
-        database = open_database(tmp_path / "data" / "service.sqlite")
+        database = open_database(first.get("DLPIPE_DATABASE", tmp_path / "data" / "service.sqlite"))
         queue = Queue(database)
         lease = queue.lease("w")
         assert lease is not None
@@ -48,7 +54,8 @@ def test_a_job_that_ran_goes_on_where_the_backup_is_restored(
         unfinished.parent.mkdir(parents=True)
         unfinished.write_text("half a li")
         database.close()
-        old.ok("service", "backup", tmp_path / "x.tar")
+        saved = old.user.dlpipe("service", "backup", tmp_path / "x.tar", env={**old._ours(), **first})
+        assert saved.code == 0, saved.err
         uploads = {each.name for each in (tmp_path / "data" / "uploads").rglob("*") if each.is_file()}
         token = old.token("others", "read")
     new = Service(make_user(tmp_path / "new"), tmp_path / "new data", ("--workers", 0), environment=place)
