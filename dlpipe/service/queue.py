@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -238,17 +238,24 @@ def _got_on(finished: Mapping[str, Any]) -> bool:
 
 def _first_of(team: int, now: float) -> Any:
     """The team's next job, unless another transaction is just changing it. In two steps, each of which the index
-    answers by its end: one ORDER BY, down by the priority and up by the age, would sort all that wait."""
+    `jobs_waiting` answers by its end: one ORDER BY, down by the priority and up by the age, would sort all that wait.
+    None is above the highest; asked for by `==`, PostgreSQL went through all jobs by their ids, those that had ended
+    too."""
     mine = (Job.team_id == team, Job.state == "queued", Job.not_before <= now)
-    highest = select(Job.priority).where(*mine).order_by(Job.priority.desc()).limit(1).scalar_subquery()
-    waiting = select(Job).where(*mine, Job.priority == highest)
-    return waiting.order_by(Job.id).limit(1).with_for_update(skip_locked=True, of=Job)
+    waiting = select(Job).where(*mine, Job.priority >= _highest(*mine))
+    return waiting.order_by(Job.priority, Job.id).limit(1).with_for_update(skip_locked=True, of=Job)
 
 
 def _next_team(now: float) -> Any:
     running = select(func.count()).where(Job.team_id == Team.id, Job.state == "running").scalar_subquery()
-    waits = select(Job.id).where(Job.team_id == Team.id, Job.state == "queued", Job.not_before <= now).exists()
-    return select(Team.id).where(waits).order_by(running, Team.served, Team.id).limit(1)
+    # Not EXISTS, which PostgreSQL may answer by reading every job that waits.
+    highest = _highest(Job.team_id == Team.id, Job.state == "queued", Job.not_before <= now)
+    return select(Team.id).where(highest.is_not(None)).order_by(running, Team.served, Team.id).limit(1)
+
+
+def _highest(*jobs: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Their highest priority; NULL where there are none."""
+    return select(Job.priority).where(*jobs).order_by(Job.priority.desc()).limit(1).scalar_subquery()
 
 
 def _record(session: Session, job: int, attempt: int, now: float, kind: str, data: Mapping[str, Any]) -> None:
