@@ -55,7 +55,12 @@ def compress(
         int,
         typer.Option(min=1, help="How many candidates a search tries at most; those refused by a pass do not count."),
     ] = 16,
-    budget: Annotated[str, typer.Option(help="How long a search goes on at most: 90s, 10min, 1h.")] = "10min",
+    budget: Annotated[
+        str,
+        typer.Option(
+            help="How long a search goes on: 90s, 10min, 1h. What is expected to end later is not begun, and said."
+        ),
+    ] = "10min",
     input_: opt.Inputs = None,
     output: opt.Outputs = None,
     shape: opt.Shapes = None,

@@ -66,7 +66,8 @@ class Progress:
                     self._running.pop(event.stage, None)
                     self._finished += 1
                     if event.status == "failed" or (event.cache == "miss" and event.kind != "measure"):
-                        self._line(f"{_MARK[event.status]} {event.stage:<44} {event.seconds:6.1f} s")
+                        why = (event.reason or "").partition("\n")[0]
+                        self._line(f"{_MARK[event.status]} {event.stage:<44} {event.seconds:6.1f} s  {why}".rstrip())
                 case StoreDamage():
                     self._line(f"  the cache held a damaged {event.kind}, set aside: {event.reason}")
                 case StoreTrouble():

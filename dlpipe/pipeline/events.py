@@ -72,7 +72,7 @@ class StageNote(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished(Event):
     """`seconds` of this run, so next to nothing for a hit. `tool`: its toolchain. `node`: of a cluster, that computed
-    it."""
+    it. `reason`: of a failure after which the run goes on."""
 
     stage: str
     kind: str
@@ -81,6 +81,7 @@ class StageFinished(Event):
     status: Literal["ok", "failed", "skipped"]
     tool: str | None = None
     node: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

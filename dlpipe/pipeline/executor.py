@@ -192,7 +192,7 @@ class LocalExecutor:
             raise
         except DlpipeError as error:
             error.where.setdefault("stage", stage.id)
-            self._finished(stage, "miss", started, "failed")
+            self._finished(stage, "miss", started, "failed", reason=None if stage.required else error.message)
             return Outcome(stage, "failed", "miss", key, error=error, reason=error.message)
         self._finished(stage, "miss", started, "ok", node)
         return Outcome(stage, "ok", "miss", key, record, faults=tuple(faults))
@@ -220,7 +220,16 @@ class LocalExecutor:
             if again.output != before.output:
                 raise Lost(f"what {name} made is lost, and it gives something else now", hint="run the command again")
 
-    def _finished(self, stage: Stage, cache: Any, started: float, status: Any, node: str | None = None) -> None:
+    def _finished(
+        self,
+        stage: Stage,
+        cache: Any,
+        started: float,
+        status: Any,
+        node: str | None = None,
+        *,
+        reason: str | None = None,
+    ) -> None:
         seconds = time.monotonic() - started
         told = StageFinished(stage=stage.id, kind=stage.kind, cache=cache, seconds=seconds, status=status)
-        self.bus.emit(replace(told, tool=stage.call.toolchain, node=node))
+        self.bus.emit(replace(told, tool=stage.call.toolchain, node=node, reason=reason))

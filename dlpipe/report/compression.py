@@ -53,6 +53,7 @@ class Tried(Value):
     pareto: bool = False  # none that was tried is better in accuracy and in what is minimised
     digest: str | None = None
     departs_at: DepartsAt | None = None  # where one that breaks a limit departs from what it was made of
+    also: tuple[str, ...] = ()  # recipes that made the same file, and were not measured again
 
 
 class Part(Value):

@@ -38,6 +38,7 @@ def rows(report: Compression) -> list[Row]:
         star = "* " if report.chosen is not None and report.chosen.number == each.number else ""
         said = [each.reason] if each.reason else []
         said += [f"{name} left out: {why}" for name, why in each.left_out.items()]
+        said += [f"the same file comes of {', '.join(each.also)}"] if each.also else []
         verdict = each.verdict + (" (Pareto)" if each.pareto else "")
         lines = tuple(words.plain(text) for text in said)
         found.append(Row(f"{star}{each.number}", _chain(each), _figures(each.figures), verdict, each.verdict, lines))

@@ -88,6 +88,13 @@ def test_the_text_says_what_was_tried_and_on_what() -> None:
         assert word in text, word
 
 
+def test_what_makes_the_same_file_is_one_row() -> None:
+    found = report()
+    first, *others = found.tried
+    twice = found.model_copy(update={"tried": (first.model_copy(update={"also": ("whole", "int8-4")}), *others)})
+    assert "[1] the same file comes of whole, int8-4" in text_of(twice)
+
+
 def test_a_narrow_terminal_has_settings_in_lines_of_their_own() -> None:
     lines = text_of(report(), 80).splitlines()
     assert any(line.split()[:3] == ["*", "1", "int8"] and "1.80×" in line for line in lines)

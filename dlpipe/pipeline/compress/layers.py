@@ -9,7 +9,6 @@ among n in about log2(n) rounds.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +18,14 @@ from dlpipe.passes.recipes import Recipe
 from dlpipe.passes.registry import pass_info
 from dlpipe.pipeline.compress.figures import Made, time_against_base
 from dlpipe.pipeline.compress.ground import Ground
+from dlpipe.pipeline.compress.spending import Spending
 from dlpipe.pipeline.compress.trial import Candidate
 from dlpipe.pipeline.timing import ORIGINAL
 from dlpipe.pipeline.variants import make_variant
 
 ROUNDS = 10  # of timings at most
 WIDTH = 8  # groups in one timing at most
+ROUND = "a round of timings"  # for `Spending`
 _KEEP = "keep"  # the parameter that names the layers which a pass leaves alone
 
 
@@ -43,9 +44,11 @@ def leaves_out(recipe: Recipe) -> int | None:
     return next((index for index in lossy if _KEEP in pass_info(recipe.steps[index].name).defaults), None)
 
 
-def refine(ground: Ground, candidate: Candidate, name: str, deadline: float) -> Kept | None:
+def refine(
+    ground: Ground, candidate: Candidate, name: str, go_on: Callable[[], bool], spending: Spending
+) -> Kept | None:
     """The candidate's recipe with those layers left alone that are faster so. None where leaving any alone does not
-    help, or nothing was found before `deadline` (of the monotonic clock)."""
+    help, or nothing was found as long as it was to `go_on`. What a round takes is told to `spending`."""
     recipe = candidate.variant.recipe
     place = leaves_out(recipe)
     if place is None:
@@ -56,6 +59,7 @@ def refine(ground: Ground, candidate: Candidate, name: str, deadline: float) -> 
 
     def best(left: list[str], tried: list[list[str]]) -> list[str] | None:
         nonlocal current
+        before = spending.left()
         made: dict[str, tuple[Recipe, list[str]]] = {}
         for group in tried:
             fewer = with_layers(recipe, place, [*left, *group], f"{name}.{next(numbers)}")
@@ -63,12 +67,13 @@ def refine(ground: Ground, candidate: Candidate, name: str, deadline: float) -> 
             if stage is not None:
                 made[stage] = (fewer, group)
         fastest = _fastest(ground, current, {stage: fewer for stage, (fewer, _) in made.items()})
+        spending.took(ROUND, before - spending.left())
         if fastest is None:
             return None
         current = (fastest, made[fastest][0])
         return made[fastest][1]
 
-    left = apart(groups, best, lambda: time.monotonic() < deadline)
+    left = apart(groups, best, go_on)
     of = sum(map(len, groups))
     return Kept(with_layers(recipe, place, left, name), tuple(left), of) if 0 < len(left) < of else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -41,8 +41,9 @@ def base_figures(ground: Ground, at: str = RANKED) -> Figures:
     return figures(ground, ground.ir, at, timing=timing, untimed="it is what the others are compared with")
 
 
-def attempt(ground: Ground, number: int, recipe: Recipe) -> Candidate:
-    """Never raises for what the candidate does: that is its verdict."""
+def attempt(ground: Ground, number: int, recipe: Recipe, before: Sequence[Candidate] = ()) -> Candidate:
+    """Never raises for what the candidate does: that is its verdict. One of those `before` where the same comes of it,
+    to be judged alike."""
     target, outcomes = ground.request.quantised_for, ground.session.executor.outcomes
     recipe = named(ground, recipe)
     variant = make_variant(recipe, ground.rank, ir=ground.ir, target=target)
@@ -58,6 +59,9 @@ def attempt(ground: Ground, number: int, recipe: Recipe) -> Candidate:
             return Candidate(Tried(**about, verdict="failed", reason=outcomes[name].reason), variant)
     if variant.ir == ground.ir or ground.tree(variant.ir) == ground.tree(ground.ir):
         return Candidate(Tried(**about, verdict="failed", reason=NOTHING_TO_DO), variant)
+    for each in before:
+        if each.tried.digest == ground.tree(variant.ir) and _judged(each.variant.recipe) == _judged(recipe):
+            return each
     found = _measured(ground, variant, "", time_once)
     verdict, why = verdict_on(ground, found)
     departs = of_stages(ground.session, [variant.ir]).get(variant.ir) if verdict == "breaks" else None
@@ -67,6 +71,10 @@ def attempt(ground: Ground, number: int, recipe: Recipe) -> Candidate:
         **about, figures=found, verdict=verdict, reason=why, digest=ground.tree(variant.ir), departs_at=departs
     )
     return Candidate(tried, variant)
+
+
+def _judged(recipe: Recipe) -> tuple[str, str]:
+    return recipe.precision, recipe.judged_as
 
 
 def finally_measured(ground: Ground, candidate: Candidate) -> Figures:

@@ -2,60 +2,70 @@
 
 from __future__ import annotations
 
-import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from dlpipe.passes.recipes import Recipe
 from dlpipe.pipeline.compress import judge
 from dlpipe.pipeline.compress.ground import Ground
-from dlpipe.pipeline.compress.layers import leaves_out, refine
+from dlpipe.pipeline.compress.layers import ROUND, leaves_out, refine
 from dlpipe.pipeline.compress.search import Searched, search
 from dlpipe.pipeline.compress.space import suitable
+from dlpipe.pipeline.compress.spending import Spending
 from dlpipe.pipeline.compress.tails import without_tail
 from dlpipe.pipeline.compress.trial import Candidate, attempt
 from dlpipe.report.compression import Tried
-
-_LEAST_SHARE = 0.25  # of the budget, for looking at layers, when the search used it up
 
 OnTried = Callable[[Tried], object]
 _Measure = Callable[[Recipe], Candidate]
 
 
 def try_all(ground: Ground, on_tried: OnTried) -> Searched:
-    """In order. What takes back a part of a candidate is a candidate of its own."""
+    """In order. What takes back a part of a candidate is a candidate of its own; what makes the same as one before is
+    that one."""
     request, found = ground.request, list[Candidate]()
-    started = time.monotonic()
+    also = defaultdict[int, list[str]](list)  # number -> recipes that made the same
 
     def measured(number: int, recipe: Recipe) -> Candidate:
-        found.append(attempt(ground, number, recipe))
-        on_tried(found[-1].tried)
-        return found[-1]
+        candidate = attempt(ground, number, recipe, found)
+        if candidate.tried.number == number:
+            found.append(candidate)
+            on_tried(candidate.tried)
+        else:
+            also[candidate.tried.number].append(recipe.name)
+        return candidate
 
     def one_more(recipe: Recipe) -> Candidate:
         return measured(len(found) + 1, recipe)
 
+    spending = Spending(request.budget)
     if request.recipes:
         for recipe in request.recipes:
             one_more(recipe)
         ended = "the recipes that were named are tried"
+        spending = Spending(request.budget)  # all of it, to look at what they made
     else:
-        ended = search(request, {each.name: each for each in suitable(request)}, measured).ended
+        ended = search(request, {each.name: each for each in suitable(request)}, measured, spending).ended
     best = next(iter(judge.in_order((each.tried for each in found), request.minimised)), None)
     if best is not None:
         whole = found[best.number - 1]
-        said, found[best.number - 1] = _passes(ground, whole, one_more)
+        said, found[best.number - 1] = _passes(ground, whole, one_more, spending)
     elif request.minimised == "latency":
-        spent = time.monotonic() - started
-        said = _layers(ground, found, one_more, started + max(request.budget, spent + _LEAST_SHARE * request.budget))
+        said = _layers(ground, found, one_more, spending)
     else:
         said = None
+    for number, names in also.items():
+        tried = found[number - 1].tried.model_copy(update={"also": tuple(names)})
+        found[number - 1] = replace(found[number - 1], tried=tried)
     return Searched(tuple(found), f"{ended}; {said}" if said else ended)
 
 
-def _passes(ground: Ground, whole: Candidate, measured: _Measure) -> tuple[str | None, Candidate]:
+def _passes(ground: Ground, whole: Candidate, measured: _Measure, spending: Spending) -> tuple[str | None, Candidate]:
     """Take back the last passes of the best candidate where they bring nothing. (What came of it, the candidate as it
     is judged now)."""
+    if len(whole.variant.steps) > 1 and not spending.fits(whole.tried.recipe):
+        return f"no time was left to see whether each pass of {whole.tried.recipe} brings something", whole
     found = without_tail(ground, whole)
     if found is None:
         return None, whole
@@ -67,14 +77,20 @@ def _passes(ground: Ground, whole: Candidate, measured: _Measure) -> tuple[str |
     return f"{what} and {'was' if len(found.tail) == 1 else 'were'} taken back", replace(whole, tried=tried)
 
 
-def _layers(ground: Ground, found: list[Candidate], measured: _Measure, deadline: float) -> str | None:
+def _layers(ground: Ground, found: list[Candidate], measured: _Measure, spending: Spending) -> str | None:
     """Where nothing is faster: take the fastest back in those layers that are slower by it. What came of it."""
     slow = _worth_a_second_look(found)
     if slow is None:
         return None
-    kept = refine(ground, slow, f"{slow.tried.recipe}-layers", deadline)
+
+    def go_on() -> bool:  # what is found is a candidate more
+        return spending.fits(ROUND, slow.tried.recipe)
+
+    if not go_on():
+        return f"no time was left to see whether layers of {slow.tried.recipe} alone are faster"
+    kept = refine(ground, slow, f"{slow.tried.recipe}-layers", go_on, spending)
     if kept is None:
-        return f"no layer of {slow.tried.recipe} alone is faster either"
+        return f"no layer of {slow.tried.recipe} alone was found to be faster either"
     last = measured(kept.recipe)
     return (
         f"{last.tried.recipe} takes {slow.tried.recipe} back in {len(kept.layers)} of {kept.of} layers, which timed "

@@ -12,6 +12,7 @@ from dlpipe.passes.recipes import Recipe, recipe
 from dlpipe.pipeline.compress import space
 from dlpipe.pipeline.compress.request import CompressRequest
 from dlpipe.pipeline.compress.search import PATIENCE, Attempt, search
+from dlpipe.pipeline.compress.spending import Spending
 from dlpipe.pipeline.compress.trial import Candidate
 from dlpipe.pipeline.limits import UserLimits
 from dlpipe.pipeline.variants import Variant
@@ -128,6 +129,65 @@ def test_the_budget_ends_it_after_one_at_least() -> None:
     searched = search(request(trials=100, budget=0.0), {"wide": WIDE}, by_percentile([]))
     assert len(searched.candidates) == 1
     assert "time was up" in searched.ended
+
+
+class Costly:
+    """Attempts that take a known time, by a clock of their own."""
+
+    def __init__(self, seconds: dict[str, float], speed: float = 2.0) -> None:
+        self.now = 0.0
+        self._seconds = seconds
+        self._speed = speed
+
+    def __call__(self, number: int, made: Recipe) -> Candidate:
+        self.now += self._seconds[made.name.partition("-")[0]]
+        return candidate(number, made, drop=0.0, speed=self._speed)
+
+    def spending(self, seconds: float) -> Spending:
+        return Spending(seconds, lambda: self.now)
+
+
+def test_what_would_take_longer_than_the_budget_has_left_is_not_begun_and_said() -> None:
+    attempts = Costly({"few": 20.0, "wide": 20.0, "fp16": 1.0})
+    found = {"few": FEW, "wide": WIDE, "fp16": recipe("fp16")}
+    searched = search(request(trials=100), found, attempts, attempts.spending(59.0))
+    assert [each.tried.recipe for each in searched.candidates] == ["few", "wide"]
+    assert attempts.now == 40.0
+    assert "the time was up after 2 candidates" in searched.ended
+    assert "about 20 s, and 19 s were left" in searched.ended
+    assert searched.ended.endswith("not tried: fp16")
+
+
+def test_while_nothing_is_faster_time_is_kept_for_layers() -> None:
+    for minimise, tried in (("latency", 3), ("size", 4)):
+        attempts = Costly({"few": 20.0})
+
+        def slow(number: int, made: Recipe, attempts: Costly = attempts) -> Candidate:
+            made_one = attempts(number, made)
+            return Candidate(made_one.tried.model_copy(update={"verdict": "no-gain"}), made_one.variant)
+
+        many = FEW.model_copy(
+            update={"steps": [FEW.steps[0].model_copy(update={"search": {"method": ["minmax", "entropy", "mse"]}})]}
+        )
+        searched = search(request(trials=100, minimise=minimise), {"few": many}, slow, attempts.spending(80.0))
+        assert len(searched.candidates) == tried
+        assert ("for layers" in searched.ended) == (minimise == "latency")
+
+
+def test_what_makes_the_same_is_one_candidate() -> None:
+    """The attempt gives an earlier one where what it makes is the same."""
+    made: list[Candidate] = []
+
+    def attempt(number: int, wanted: Recipe) -> Candidate:
+        method = wanted.steps[-1].params.get("method", "auto")
+        earlier = next((each for each in made if method != "entropy"), None)
+        if earlier is None:
+            made.append(candidate(number, wanted, drop=9.0, speed=1.5))
+        return earlier or made[-1]
+
+    searched = search(request(trials=100), {"few": FEW}, attempt)
+    assert [each.tried.number for each in searched.candidates] == [1, 2]
+    assert list(searched.candidates) == made
 
 
 def test_a_recipe_that_fails_as_it_is_is_tried_once_and_the_others_go_on() -> None:
