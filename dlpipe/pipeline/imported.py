@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.errors import Unsupported
+from dlpipe.errors import BadModel, Unsupported
 from dlpipe.frontends.registry import frontend_for, frontends
 from dlpipe.frontends.sniff import sniff_call
 from dlpipe.ir import carried
@@ -91,6 +91,11 @@ def import_opened(session: Session, opened: Opened, options: ImportOptions, *, p
         raise Unsupported(
             f"{source.path} has no {'inputs' if not contract.inputs else 'outputs'} that can be found",
             hint="name them with --input name:shape and --output name",
+        )
+    if unfit := next((port.name for port in (*contract.inputs, *contract.outputs) if "\0" in port.name), None):
+        raise BadModel(
+            f"{source.path} calls an input or output {unfit!r}: a NUL ends a name in the archives that arrays are in",
+            hint="give it another name in the model",
         )
     for message in unheeded(contract, options):
         session.bus.emit(StageNote(stage=name, level="warning", message=message))

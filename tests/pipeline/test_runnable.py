@@ -57,6 +57,14 @@ def test_a_run_file_of_another_program_is_found_out_before_a_tool_is_asked(tmp_p
         load(SimpleNamespace(store=store), str(folder), "a")
 
 
+def test_a_name_that_no_archive_keeps_is_the_models_fault(bench: Bench, session: Session, tmp_path: Path) -> None:
+    net = '<ir_version: 8, opset_import: ["": 17]> n (float[1,4] qqqq) => (float[1,4] y) {y = Relu(qqqq)}'
+    data = (bench.build(net) / "model.onnx").read_bytes()
+    (tmp_path / "m.onnx").write_bytes(data.replace(b"qqqq", b"q\0qq"))
+    with pytest.raises(BadModel, match="NUL"):
+        load(session, str(tmp_path / "m.onnx"), "a")
+
+
 def test_the_manifest_that_compile_adds_is_no_part_of_the_artifact(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     before = artifact_digest(str(tmp_path))

@@ -134,6 +134,23 @@ def test_pages_and_searches(idle: Service) -> None:
     assert idle.ask("GET", "/jobs?state=odd", token=token).status == 422
 
 
+def test_an_output_that_is_lost_is_said(idle: Service) -> None:
+    """A backup has the rows of a job that was removed while it was written, and not its files."""
+    token = idle.token("unlucky", "read", "submit")
+    job = idle.submit(token=token).json["id"]
+    with closing(sqlite3.connect(idle.data / "service.sqlite", timeout=60)) as database, database:
+        database.execute("UPDATE jobs SET state = 'succeeded', attempt = 1, result = 1 WHERE name = ?", (job,))
+    where = ("artifacts", "artifacts.zip", "artifacts/x", "report.json", "report.html", "lineage", f"compare/{job}")
+    for path in where:
+        answer = idle.ask("GET", f"/jobs/{job}/{path}", token=token)
+        assert (answer.status, "lost" in answer.json["detail"]) == (404, True), path
+    out = idle.data / "jobs" / job / "1" / "out"
+    out.mkdir(parents=True)
+    assert idle.ask("GET", f"/jobs/{job}/artifacts.zip", token=token).status == 404
+    (out / "manifest.json").write_text('{"files": {"x": {"sha256": "0", "size": 1}}}')
+    assert idle.ask("GET", f"/jobs/{job}/artifacts/x", token=token).status == 404
+
+
 def test_a_search_knows_other_alphabets(idle: Service) -> None:
     token = idle.token("Europeans", "read", "submit")
     job = idle.submit(token=token, label="Größe ÉTÉ Привет").json["id"]

@@ -28,6 +28,7 @@ from dlpipe.service.origins import Origin, origins
 router = APIRouter(prefix="/jobs/{id}", tags=["results"])
 MANIFEST = "manifest.json"
 _LOG_BYTES = 1 << 20
+_LOST = "the job's output is lost: ask for it again with retry, or submit it anew"
 _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 
 
@@ -118,6 +119,8 @@ def artifact(
     entry = manifest(service, caller, id)["files"].get(path)
     if entry is None:
         raise Problem(404, "the job has no such file")
+    if not (out / path).is_file():
+        raise Problem(404, _LOST)
     _handed_out(service, caller, "artifact.download", id, file=path, sha256=entry["sha256"])
     headers = {"ETag": f'"{entry["sha256"]}"', "Content-Disposition": "attachment"}
     return FileResponse(out / path, media_type="application/octet-stream", headers=headers)
@@ -139,11 +142,16 @@ def out_folder(service: State, caller: Caller, id: str) -> File:
         try:
             shared.fetch_output(job.name, job.result, out, service.places.cache(job.team_id))
         except Lost as lost:
-            raise Problem(404, "the job's output is lost: ask for it again with retry") from lost
+            raise Problem(404, _LOST) from lost
+    if not out.is_dir():  # removed just now, or while the backup was written that this service comes of
+        raise Problem(404, _LOST)
     return out
 
 
 def manifest(service: State, caller: Caller, id: str) -> dict[str, Any]:
     """`files`: name -> {"sha256", "size"}. Raises Problem where the job has no output folder."""
-    found: dict[str, Any] = json.loads((out_folder(service, caller, id) / MANIFEST).read_bytes())
+    try:
+        found: dict[str, Any] = json.loads((out_folder(service, caller, id) / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise Problem(404, _LOST) from None
     return found
