@@ -3,7 +3,8 @@
 First the database as it is at one moment, table by table, then the files that its jobs name: those of jobs that had
 ended, up to the attempt that they had come to, and the uploads; neither changes any more. What a running job has
 written is left out, as are the stage caches: after a restore such a job is gone on with by the next worker, and stages
-are computed again. A file that is removed while the backup runs is left out.
+are computed again. A file that is removed while the backup runs is left out. What lies in a bucket alone is fetched
+first (`backup_bucket`).
 
 Whoever made a backup says who may use the service that comes of it: the tokens are in it, as hashes.
 """
@@ -30,6 +31,7 @@ from sqlalchemy import JSON, Connection, MetaData, Table, func, inspect, select,
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dlpipe.errors import BadModel, UserError
+from dlpipe.service import backup_bucket
 from dlpipe.service.database import Database
 from dlpipe.service.places import Places
 from dlpipe.service.queue import FINAL
@@ -55,6 +57,7 @@ def backup(database: Database, places: Places, file: Path) -> int:
     try:
         with _created(making) as opened, tarfile.open(fileobj=opened, mode="w") as archive:
             kept = _write_tables(archive, database, digests, making.parent)
+            backup_bucket.bring(database, places)
             files = list(_files(places.root, kept))
             for path in files:
                 _add(archive, path.relative_to(places.root).as_posix(), path, digests)
@@ -90,6 +93,7 @@ def restore(database: Database, places: Places, file: Path) -> int:
             with database.write() as session:
                 _check_empty(session.connection())
                 _read_tables(archive, session.connection(), about["tables"])
+                backup_bucket.send(session.connection(), places, making)
                 for name in _FOLDERS:
                     if (making / name).is_dir():
                         (making / name).rename(places.root / name)

@@ -122,7 +122,7 @@ def _uploads(
     needed: set[str] = set()
     with database.read() as session:
         for asked in session.scalars(select(Job.asked).where(Job.team_id == team).execution_options(yield_per=20)):
-            needed.update(_digests(asked))
+            needed.update(digests(asked))
     for path in old:
         digest = path.name.removesuffix(".part")
         if digest in needed:
@@ -139,7 +139,7 @@ def _uploads(
         found.bytes += size
 
 
-def _digests(asked: Any) -> Iterator[str]:
+def digests(asked: Any) -> Iterator[str]:
     """Every file of every field that names files (`asked.Files`)."""
     for value in asked.values():
         if isinstance(value, dict) and isinstance(value.get("files"), dict):

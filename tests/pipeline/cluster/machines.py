@@ -126,8 +126,12 @@ class Cluster:
         logs = [self.folder / f"{name}-{secrets.token_hex(2)}.log" for _ in range(_TRIES)]
         for log in logs:
             machine = self._try(name, number, options, log)
-            if machine.starts(log):
-                return machine
+            try:
+                if machine.starts(log):
+                    return machine
+            except AssertionError:  # it took too long
+                machine.end()
+                raise
             machine.end()
         raise AssertionError(f"{name} does not start:\n{logs[-1].read_text()[-3000:]}")
 

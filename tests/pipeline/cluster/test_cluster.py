@@ -164,7 +164,11 @@ def test_a_service_has_its_jobs_computed_there(cluster: Cluster, tmp_path: Path,
             service.ok("submit", model, "-t", "x86-64", "-b", "onnxruntime", "--precision", "fp32", "--wait")
             (job,) = service.ask("GET", "/jobs").json["jobs"]
             assert job["state"] == "succeeded"
-            assert "on node large" in {each.get("message") for each in service.events(job["id"])}
+            events = service.events(job["id"])
+            assert "on node large" in {each.get("message") for each in events}
+            nodes = {each["stage"]: each["node"] for each in events if each["event"] == "StageFinished"}
+            assert nodes["import"] in cluster.machines
+            assert nodes["timing"] is None, "it depends on the machine, and stays"
         finally:
             for process in alive(list(processes(worker.pid))):
                 os.kill(process, signal.SIGKILL)
