@@ -131,16 +131,18 @@ class _Watch:
         return None
 
     def too_long(self, name: str, recipe: Recipe, done: list[Candidate], spending: Spending) -> str | None:
-        """Why that one is not begun; the first always is. As long as nothing is faster, time is kept to look at
-        layers."""
-        wants_layers = self._request.minimised == "latency" and not any(each.tried.verdict == "meets" for each in done)
-        if not done or spending.fits(recipe.name, reserve=LAYERS if wants_layers else 0.0):
+        """Why that one is not begun; until something could be made, the next always is. As long as nothing is faster,
+        time is kept to look at layers."""
+        if all(each.tried.verdict == "failed" for each in done):
             return None
-        left, next_one = max(spending.left(), 0.0), spending.expected(recipe.name)
-        return (
-            f"the time was up after {len(done)} candidates (--budget): {name} would take about {next_one:.0f} s, and "
-            f"{left:.0f} s were left{', some of them for layers' if wants_layers and left >= next_one else ''}"
-        )
+        wants_layers = self._request.minimised == "latency" and not any(each.tried.verdict == "meets" for each in done)
+        if spending.fits(recipe.name, reserve=LAYERS if wants_layers else 0.0):
+            return None
+        up, left, next_one = f"after {len(done)} candidates (--budget)", spending.left(), spending.expected(recipe.name)
+        if left <= 0:
+            return f"the time was up {up}"
+        why = f"{name} would take about {next_one:.0f} s, and {left:.0f} s were left"
+        return f"the time was up {up}: {why}{', some of them for layers' if left >= next_one else ''}"
 
 
 def _since_best(done: list[Candidate], goal: Goal) -> int:

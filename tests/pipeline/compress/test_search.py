@@ -158,6 +158,20 @@ def test_what_would_take_longer_than_the_budget_has_left_is_not_begun_and_said()
     assert searched.ended.endswith("not tried: fp16")
 
 
+def test_when_the_time_is_up_there_is_something_that_could_be_made() -> None:
+    attempts = Costly({"few": 90.0, "wide": 20.0, "fp16": 1.0})
+
+    def attempt(number: int, made: Recipe) -> Candidate:
+        done = attempts(number, made)
+        failed = Tried(number=number, recipe=made.name, verdict="failed", reason="refused")
+        return Candidate(failed, done.variant) if made.name == "few" else done
+
+    found = {"few": FEW, "wide": WIDE, "fp16": recipe("fp16")}
+    searched = search(request(trials=100), found, attempt, attempts.spending(60.0))
+    assert [each.tried.verdict for each in searched.candidates] == ["failed", "meets"]
+    assert searched.ended == "the time was up after 2 candidates (--budget); not tried: fp16"
+
+
 def test_while_nothing_is_faster_time_is_kept_for_layers() -> None:
     for minimise, tried in (("latency", 3), ("size", 4)):
         attempts = Costly({"few": 20.0})
