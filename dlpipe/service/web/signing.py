@@ -47,13 +47,8 @@ async def sign_in(request: Request, service: Service) -> Response:
         reason = "the token is unknown, revoked or out of date"
         await run_sync(service.refusals.note, nobody, "sign-in.refused", "POST /login", 401, reason)
         return page(request, "login", status=401, next=to, refused="token", provider=_has_provider(service))
-    return signed_in(request, to, *started)
-
-
-def signed_in(request: Request, to: str, secret: str, seconds: float) -> Response:
-    """On to `to`, with the session that `browsers.start` began."""
     answer = RedirectResponse(to, 303)
-    cookies.set_secret(request, answer, secret, seconds)
+    cookies.set_secret(request, answer, *started)
     return answer
 
 
