@@ -296,9 +296,7 @@ def _notes(proven: Proven, optimised: Optimised, tried: list[Built]) -> list[Not
         notes.append(Note(level="warning", message=samples.unknown))
     if samples.assumed:
         sizes = " ".join(f"--shape {dim}={size}" for dim, size in samples.assumed.items())
-        notes.append(
-            Note(level="warning", message=f"sizes of free dims were assumed, which other ones replace: {sizes}")
-        )
+        notes.append(Note(level="warning", message=f"free dims were measured at assumed sizes, as with {sizes}"))
     if samples.train is not None:
         notes.append(Note(message=samples.told_apart))
     calibrated = ("samples" in each.candidate.recipe.needs() or each.candidate.calibrates for each in tried)
