@@ -98,7 +98,7 @@ def test_what_a_client_has_just_looked_for_stays(idle: Service) -> None:
     idle.ok("service", "gc", "--keep-days", 30)
     assert path.is_file()
     os.utime(path, (0, 0))
-    assert "1 uploads" in idle.ok("service", "gc", "--keep-days", 30).out
+    assert "1 upload:" in idle.ok("service", "gc", "--keep-days", 30).out
     assert idle.ask("HEAD", f"/uploads/{digest}").status == 404
 
 
