@@ -33,11 +33,15 @@ def test_ctrl_c_while_it_starts_ends_it_without_a_trace(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dlpipe", "--help"]
     own = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    given["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
     with subprocess.Popen(command, env=own, **given) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "here\n"
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, said) == (-signal.SIGINT, ("", ""))
 
 
