@@ -12,11 +12,12 @@ Config = dict[str, Any]
 
 
 def objects(value: Any, layer: str = "", depth: int = 0) -> Iterator[tuple[str, Config]]:
-    """(name of the layer it stands in, object) of everything with a class_name, outside in."""
+    """(name of the layer it stands in, object) of everything with a class_name and a config, outside in."""
     if depth > DEEPEST * 4:
         raise Refused("the architecture is nested too deeply")
     if isinstance(value, dict):
-        if isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict | list | str | None):
+        known = isinstance(value.get("class_name"), str) and "config" in value
+        if known and isinstance(value["config"], dict | list | str | None):
             layer = name_of(value) or layer
             yield layer, value
         for each in value.values():
