@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +229,14 @@ class LocalExecutor:
         *,
         reason: str | None = None,
     ) -> None:
-        seconds = time.monotonic() - started
-        told = StageFinished(stage=stage.id, kind=stage.kind, cache=cache, seconds=seconds, status=status)
-        self.bus.emit(replace(told, tool=stage.call.toolchain, node=node, reason=reason))
+        told = StageFinished(
+            stage=stage.id,
+            kind=stage.kind,
+            cache=cache,
+            seconds=time.monotonic() - started,
+            status=status,
+            tool=stage.call.toolchain,
+            node=node,
+            reason=reason,
+        )
+        self.bus.emit(told)

@@ -49,5 +49,5 @@ def _rows_and_columns(shape: list[Any]) -> list[Any]:
     """The dims of a picture, wherever its colours are: at a fixed place, or behind the batch."""
     if len(shape) != _PICTURE:
         return []
-    last = isinstance(shape[3], int) and shape[3] <= _COLOURS and not (isinstance(shape[1], int))
+    last = isinstance(shape[3], int) and shape[3] <= _COLOURS and not isinstance(shape[1], int)
     return shape[1:3] if last else shape[2:]

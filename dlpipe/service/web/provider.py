@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
@@ -16,9 +15,8 @@ from fastapi.responses import RedirectResponse
 from dlpipe.service import browsers
 from dlpipe.service.api import cookies
 from dlpipe.service.api.problems import Problem
-from dlpipe.service.api.refusals import NOBODY
+from dlpipe.service.api.refusals import note_sign_in
 from dlpipe.service.api.state import Service, State, address
-from dlpipe.service.audit import Actor
 from dlpipe.service.oidc.fetching import ProviderTrouble
 from dlpipe.service.oidc.identities import NotLetIn
 from dlpipe.service.oidc.signing import CALLBACK, Oidc, Vouched, new_secret, until
@@ -43,7 +41,7 @@ async def begin(
     try:
         to = await run_sync(oidc.begin, secret, limiter=_limiter())
     except ProviderTrouble as error:
-        return await _refused(request, service, 503, "silent", str(error))
+        return await _refused(request, 503, "silent", str(error))
     answer = RedirectResponse(to, 303)
     cookies.set_begun(request, answer, f"{secret}.{quote(inner(next), safe='')}")
     return answer
@@ -56,34 +54,32 @@ async def finish(request: Request, service: Service, code: Said = "", state: Sai
     oidc = _oidc(service)
     secret, _, place = (cookies.begun(request) or "").partition(".")
     if not secret or not oidc.is_state(secret, state):
-        return await _refused(request, service, 400, "begun elsewhere", "the state is none of this browser's")
+        return await _refused(request, 400, "begun elsewhere", "the state is none of this browser's")
     if error or not code:
-        return await _refused(request, service, 401, "unconfirmed", "the provider gave no code")
+        return await _refused(request, 401, "unconfirmed", "the provider gave no code")
     if not _codes.take(network(address(request))).allowed:
         raise Problem(429, "too many sign-ins from this address", headers={"Retry-After": "10"})
     try:
         vouched = await run_sync(oidc.finish, secret, code, limiter=_limiter())
         started, seconds = await run_sync(_start, service, vouched, address(request))
     except TokenRefused as refused:
-        return await _refused(request, service, 401, "unconfirmed", str(refused))
+        return await _refused(request, 401, "unconfirmed", str(refused))
     except NotLetIn as refused:
-        return await _refused(request, service, 403, "unknown", str(refused))
+        return await _refused(request, 403, "unknown", str(refused))
     except ProviderTrouble as trouble:
-        return await _refused(request, service, 503, "silent", str(trouble))
+        return await _refused(request, 503, "silent", str(trouble))
     answer = page(request, "signed-in", to=inner(unquote(place)))
     cookies.forget_begun(request, answer)
     cookies.set_secret(request, answer, started, seconds)
     return answer
 
 
-async def _refused(request: Request, service: State, status: int, refusal: Refusal, reason: str) -> Response:
+async def _refused(request: Request, status: int, refusal: Refusal, reason: str) -> Response:
     """Whoever looks is told what he can do; what exactly was wrong is the administrator's to read."""
     if status == 503:
         _log.error("a provider: %s", reason)
     else:
-        nobody = Actor(NOBODY, "nothing", address(request))
-        note = partial(service.refusals.note, nobody, "sign-in.refused", f"GET {request.url.path}", status, reason)
-        await run_sync(note)
+        await note_sign_in(request, status, reason)
     answer = page(request, "login", status=status, next="/", refused=refusal, provider=True)
     cookies.forget_begun(request, answer)
     return answer

@@ -16,9 +16,8 @@ from dlpipe.service.accounts import Caller
 from dlpipe.service.api import cookies
 from dlpipe.service.api.access import check_page
 from dlpipe.service.api.problems import Problem
-from dlpipe.service.api.refusals import NOBODY
+from dlpipe.service.api.refusals import note_sign_in
 from dlpipe.service.api.state import Service, State, address
-from dlpipe.service.audit import Actor
 from dlpipe.service.web.languages import COOKIE
 from dlpipe.service.web.rendering import page
 from dlpipe.service.web.visitor import inner
@@ -43,9 +42,7 @@ async def sign_in(request: Request, service: Service) -> Response:
     to = inner(form.get("next"))
     started = await run_sync(_start, service, form.get("token", "").strip(), address(request))
     if started is None:
-        nobody = Actor(NOBODY, "nothing", address(request))
-        reason = "the token is unknown, revoked or out of date"
-        await run_sync(service.refusals.note, nobody, "sign-in.refused", "POST /login", 401, reason)
+        await note_sign_in(request, 401, "the token is unknown, revoked or out of date")
         return page(request, "login", status=401, next=to, refused="token", provider=_has_provider(service))
     answer = RedirectResponse(to, 303)
     cookies.set_secret(request, answer, *started)
