@@ -7,8 +7,9 @@ one of any model. Samples are made up; what is in them does not matter here.
 that calibration takes where a model's batch dim is free. "Stock" is the calibrator of onnxruntime.quantization. Each
 memory is of a process of its own (the kernel's peak), less what the same process needs for loading the tools and a
 session. Times are of the processor, not the clock; the rounds are interleaved, and ratios are medians over rounds.
-Goals: the memory of 10,000 samples within 5 % of that of 10, the time at most 1.5 of the bare passes. Much of what is
-beyond them is the runtime's: a tensor that is looked at cannot be fused away, and leaves its blocked layout.
+Goals: the memory of 10,000 samples within 5 % of that of 10, the time at most 1.5 of the bare passes. "Ends only"
+(min-max) looks at every sample of every tensor; much of what it takes beyond the bare passes is the runtime's: a tensor
+that is looked at cannot be fused away, and leaves its blocked layout.
 """
 
 from __future__ import annotations

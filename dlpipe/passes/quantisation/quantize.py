@@ -48,11 +48,11 @@ class QuantizeInt8(GraphPass):
     or operators of params["keep"]; with params["only"] just those operators are quantised. params["weights"] = "int7"
     keeps to 7 of the 8 bits, for kernels that add two products in 16 bits (x86 before VNNI). Without
     params["zero_points"] the level of zero is 0 throughout, in uint8 for what is never negative and int8 for the rest:
-    with one, OpenVINO's products leave their bias and what follows to passes of their own. The samples are run once,
-    and of the activations only histograms are kept, or their ends. With method "auto", the methods are tried on up to
-    256 samples, and the one that comes nearest to the float model is taken; "mean", which clips more and may yet answer
-    better, is for who has labels to tell by. It is done with and without SmoothQuant before, and with
-    and without corrected biases behind, and again the nearest is kept.
+    with one, OpenVINO's products leave their bias and what follows to passes of their own. Of the activations only
+    histograms are kept, each of at least 64 samples where there are many, or the ends of all ("minmax", "mean"). With
+    method "auto", the methods are tried on up to 256 samples, and the one that comes nearest to the float model is
+    taken; "mean", which clips more and may yet answer better, is for who has labels to tell by. It is done with and
+    without SmoothQuant before, and with and without corrected biases behind, and again the nearest is kept.
 
     Requires samples and a float model. Ensures that there is a quantised node. Lossy: the tolerance is that of int8
     in the report. Source: Jacob et al. 2018; Wu et al. 2020; the methods are in `static/ranges.py`.

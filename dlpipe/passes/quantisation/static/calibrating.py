@@ -11,11 +11,12 @@ from ....ir.graph import feeding
 from . import ranges
 from .extremes import Extremes, MeanExtremes
 from .histogram import Histogram
-from .observing import observe
+from .observing import observe, parts
 from .plan import Plan
 
 # Values of a tensor that are counted over all samples, about: one of 32, but not fewer or more than these.
 _SHARE, _FEWEST, _MOST = 32, 1 << 16, 1 << 20
+_ENOUGH = 64  # samples that a tensor's histogram is made of at least; of all, where only the ends are kept
 
 
 def calibrate(
@@ -33,9 +34,11 @@ def calibrate(
             fitted.setdefault(root, []).append(value)
     count = feeding.Samples(samples, [str(port.name) for port in model.graph.inputs]).count
     kept = ranges.kept_for(method)
-    seen = {value: _empty(kept, value, count) for values in fitted.values() for value in values}
+    enough = _ENOUGH if issubclass(kept, Histogram) else None
+    each_sees = count // parts(count, enough)
+    seen = {value: _empty(kept, value, each_sees) for values in fitted.values() for value in values}
     adding = {value: each.add for value, each in seen.items()}
-    observe(model, adding, samples, progress, one_by_one=kept is MeanExtremes)
+    observe(model, adding, samples, progress, enough=enough, one_by_one=kept is MeanExtremes)
     for value, each in seen.items():
         if not each.is_finite:
             raise Refused(f"{value.name!r} is not finite on the samples: 8 bits have no range for it")

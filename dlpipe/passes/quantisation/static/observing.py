@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _MOST = 4  # samples in a batch: with more, calling hardly costs less, and memor
 _UNKNOWN = 8 << 20  # what a tensor of unknown shape is taken to need
 _SMALL = 64 << 20  # bytes of weights that go to the runtime without a file between: it would take a third of the time
 _SAME = 1e-3  # of an output's range: how far a sample may move by being one of a batch
+_PARTS = 4  # of the graph, each seen on samples of its own: with more, opening sessions costs what running them saves
 
 
 def observe(
@@ -31,30 +32,34 @@ def observe(
     progress: Callable[[str, float | None], object] = lambda *_: None,
     *,
     most: int | None = None,
+    enough: int | None = None,
     one_by_one: bool = False,
 ) -> int:
     """Call observers[value](array) for that tensor, until all samples were seen, or `most` of them, spread over all.
     Returns their number.
 
     model: with inferred shapes; it stays as it is. samples: an .npz with [N, *input_shape] per input. Memory is bounded
-    by the model plus about 256 MB: of a large model some tensors at a time, with a run for each such group. Where the
+    by the model plus about 256 MB: of a large model some tensors at a time, with a run for each such group. With
+    `enough`, a tensor need not see more samples than that: the graph is looked at in parts, from its inputs on, each on
+    its own share of the samples, and no sample is left out. A sample runs no further than its part reaches. Where the
     first axis of all inputs and outputs is one free dim, and a batch gives what its samples give one by one, several
     samples are run at once, and an array holds them along that axis; with `one_by_one` observers get each by itself.
     """
     given = feeding.Samples(samples, [str(port.name) for port in model.graph.inputs], most)
-    groups = list(portions.within(_BUDGET, observers, _bytes))
-    done, total = 0, len(groups) * given.count
-    for group in groups:
+    groups = _groups(model, observers, parts(given.count, enough))
+    shares = _shares(given.count, len(groups), given.count if enough is None else enough)
+    done, total = 0, sum(map(len, shares))
+    for group, share in zip(groups, shares, strict=True):
         session = _session(model, group) if any(value.producer() is not None for value in group) else None
-        size = min(batch_size(group), given.count)
+        size = min(batch_size(group), len(share))
         joined = (
             session is not None and size > 1 and _has_free_batch(model) and _batch_is_the_same(session, given, size)
         )
-        rows = iter(given)
+        rows = given.some(share)
         while batch := list(islice(rows, size)):
-            parts = len(batch) if joined and one_by_one else 1
+            apart = len(batch) if joined and one_by_one else 1
             for feed in [_joined(batch)] if joined else batch:
-                _show(session, feed, group, observers, parts)
+                _show(session, feed, group, observers, apart)
             done += len(batch)
             progress("calibrating", done / total)
     return given.count
@@ -65,10 +70,32 @@ def batch_size(values: Sequence[ir.Value]) -> int:
     return max(1, min(_MOST, _BATCH // max(sum(map(_bytes, values)), 1)))
 
 
+def parts(count: int, enough: int | None) -> int:
+    """In how many the graph is looked at, so that each sees at least `enough` of the samples."""
+    return 1 if enough is None else max(1, min(_PARTS, count // enough))
+
+
+def _groups(model: ir.Model, values: Iterable[ir.Value], wanted: int) -> list[list[ir.Value]]:
+    """As many as are wanted, of about the same size, or more where memory has no room; from the inputs on."""
+    places = {value: place for place, node in enumerate(model.graph) for value in node.outputs}
+    ordered = sorted(values, key=lambda value: places.get(value, -1))
+    share = math.ceil(sum(map(_bytes, ordered)) / wanted)
+    return list(portions.within(min(_BUDGET, share), ordered, _bytes))
+
+
+def _shares(count: int, groups: int, enough: int) -> list[list[int]]:
+    """Which samples each group sees: no fewer than `enough` of them, and together all. By lot, the same one every time:
+    data whose classes take turns would else give a group one class only."""
+    order = np.random.default_rng(0).permutation(count)
+    size = min(count, max(enough, -(-count // max(groups, 1))))
+    starts = [group * count // groups for group in range(groups)]
+    return [sorted(np.take(order, range(start, start + size), mode="wrap").tolist()) for start in starts]
+
+
 def _show(
-    session: Any, feed: dict[str, Any], group: list[ir.Value], observers: Mapping[ir.Value, Observer], parts: int
+    session: Any, feed: dict[str, Any], group: list[ir.Value], observers: Mapping[ir.Value, Observer], apart: int
 ) -> None:
-    """parts: in which observers get the arrays."""
+    """apart: how many arrays observers get in place of one."""
     computed = [value for value in group if value.name not in feed]
     names = [str(value.name) for value in computed]
     with executing.refusing("failed to run the model"):
@@ -76,7 +103,7 @@ def _show(
     found = dict(zip(computed, arrays, strict=True))
     for value in group:
         array = found[value] if value in found else feed[str(value.name)]
-        for part in np.split(array, parts) if parts > 1 else [array]:
+        for part in np.split(array, apart) if apart > 1 else [array]:
             observers[value](part)
 
 
