@@ -53,7 +53,7 @@ def examine(session: Session, name: str, root: Path) -> dict[str, Any]:
         print(f"{name}: {model.counts}, original {model.original}", flush=True)
         candidates = Maker(shop, model, SETTINGS).all()
         lap("made")
-        candidates.append(compressed(shop, model, SETTINGS))
+        candidates += [compressed(shop, model, SETTINGS, backend) for backend in SETTINGS["backends"]]
         lap("compressed")
         found = judge(shop, model, candidates, SETTINGS, lambda what: print(f"{name}: {what}", flush=True))
         lap("judged and timed")

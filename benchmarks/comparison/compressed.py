@@ -13,18 +13,17 @@ import numpy as np
 from dlpipe.errors import DlpipeError, Interrupted
 from dlpipe.pipeline.compress.compress import compress
 from dlpipe.pipeline.compress.request import CompressRequest
+from dlpipe.targets import registry
 
 from .candidates import Candidate
 from .models import Model
-from .words import telling
+from .words import COMPRESS, named_on, telling
 from .workshop import Workshop
 
-NAME = "dlpipe compress"
 
-
-def compressed(shop: Workshop, model: Model, settings: Mapping[str, Any]) -> Candidate:
-    """What it wrote; that is the model as it is where nothing is faster here."""
-    session, backends = shop.session, tuple(settings["backends"])
+def compressed(shop: Workshop, model: Model, settings: Mapping[str, Any], backend: str) -> Candidate:
+    """What it wrote for that backend; that is the model as it is where nothing is faster here."""
+    session, backends, name = shop.session, (backend,), named_on(COMPRESS, backend)
     with tempfile.TemporaryDirectory() as scratch:
         source, out = Path(scratch, "ir"), Path(scratch, "out", "model.onnx")
         session.store.export(model.ir, source)
@@ -33,6 +32,8 @@ def compressed(shop: Workshop, model: Model, settings: Mapping[str, Any]) -> Can
             model=str(source / "model.onnx"),
             out=out,
             data=str(_data(shop, model, Path(scratch))),
+            target=registry.here(),
+            backend=registry.backend(backend),
             minimise="latency",
             trials=settings["compress"]["trials"],
             budget=settings["compress"]["seconds"],
@@ -43,13 +44,13 @@ def compressed(shop: Workshop, model: Model, settings: Mapping[str, Any]) -> Can
         except Interrupted:
             raise
         except DlpipeError as error:
-            return Candidate(NAME, "compress", None, backends, telling(error))
+            return Candidate(name, "compress", None, backends, telling(error))
         chosen = done.report.chosen
         if done.error is not None or chosen is None:
-            return Candidate(NAME, "compress", None, backends, telling(done.error) if done.error else "nothing chosen")
+            return Candidate(name, "compress", None, backends, telling(done.error) if done.error else "nothing chosen")
         tree = session.store.ingest(out.parent).digest
         said = (f"{chosen.recipe}: {chosen.reason}",)
-        return Candidate(NAME, "compress", tree, backends, seconds=done.report.seconds or 0.0, changes=said)
+        return Candidate(name, "compress", tree, backends, seconds=done.report.seconds or 0.0, changes=said)
 
 
 def _data(shop: Workshop, model: Model, folder: Path) -> Path:

@@ -16,7 +16,7 @@ from dlpipe.toolchains.locking import exclusive
 from . import verdicts
 from .candidates import Candidate
 from .models import Model
-from .words import telling
+from .words import named_on, telling
 from .workshop import BENCHMARKS, Workshop
 
 Seen = dict[tuple[str, str], Any]  # (candidate, backend) -> what the judge saw
@@ -65,7 +65,7 @@ def judge(
                     "lost": verdicts.lost(metric, seen[ours, backend], what),
                     "faster": verdicts.faster(clock, taken[ours, backend], rounds),
                 }
-                for ours in settings["ours"]
+                for ours in (named_on(each, backend) for each in settings["ours"])
                 if (ours, backend) in seen
             }
         rows[name]["backends"][backend] = found

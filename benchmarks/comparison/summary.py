@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .records import machines
-from .words import BACKENDS, half, points, table
+from .words import BACKENDS, half, named_on, points, table
 
 _MOST_LOST = 0.3
 _SHORT = {"onnxruntime": "ORT", "openvino": "OV"}
@@ -21,10 +21,11 @@ def sections(records: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterabl
     if not records:
         return
     recipe, command = settings["ours"]
+    first = ", ".join(f"`{name}`" for name in _first(settings).values())
     yield "## int8: points lost and speed-up"
     yield (
-        f"The recipe `{recipe}`; what `{command}` chose by the calibration samples alone, for ONNX Runtime; and of each"
-        f" other tool the first setting below: {', '.join(f'`{name}`' for name in _first(settings).values())}."
+        f"The recipe `{recipe}`; what `{command}` chose by the calibration samples alone, for each backend by itself;"
+        f" and of each other tool the first setting below: {first}."
     )
     for backend, title in BACKENDS.items():
         yield "\n".join([f"### On {title}", "", *_table(records, settings, backend)])
@@ -40,7 +41,7 @@ def _first(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _table(records: Mapping[str, Any], settings: Mapping[str, Any], backend: str) -> list[str]:
-    names = {name: name for name in settings["ours"]} | _first(settings)
+    names = {name: named_on(name, backend) for name in settings["ours"]} | _first(settings)
     several = len(machines(records)) > 1
     lines = [_line(name, each, names, backend) for name, each in records.items()]
     if not several:
@@ -62,7 +63,7 @@ def _goal(records: Mapping[str, Any], ours: str) -> list[str]:
     rows, reached = [], 0
     for name, record in records.items():
         for backend in BACKENDS:
-            cells, all_reached = _verdict(record["candidates"], ours, backend)
+            cells, all_reached = _verdict(record["candidates"], named_on(ours, backend), backend)
             reached += all_reached
             rows.append((name, _SHORT[backend], *cells))
     said = f"`{ours}`: all three in {reached} of {len(rows)} rows."

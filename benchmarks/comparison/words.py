@@ -9,6 +9,12 @@ from dlpipe.errors import DlpipeError
 
 _MOST_LETTERS = 160
 BACKENDS = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+COMPRESS = "dlpipe compress"
+
+
+def named_on(ours: str, backend: str) -> str:
+    """The candidate that it is on that backend: `compress` is told what it compiles for."""
+    return f"{ours} for {BACKENDS[backend]}" if ours == COMPRESS else ours
 
 
 def half(figure: Mapping[str, float]) -> float:

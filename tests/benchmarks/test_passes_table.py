@@ -12,7 +12,7 @@ import pytest
 from benchmarks.comparison import processor, pruning, summary, verdicts
 from benchmarks.comparison.page import render
 from benchmarks.comparison.records import Records
-from benchmarks.comparison.words import telling
+from benchmarks.comparison.words import BACKENDS, telling
 from benchmarks.judge import detections
 from dlpipe.errors import DlpipeError
 from dlpipe.targets.registry import here
@@ -73,6 +73,21 @@ def test_losing_more_is_worse(low: float, high: float, word: str) -> None:
 def test_being_slower_is_worse(low: float, high: float, word: str) -> None:
     line = _goal(against={"lost": _figure(0.0, -0.1, 0.1), "faster": _figure((low + high) / 2, low, high)})
     assert word in line.rsplit("|", 2)[1]
+
+
+def test_each_backend_is_compared_with_what_compress_made_for_it() -> None:
+    record = _record(against={"lost": _figure(0.0, -0.1, 0.1), "faster": _figure(1.0, 0.9, 1.1)})
+    rows, other = record["candidates"], record["candidates"]["ORT static"]
+    for points, (backend, title) in enumerate(BACKENDS.items(), 3):
+        name = f"dlpipe compress for {title}"
+        found = {**other["backends"]["onnxruntime"], "lost": _figure(points, points, points)}
+        rows[name] = {**rows["int8"], "group": "compress", "backends": {backend: found}}
+        against = {name: {"lost": _figure(points, -9, 9), "faster": _figure(1.0, 0.9, 1.1)}}
+        other["backends"][backend] = {**other["backends"]["onnxruntime"], "against": against}
+    *_, goal = summary.sections({"net": record}, SETTINGS)
+    of_compress = goal.partition("`dlpipe compress`")[2]
+    assert "| net | ORT | no (3.00±0.00) | equal: 3.00" in of_compress
+    assert "| net | OV | no (4.00±0.00) | equal: 4.00" in of_compress
 
 
 def test_the_page_says_what_was_not_run(tmp_path: Path) -> None:
