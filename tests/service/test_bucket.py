@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Bench
 from tests.e2e.user import User, make_user
-from tests.pipeline.store.remote.servers import BUCKET, S3, s3_server
+from tests.pipeline.store.remote.servers import BUCKET, S3, asked_for, s3_server
 
 from .running import Service, eventually, serving
 from .test_story import ASKED, NET, digests
@@ -25,8 +25,8 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[S3]:
-    with s3_server() as server:
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with asked_for(tmp_path_factory.mktemp("s3")) as server:
         server.make_bucket()
         yield server
 

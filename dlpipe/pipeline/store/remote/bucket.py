@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -113,6 +114,10 @@ class Bucket:
             return False
         except FileNotFoundError as error:
             raise self._trouble(error) from error
+        except StoreUnreachable as error:
+            if _is_there(error.__cause__):
+                return False
+            raise
         return True
 
     def remove(self, name: str) -> bool:
@@ -181,6 +186,13 @@ class Bucket:
             f"look at {VARIABLE}, the credentials and the network; without {VARIABLE} only this machine's cache is used"
         )
         return StoreUnreachable(f"the shared store {self.url} does not answer as it should: {said}", hint=hint)
+
+
+def _is_there(error: BaseException | None) -> bool:
+    """Whether a conditional put was refused. s3fs tells it by FileExistsError only where the server names the condition
+    in its answer, as Amazon does and Swift does not."""
+    answer = getattr(error.__cause__, "response", {}) if error is not None else {}
+    return bool(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.PRECONDITION_FAILED)
 
 
 def _at_most(limit: int) -> Any:

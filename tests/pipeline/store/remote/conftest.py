@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.pipeline.store.remote.servers import BUCKET, S3, s3_server
+from tests.pipeline.store.remote.servers import BUCKET, S3, asked_for
 
 
 @pytest.fixture(scope="session")
-def _server() -> Iterator[S3]:
-    with s3_server() as server:
+def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with asked_for(tmp_path_factory.mktemp("s3")) as server:
         server.make_bucket()
         yield server
 
