@@ -18,6 +18,7 @@ from dlpipe.toolchains.jail.tree import processes
 from tests.e2e.user import Finished, User
 
 ADMINISTRATOR = "the-first-administrators-secret-of-a-test"
+NO_MODEL = b"{no model"  # which only who looks into it can tell
 PATIENCE = 180.0  # seconds until a test gives up; nothing is asserted about how long something takes
 
 
@@ -130,8 +131,8 @@ class Service:
         return digest
 
     def submit(self, *, token: str = ADMINISTRATOR, headers: Mapping[str, str] | None = None, **asked: Any) -> Answer:
-        """A job of a file that is no model, unless `asked` says otherwise."""
-        model = {"files": {"model.onnx": self.upload(b"no model", token=token)}, "entry": "model.onnx"}
+        """A job of NO_MODEL, unless `asked` says otherwise."""
+        model = {"files": {"model.onnx": self.upload(NO_MODEL, token=token)}, "entry": "model.onnx"}
         return self.ask("POST", "/jobs", {"model": model, "targets": ["x86-64"], **asked}, token=token, headers=headers)
 
     def events(self, job: str) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ def newest(service: Service) -> int:
 def test_what_a_team_does_is_told(idle: Service) -> None:
     token = idle.token("doers", "read", "submit", "board")
     hostile = "<script>alert(1)</script>\u202e"
-    model = {"files": {hostile.replace("/", ""): idle.upload(b"hostile", token=token)}, "entry": "."}
+    model = {"files": {hostile.replace("/", ""): idle.upload(b"{hostile", token=token)}, "entry": "."}
     job = idle.submit(token=token, model=model, label=hostile).json["id"]
     idle.ask("POST", f"/jobs/{job}/cancel", token=token)
     idle.ask("POST", f"/jobs/{job}/retry", token=token)

@@ -14,7 +14,7 @@ from dlpipe.service.tables import Base
 from tests.e2e.user import make_user
 from tests.pipeline.postgresql_server import Server
 
-from .running import serving
+from .running import NO_MODEL, serving
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -48,7 +48,7 @@ def test_the_service_on_postgresql(tmp_path: Path, postgresql: Server) -> None:
     """What it asks of the database in other words than the queue's tests do."""
     place = {"DLPIPE_DATABASE": postgresql.new_database()}
     with serving(make_user(tmp_path), tmp_path / "data", "--workers", 0, **place) as service:
-        asked = {"model": {"files": {"m.onnx": service.upload(b"no model")}, "entry": "m.onnx"}, "targets": ["x86-64"]}
+        asked = {"model": {"files": {"m.onnx": service.upload(NO_MODEL)}, "entry": "m.onnx"}, "targets": ["x86-64"]}
         answers: list[tuple[int, str]] = []
 
         def submit() -> None:

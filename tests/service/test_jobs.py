@@ -222,7 +222,7 @@ def test_the_commands_say_what_is_wrong(idle: Service) -> None:
 def test_a_hostile_name_does_not_move_the_terminals_cursor(idle: Service) -> None:
     token = idle.token("hostile", "read", "submit")
     name = "\u202e\u009b31mred.onnx"
-    model = {"files": {name: idle.upload(b"x", token=token)}, "entry": name}
+    model = {"files": {name: idle.upload(b"{x", token=token)}, "entry": name}
     assert idle.submit(token=token, model=model).status == 201
     shown = idle.ok("status", token=token).out
     assert "red.onnx" in shown
@@ -237,6 +237,10 @@ def test_a_hostile_name_does_not_move_the_terminals_cursor(idle: Service) -> Non
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS"),
         (b"\x89PNG\r\n\x1a\n", "picture"),
         (b"\x7fELF\x02", "a program"),
+        (b"Dear colleagues,\nthe model is attached.\n", "of no format"),
+        (bytes.fromhex("fedcba9876543210") * 9, "of no format"),
+        (b"import torch\n\ndef make():\n    return torch.nn.Linear(3, 3)\n", "Python source"),
+        (b'net: "train_val.prototxt"\nbase_lr: 0.01\n', "how to train"),
     ],
 )
 def test_what_its_first_bytes_tell_to_be_no_model_is_not_queued(idle: Service, content: bytes, told: str) -> None:

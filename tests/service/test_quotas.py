@@ -16,7 +16,7 @@ from dlpipe.service.places import Places
 from dlpipe.service.quotas import Promise, Usage, Used
 from dlpipe.service.tables import Job
 
-from .running import Service
+from .running import NO_MODEL, Service
 
 
 def limited(service: Service, team: str, **limits: Any) -> tuple[str, int]:
@@ -84,7 +84,7 @@ def test_a_promise_holds_however_often_the_disk_is_read(tmp_path: Path) -> None:
 def test_what_was_asked_for_counts_too(idle: Service) -> None:
     """A job's names of files lie in the database, which is on the same disk."""
     token, _ = limited(idle, "talkative", max_bytes=100_000)
-    digest = idle.upload(b"no model", token=token)
+    digest = idle.upload(NO_MODEL, token=token)
     files = {f"{number}-{'n' * 200}": digest for number in range(200)}
     asked = {"model": {"files": files, "entry": "."}, "targets": ["x86-64"]}
     jobs = [idle.ask("POST", "/jobs", asked, token=token) for _ in range(3)]
@@ -163,14 +163,14 @@ def test_a_job_goes_once_it_has_ended(idle: Service) -> None:
 def test_a_file_stays_while_a_job_needs_it(idle: Service) -> None:
     token = idle.token("needy", "read", "submit")
     job = idle.submit(token=token).json["id"]
-    digest = hashlib.sha256(b"no model").hexdigest()
+    digest = hashlib.sha256(NO_MODEL).hexdigest()
     refused = idle.ask("DELETE", f"/uploads/{digest}", token=token)
     assert (refused.status, job in refused.json["detail"]) == (409, True)
     idle.ask("POST", f"/jobs/{job}/cancel", token=token)
     assert idle.ask("DELETE", f"/uploads/{digest}", token=token).status == 204
     again = idle.ask("POST", f"/jobs/{job}/retry", token=token)
     assert (again.status, again.json["missing"]) == (422, [digest])
-    idle.upload(b"no model", token=token)
+    idle.upload(NO_MODEL, token=token)
     assert idle.ask("POST", f"/jobs/{job}/retry", token=token).status == 202
 
 

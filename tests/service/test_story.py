@@ -133,7 +133,7 @@ def test_exit_codes_are_those_of_convert(service: Service, undisturbed: dict[str
     assert broken.code == 3, broken.err
     assert (service.user.folder / "gated" / "report.json").is_file()
     bad = service.user.folder / "bad.onnx"
-    bad.write_bytes(b"this is no model")
+    bad.write_bytes(b"{this is no model")
     refused = service.dlpipe("submit", bad, *ASKED, "--wait")
     assert refused.code == 2, refused.err
     assert "Traceback" not in refused.err

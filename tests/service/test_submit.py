@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .running import Service
+from .running import NO_MODEL, Service
 
 CONVERT = """[convert]
 model = ["net.onnx"]
@@ -28,7 +28,7 @@ max-size = "1kB"
 
 def test_a_file_says_what_is_asked_and_flags_override_it(idle: Service) -> None:
     token = idle.token("by file", "read", "submit")
-    (idle.user.folder / "net.onnx").write_bytes(b"no model")
+    (idle.user.folder / "net.onnx").write_bytes(NO_MODEL)
     (idle.user.folder / "dlpipe.toml").write_text(CONVERT)
     job = idle.ok(
         "submit", "--config", "dlpipe.toml", "--precision", "fp16", "--memory-limit", "2GB", "--json", token=token
@@ -52,7 +52,7 @@ def test_a_file_says_what_is_asked_and_flags_override_it(idle: Service) -> None:
     ],
 )
 def test_what_runs_code_or_names_a_file_of_the_server_is_not_asked(idle: Service, setting: str, said: str) -> None:
-    (idle.user.folder / "net.onnx").write_bytes(b"no model")
+    (idle.user.folder / "net.onnx").write_bytes(NO_MODEL)
     (idle.user.folder / "code.toml").write_text(f'[convert]\nmodel = "net.onnx"\ntarget = "x86-64"\n{setting}\n')
     refused = idle.dlpipe("submit", "--config", "code.toml")
     assert (refused.code, said in refused.err) == (2, True), refused.err

@@ -23,6 +23,11 @@ def by_table(data: memoryview) -> Found | None:
     return None
 
 
+def may_begin(head: bytes, size: int) -> bool:
+    """Whether the root table of a buffer of `size` bytes lies in it."""
+    return len(head) >= 16 and 4 <= struct.unpack_from("<I", head)[0] <= size - 4
+
+
 class _Table:
     """`fields`: offsets of the fields from the table's start, 0 for one that is not there."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from .found import Found
@@ -25,19 +26,25 @@ _MAGIC = (
     (0, b"B3\n", "cntk/v1", "a CNTK version 1 model"),
 )
 
+_TEXT_PICKLES = (b"(dp0", b"(lp0", b"(dp1", b"(lp1")
+# What tells no more by its beginning than who has to look into it.
+_LOOKED_INTO: tuple[tuple[int, bytes, Callable[[Path, bytes], Found]], ...] = (
+    (0, HDF5, lambda path, _: in_hdf5(path)),
+    (0, b"PK\x03\x04", lambda path, _: in_zip(path)),
+    (0, b"\x1f\x8b", lambda path, _: in_gzip(path)),
+    (257, b"ustar", lambda path, _: in_tar(path)),
+    *((0, each, pickled) for each in (*PICKLE_HEADS, *_TEXT_PICKLES)),
+)
+
 
 def by_magic(path: Path, head: bytes) -> Found | None:
     for offset, magic, form, title in _MAGIC:
-        if head[offset : offset + len(magic)] == magic:
+        if head.startswith(magic, offset):
             return Found(form, title)
-    if head[: len(HDF5)] == HDF5:
-        return in_hdf5(path)
-    if head[:4] == b"PK\x03\x04":
-        return in_zip(path)
-    if head[:2] == b"\x1f\x8b":
-        return in_gzip(path)
-    if head[257:262] == b"ustar":
-        return in_tar(path)
-    if head[:2] in PICKLE_HEADS or head[:4] in (b"(dp0", b"(lp0", b"(dp1", b"(lp1"):
-        return pickled(path, head)
-    return None
+    look = next((look for offset, magic, look in _LOOKED_INTO if head.startswith(magic, offset)), None)
+    return look(path, head) if look is not None else None
+
+
+def has_magic(head: bytes) -> bool:
+    """Whether `by_magic` would find something, which it may have to look into the file for."""
+    return any(head.startswith(magic, offset) for offset, magic, *_ in (*_MAGIC, *_LOOKED_INTO))

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..kit.wire import BYTES, VARINT, Malformed, fields, text
+from ..kit.wire import BYTES, VARINT, Malformed, fields, text, varint
 
 _OP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.>]*")
 
@@ -123,6 +123,15 @@ class Reading:
     def begins(self) -> bool:
         """Whether it is this format with a damaged end: enough operators were read to be no accident."""
         return self.misfit is None and sum(self.operators.values()) >= 2
+
+
+def may_begin(head: bytes) -> bool:
+    """Whether the first field of a message is one that some schema has."""
+    try:
+        key, _ = varint(memoryview(head), 0)
+    except Malformed:
+        return False
+    return any(schema.top.get(key >> 3) == key & 7 for schema in SCHEMAS)
 
 
 def read(data: memoryview, schema: Schema) -> Reading:

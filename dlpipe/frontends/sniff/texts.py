@@ -27,21 +27,30 @@ _PROTO = re.compile(
     _COMMENTS
     + rb"(name|input|input_dim|input_shape|state|force_backward|layers?|op|type|external_\w+|net|base_lr)\s*[:{]"
 )
-_CAFFE2 = re.compile(rb"(^|\n)\s*(op|external_input|external_output)\s*[:{]")
-_CAFFE = re.compile(rb"(^|\n)\s*(layers?\s*\{|input\s*:|input_dim\s*:|input_shape\s*\{)")
-_SOLVER = re.compile(rb"(^|\n)\s*(base_lr|test_iter|max_iter)\s*:")
+# Of many empty lines only the last one counts, or a file of nothing else would take a second.
+_CAFFE2 = re.compile(rb"(^|\n)[^\S\n]*(op|external_input|external_output)\s*[:{]")
+_CAFFE = re.compile(rb"(^|\n)[^\S\n]*(layers?\s*\{|input\s*:|input_dim\s*:|input_shape\s*\{)")
+_SOLVER = re.compile(rb"(^|\n)[^\S\n]*(base_lr|test_iter|max_iter)\s*:")
 _MOST_JSON = 256 << 20
 _PYTHON = re.compile(rb"(^|\n)(import |from \S+ import |def \w+\(|class \w+[(:])")
 
 
 def by_text(path: Path, head: bytes) -> Found | None:
+    return _json(path) if may_be_json(head) else by_words(head)
+
+
+def may_be_json(head: bytes) -> bool:
+    """What it is, only the whole of it tells."""
+    return head.lstrip()[:1] == b"{" and b"\x00" not in head
+
+
+def by_words(head: bytes) -> Found | None:
+    """Of text that is no JSON."""
     if b"\x00" in head:
         return None
     for pattern, form, title in _TEXTS:
         if re.match(pattern, head):
             return Found(form, title)
-    if head.lstrip()[:1] == b"{":
-        return _json(path)
     if _PROTO.match(head):
         return _proto(head)
     if _PYTHON.search(head):
@@ -52,7 +61,7 @@ def by_text(path: Path, head: bytes) -> Found | None:
 def _proto(head: bytes) -> Found | None:
     if _SOLVER.search(head):
         return Found("caffe/solver", "a Caffe solver, which tells how to train and holds no network")
-    if _CAFFE2.search(head) and not re.search(rb"(^|\n)\s*layers?\s*\{", head):
+    if _CAFFE2.search(head) and not re.search(rb"(^|\n)[^\S\n]*layers?\s*\{", head):
         types = re.findall(rb'\btype:\s*"(\w+)"', head)
         if types and all(name.endswith(b"Fill") for name in types):
             return Found("caffe2/init-net", "a Caffe2 init net as text, which holds weights only")

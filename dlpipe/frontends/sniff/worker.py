@@ -12,11 +12,11 @@ from .flat import by_table
 from .folders import in_folder
 from .foreign import by_head, core_ml
 from .found import Found, unknown
+from .heads import HEAD
 from .magic import by_magic
 from .schemas import SCHEMAS, Reading, read
 from .texts import by_text
 
-_HEAD = 4096
 _SHOWN = 40  # bytes
 _EXECUTES_CODE = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 # Weights may be named in place of the network that lies beside them. Raw weights say nothing of themselves.
@@ -68,7 +68,7 @@ def _alone(path: Path) -> Found:
     if path.stat().st_size == 0:
         return unknown("the file is empty")
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
         found = by_magic(path, head) or by_head(path, head) or by_text(path, head)
         if found is not None:
             return found

@@ -15,7 +15,7 @@ from typing import Any
 from dlpipe import __version__
 from dlpipe.contracts.call import Call
 from dlpipe.errors import ClusterTrouble, DlpipeError, Interrupted, UserError
-from dlpipe.pipeline.cluster.connection import Connection, Fault, Sent
+from dlpipe.pipeline.cluster.connection import HEAD_SECONDS, Connection, Fault, Sent
 from dlpipe.pipeline.cluster.needs import Needs, board_label, needs_of
 from dlpipe.pipeline.cluster.task import Began, Ended, Task, pack
 from dlpipe.pipeline.computing import Tell, log_of
@@ -84,6 +84,7 @@ class Cluster:
                 if record is None:
                     raise Fault(f"what it put into the store is not to be seen in {self._bucket or self._cache}")
             except Fault as fault:
+                self._connection.check()  # a cluster that is gone is no node's fault
                 said = f"a node of the cluster failed it ({fault})"
                 if attempt == ATTEMPTS:
                     message = f"{stage.id} failed {ATTEMPTS} times by no fault of its own: {fault}"
@@ -140,7 +141,7 @@ class Cluster:
                         tell(StageProgress(stage=task.id, message="waits for a node of the cluster"))
                         told = True
                 case None:
-                    pass
+                    self._connection.check(HEAD_SECONDS)
                 case event:
                     tell(event)
         raise Interrupted("the run was stopped")

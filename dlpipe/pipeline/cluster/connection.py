@@ -29,6 +29,10 @@ _SETTINGS = {  # what Ray reads when it is imported
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # or it prints nodes' troubles between our lines on the standard output
 }
 _NODES_SECONDS = 1.0  # how long the list of nodes is good for: every stage that waits asks for it
+_CHECK_SECONDS = 1.0  # as long as it is believed that the head answers
+HEAD_SECONDS = 30.0  # that a head may be away while nodes compute: one that keeps its state comes back
+# Ray's errors that blame no node: the head is gone or another one, or this machine's own part of the cluster.
+_GONE = ("AuthenticationError", "LocalRayletDiedError", "RpcError")
 
 
 class Fault(Exception):
@@ -61,6 +65,8 @@ class Connection:
         self._trouble: DlpipeError | None = None
         self._ray: Any = None
         self._ours = False
+        self._head = ""
+        self._answered = float("-inf")
         self._nodes: tuple[float, list[Mapping[str, float]]] = (float("-inf"), [])
 
     @property
@@ -77,14 +83,37 @@ class Connection:
                 return False
             try:
                 self._ray = self._connect()
+                self._head = self._ray.get_runtime_context().gcs_address
+                self._answered = time.monotonic()
             except DlpipeError as trouble:
                 self._trouble = trouble
                 raise
             return True
 
+    def check(self, patience: float = 0.0) -> None:
+        """Raises ClusterUnreachable where the head has not answered for more than `patience` seconds, or is not the one
+        that this connection was made to. Whatever Ray is asked then may end this process without a word: at once where
+        the head is another one, after a minute where there is none."""
+        from ray.experimental.internal_kv import _internal_kv_exists
+
+        with self._lock:
+            if time.monotonic() - self._answered < _CHECK_SECONDS:
+                return
+            try:
+                _reach(self._head)
+                _internal_kv_exists(b"dlpipe")
+            except self._ray.exceptions.RayError as error:
+                raise ClusterUnreachable(f"the Ray cluster is gone: {_line(error)}", hint=HINT) from error
+            except ClusterUnreachable:
+                if time.monotonic() - self._answered > patience:
+                    raise
+            else:
+                self._answered = time.monotonic()
+
     def nodes(self) -> list[Mapping[str, float]]:
         """What each node that lives has in all, busy or not: amounts by Ray's names. Raises ClusterUnreachable: a head
         that died took the cluster with it, and the one that follows knows nobody of before."""
+        self.check()
         with self._lock:
             if time.monotonic() - self._nodes[0] > _NODES_SECONDS:
                 try:
@@ -95,14 +124,15 @@ class Connection:
             return self._nodes[1]
 
     def send(self, task: Task, needs: Needs) -> Sent:
-        """Raises Fault."""
+        """Raises Fault, ClusterUnreachable."""
+        self.check()
         from dlpipe.pipeline.cluster.node import serve
 
         remote = self._ray.remote(max_retries=0, num_returns="streaming")(serve)
         try:
             return Sent(self._ray, remote.options(name=task.id, **needs.options()).remote(task))
         except self._ray.exceptions.RayError as error:
-            raise Fault(f"{type(error).__name__}: {_line(error)}") from error
+            raise _trouble(error) from error
 
     def close(self) -> None:
         """The nodes end whatever this connection had them do."""
@@ -155,7 +185,7 @@ class Sent:
             message = f"a node of the Ray cluster cannot compute stages: {_line(error.cause or error)}"
             raise ClusterTrouble(message, hint="install the same dlpipe on every node") from error
         except errors.RayError as error:
-            raise Fault(f"{type(error).__name__}: {_line(error)}") from error
+            raise _trouble(error) from error
         return word
 
     def cancel(self, grace: float) -> None:
@@ -173,6 +203,14 @@ class Sent:
                 self.hear(left)
             return False
         return True
+
+
+def _trouble(error: Exception) -> Fault | ClusterUnreachable:
+    """What an error of Ray's means for who sent a stage."""
+    name = type(error).__name__
+    if name in _GONE:
+        return ClusterUnreachable(f"the Ray cluster is gone ({name}): {_line(error)}", hint=HINT)
+    return Fault(f"{name}: {_line(error)}")
 
 
 def _reach(address: str) -> None:

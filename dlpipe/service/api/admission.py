@@ -7,7 +7,9 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dlpipe.frontends.sniff.foreign import by_head
+from dlpipe.frontends.registry import frontends
+from dlpipe.frontends.sniff.found import Found
+from dlpipe.frontends.sniff.heads import HEAD, told_by_head
 from dlpipe.report.words import several
 from dlpipe.service.accounts import Caller
 from dlpipe.service.api.problems import Problem
@@ -20,8 +22,7 @@ from dlpipe.service.tables import Job, Team
 _HINT = (
     "remove jobs that have ended (DELETE /api/v1/jobs/ID) or uploads that no job needs (DELETE /api/v1/uploads/SHA256)"
 )
-
-_HEAD = 512  # bytes
+_CODE = "python/source"  # told for what it is, and read only with --factory, which no job has
 
 
 def promise(service: State, team: int, kind: Literal["uploads", "jobs"], size: int) -> Promise:
@@ -80,13 +81,20 @@ def check_head(service: State, team: int, asked: Asked) -> None:
     path = service.uploads(team).path(digest)
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            found = told_by_head(path, file.read(HEAD))
     except FileNotFoundError:  # not sent yet, or in the bucket alone
         return
-    if not head:
-        raise Problem(422, f"{name!r} is empty", hint="is the download or copy complete?")
-    if (found := by_head(path, head)) is not None:
-        raise Problem(422, f"{name!r} is no model: {found.title}")
+    if found is not None and not _may_be_taken(found, name):
+        hint = "is the download or copy complete? A model's whole folder may be sent" if found.form == "unknown" else None
+        raise Problem(422, f"{name!r} is no model: {found.title}", hint=hint)
+
+
+def _may_be_taken(found: Found, name: str) -> bool:
+    """By a frontend. Those of other packages may know more of what is unknown, but only in the jail."""
+    known = frontends().values()
+    if found.form == "unknown":
+        return any(each.sniff_call(name) is not None for each in known)
+    return found.form != _CODE and any(found.form in each.formats for each in known)
 
 
 def check_uploads(service: State, team: int, asked: Asked) -> None:

@@ -16,6 +16,7 @@ from dlpipe.contracts.frontend import Sniffed
 from dlpipe.errors import BadModel, Unsupported
 from dlpipe.frontends.registry import frontend_for
 from dlpipe.frontends.sniff import sniff_call
+from dlpipe.frontends.sniff.heads import HEAD, told_by_head
 
 REAL = {
     "models/arm_ml_kws/DS_CNN_S.pb": "tensorflow/graphdef",
@@ -86,7 +87,14 @@ def sniff(work: Any) -> Sniff:
         else:
             folder = work.source(content)
             entry = "." if content.is_dir() else content.name
-        _, value = work(sniff_call(entry), {"source": folder})
+        file = content if isinstance(content, Path) else folder / entry
+        told = told_by_head(file, file.read_bytes()[:HEAD]) if file.is_file() else None
+        try:
+            _, value = work(sniff_call(entry), {"source": folder})
+        except BadModel:
+            assert told is None
+            raise
+        assert told is None or told.form == value["format"], "what the head tells holds"
         return Sniffed(**{**value, "risks": tuple(value["risks"])})
 
     return run

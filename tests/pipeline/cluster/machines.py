@@ -176,18 +176,25 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """With two nodes: `small` (1 CPU), and `large` (2 CPUs)."""
+def smallest(folder: Path) -> Iterator[Cluster]:
+    """With one node: `small` (1 CPU)."""
     temporary = Path(tempfile.mkdtemp(prefix="dlpipe-ray-", dir="/tmp"))  # Ray's sockets bear no long path
     made = Cluster(folder, temporary, environment())
     try:
         made.connect()
         made.start()
         made.add("small", 2, "--num-cpus=1", "--memory=6000000000")
-        made.add("large", 3, "--num-cpus=2", "--memory=12000000000")
         yield made
     finally:
         made.end()
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """With two nodes: `small` (1 CPU), and `large` (2 CPUs)."""
+    with smallest(folder) as made:
+        made.add("large", 3, "--num-cpus=2", "--memory=12000000000")
+        yield made
 
 
 def environment() -> dict[str, str]:

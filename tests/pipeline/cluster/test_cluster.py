@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from dlpipe.pipeline.store.remote import VARIABLE
+from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.jail.tree import processes
 from tests.e2e.user import User, make_user
 from tests.service.running import alive, command_of, eventually, serving
 
-from .machines import ADDRESS, Cluster
+from .machines import ADDRESS, Cluster, smallest, why_not
 
 pytestmark = pytest.mark.slow
 
@@ -32,14 +33,16 @@ def user(tmp_path: Path) -> User:
 
 
 class Driver:
-    """`driver.py` on the head, and what it says."""
+    """`driver.py` on the head or another machine, and what it says."""
 
-    def __init__(self, cluster: Cluster, user: User, *args: object, **environment: str) -> None:
+    def __init__(
+        self, cluster: Cluster, user: User, *args: object, machine: str | None = None, **environment: str
+    ) -> None:
         given = {**cluster.environment, "RAY_ADDRESS": ADDRESS, **environment}
         self.log = user.folder / "driver.log"
         with self.log.open("wb") as errors:
             self.process = subprocess.Popen(
-                cluster.command(sys.executable, DRIVER, *args),
+                cluster.command(sys.executable, DRIVER, *args, machine=machine),
                 env=user.environment(given),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -72,8 +75,10 @@ class Driver:
 
 
 @contextmanager
-def driving(cluster: Cluster, user: User, *args: object, **environment: str) -> Iterator[Driver]:
-    driver = Driver(cluster, user, *args, **environment)
+def driving(
+    cluster: Cluster, user: User, *args: object, machine: str | None = None, **environment: str
+) -> Iterator[Driver]:
+    driver = Driver(cluster, user, *args, machine=machine, **environment)
     try:
         yield driver
     finally:
@@ -200,3 +205,18 @@ def test_a_stage_of_a_node_that_dies_is_computed_by_another(cluster: Cluster, us
     assert (last.get("value"), last.get("records")) == ({"waited": 3}, 1), driver.said
     assert len(last["faults"]) == 1
     assert len(set(driver.nodes())) == 2
+
+
+def test_a_run_whose_head_is_gone_says_so(user: User, worker: Path, tmp_path: Path, toolchains: Toolchains) -> None:
+    """Before Ray ends its process, which would look like a fault of the job's."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    toolchains.ensure("base")
+    with smallest(tmp_path) as cluster:
+        options = ("wait", "{}", "onnxruntime-cuda")  # no node has a GPU: it waits
+        with driving(cluster, user, worker, *options, machine="small", DLPIPE_RAY_WAIT="600") as driver:
+            driver.hear(lambda said: said.get("message") == "waits for a node of the cluster")
+            assert cluster.head is not None
+            cluster.head.end()
+            last = driver.hear()
+    assert last.get("error") == "ClusterUnreachable", driver.log.read_text()[-2000:]

@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from dlpipe.errors import ToolMissing, UserError
-from dlpipe.pipeline.cluster.connection import connection
+from dlpipe.errors import ClusterUnreachable, ToolMissing, UserError
+from dlpipe.pipeline.cluster.connection import Fault, Sent, connection
 from tests.e2e.user import make_user
 
 
@@ -40,6 +41,25 @@ def test_a_cluster_that_does_not_answer_ends_the_run(tmp_path: Path, model: Path
     assert done.code == 2
     assert json.loads(done.out)["error"] == "ClusterUnreachable"
     assert "no Ray cluster answers at 127.0.0.1:1" in json.loads(done.out)["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "means"),
+    [
+        ("LocalRayletDiedError", (), ClusterUnreachable),
+        ("AuthenticationError", ("RPC error: WrongClusterID",), ClusterUnreachable),  # of a head that was started anew
+        ("NodeDiedError", ("its node died",), Fault),
+    ],
+)
+def test_whose_fault_it_is(name: str, given: tuple[str, ...], means: type[Exception]) -> None:
+    errors = pytest.importorskip("ray.exceptions")
+
+    def fails(*_: object, **__: object) -> None:
+        raise getattr(errors, name)(*given)
+
+    sent = Sent(SimpleNamespace(exceptions=errors, wait=fails), stream=iter(()))
+    with pytest.raises(means, match=name):
+        sent.hear(0.0)
 
 
 def test_nothing_loads_ray_where_it_is_not_asked_for() -> None:

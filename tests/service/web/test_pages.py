@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from tests.contrast import COLOURS
-from tests.service.running import Service
+from tests.service.running import NO_MODEL, Service
 from tests.service.test_agents import ABOUT
 
 from .visiting import visiting
@@ -28,7 +28,7 @@ DROP = """([name, content]) => {
 
 def test_a_dropped_file_becomes_a_job_with_what_was_asked(chromium: Browser, idle: Service) -> None:
     token = idle.token("droppers", "read", "submit")
-    content = "no model, but of this content"
+    content = "{no model, but of this content"
     with visiting(chromium, idle) as visit:
         visit.sign_in(token)
         page = visit.page
@@ -99,7 +99,7 @@ def test_a_file_that_breaks_off_goes_on_where_it_stood(chromium: Browser, idle: 
 
 def test_keys_alone_suffice_in_chinese_too(chromium: Browser, idle: Service, tmp_path: Path) -> None:
     token = idle.token("keys", "read", "submit")
-    (tmp_path / "m.onnx").write_bytes(b"no model")
+    (tmp_path / "m.onnx").write_bytes(NO_MODEL)
     with visiting(chromium, idle, locale="zh-CN") as visit:
         visit.go("/login")
         page = visit.page
