@@ -24,6 +24,7 @@ Action = Literal[
     "session.end",
     "sign-in.refused",
     "access.refused",
+    "request.refused",
     "team.create",
     "team.change",
     "token.create",

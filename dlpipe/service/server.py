@@ -92,8 +92,8 @@ def serve(
     state = State(places, database, Queue(database, lease_seconds=lease_seconds), max_upload, oidc=oidc)
     state.metrics.ended(database)
     pages = with_pages(make_app(state), state)
-    gate = Gate(pages, manners, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS), state.knows, refusal)
-    guard = Guard(gate, state.metrics)
+    gate = Gate(pages, manners, (f"{PREFIX}/uploads/", PREFIX + OUTPUTS), state.knows, refusal, state.turned_away.count)
+    guard = Guard(gate, state.metrics, state.turned_away.count)
     config = uvicorn.Config(
         Traced(guard, PREFIX) if traced else guard,
         host=host,
@@ -120,7 +120,11 @@ def serve(
         say("tokens travel unencrypted: put a proxy that speaks TLS before it")
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn hands on what it was stopped by, and we are not done then
         signal.signal(number, lambda *_: None)
-    with _Workers(workers, lease_seconds, executor, log_format), Regularly(database, places, keep_days):
+    with (
+        _Workers(workers, lease_seconds, executor, log_format),
+        Regularly(database, places, keep_days),
+        state.turned_away,
+    ):
         DrainingServer(config, state.draining, drain_seconds).run([listening])
     database.close()
     spans.stop()

@@ -16,6 +16,7 @@ from dlpipe.service.database import Database, open_database
 from dlpipe.service.gc import DAY, collect, trim_audit
 from dlpipe.service.places import Places
 from dlpipe.service.refusals import Refusals
+from dlpipe.service.turned_away import ROWS, TurnedAway
 from tests.service.test_agents import ABOUT
 from tests.service.web.test_session import cookie, csrf, look, sign_in
 
@@ -247,6 +248,24 @@ def test_nobody_fills_it_with_refusals(database: Database) -> None:
     assert (
         rows[0].details["left_out"] + len(rows) - 1 + sum(each.details.get("left_out", 0) for each in rows[1:]) == 500
     )
+
+
+def test_nobody_fills_it_with_requests_that_the_gate_refuses(database: Database) -> None:
+    turned_away = TurnedAway(database)
+    for number in range(300):
+        for _ in range(number % 30 + 1):
+            turned_away.count(f"192.0.2.{number % 200}", 429, "too often")
+    for _ in range(5000):
+        turned_away.count("2001:db8::1", 421, "another name")
+    turned_away.write()
+    turned_away.write()
+    with database.read() as session:
+        rows = find(session, Wanted(), 1000)
+    assert len(rows) == ROWS + 1
+    assert (rows[0].subject, rows[0].details["addresses"]) == ("others", 181)
+    assert (rows[-1].address, rows[-1].subject) == ("2001:db8::/64", "another name")
+    assert rows[-1].details == {"status": 421, "requests": 5000}
+    assert sum(each.details["requests"] for each in rows) == 5000 + sum(n % 30 + 1 for n in range(300))
 
 
 def test_commands_beside_the_data_are_told(idle: Service, tmp_path: Path) -> None:

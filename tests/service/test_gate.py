@@ -88,8 +88,9 @@ def test_over_tls_the_cookie_is_bound_to_it(strict: Service) -> None:
 
 
 def test_requests_are_counted_by_token(tmp_path: Path) -> None:
-    """At one request a second, which the slowest machine outruns."""
-    with serving(make_user(tmp_path), tmp_path / "data", "--workers", 0, "--rate", 1) as service:
+    """At one request a second, which the slowest machine outruns. What was refused is told when the server ends."""
+    options = ("--workers", 0, "--rate", 1, "--allowed-host", "127.0.0.1")
+    with serving(make_user(tmp_path), tmp_path / "data", *options) as service:
         made = service.ask("POST", "/tokens", {"team": "default", "name": "busy", "scopes": ["read"]})
         answers = [service.ask("GET", "/whoami", token=made.json["secret"]) for _ in range(40)]
         refused = next(answer for answer in answers if answer.status != 200)
@@ -99,6 +100,16 @@ def test_requests_are_counted_by_token(tmp_path: Path) -> None:
         assert int(refused.headers["retry-after"]) >= 1
         assert answers[0].headers["ratelimit"].startswith('"requests";r=')
         assert service.ask("GET", "/whoami").status == 200, "another token is not meant"
+        assert service.ask("GET", "/whoami", headers={"Host": "evil.example"}).status == 421
+        assert service.ask("TRACE", "/whoami").status == 501
+        service.stop()
+        told = {each["subject"]: each for each in service.ok("service", "audit", "--json").json}
+        refusals = [answer for answer in answers if answer.status == 429]
+        often = told["more than 1 requests a second"]
+        assert (often["details"], often["address"]) == ({"status": 429, "requests": len(refusals)}, "127.0.0.1")
+        assert (often["action"], often["outcome"]) == ("request.refused", "refused")
+        assert told["this service goes by another name"]["details"]["status"] == 421
+        assert told["the service does not know this method"]["details"]["status"] == 501
 
 
 def test_it_goes_by_its_own_name(strict: Service) -> None:
@@ -164,7 +175,7 @@ def test_all_bodies_together_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def story() -> None:
         guarded, release = (
-            Gate(app, Manners(), ("/uploads/",), lambda *_: False, lambda _, *said: problem(*said)),
+            Gate(app, Manners(), ("/uploads/",), lambda *_: False, lambda _, *said: problem(*said), print),
             asyncio.Event(),
         )
         held = [asyncio.create_task(ask(guarded, release)) for _ in range(2)]

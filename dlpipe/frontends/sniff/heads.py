@@ -14,7 +14,7 @@ HEAD = 4096  # bytes
 
 
 def told_by_head(path: Path, head: bytes) -> Found | None:
-    """What the sniffer finds in the file, of which `head` is the first HEAD bytes; None where it has to look into it."""
+    """What the sniffer finds in the file, whose first HEAD bytes are `head`; None where it has to look into it."""
     if not head:
         return unknown("the file is empty")
     if has_magic(head):

@@ -47,4 +47,5 @@ def by_magic(path: Path, head: bytes) -> Found | None:
 
 def has_magic(head: bytes) -> bool:
     """Whether `by_magic` would find something, which it may have to look into the file for."""
-    return any(head.startswith(magic, offset) for offset, magic, *_ in (*_MAGIC, *_LOOKED_INTO))
+    begins = [(offset, magic) for offset, magic, *_ in _MAGIC] + [(offset, magic) for offset, magic, _ in _LOOKED_INTO]
+    return any(head.startswith(magic, offset) for offset, magic in begins)

@@ -85,8 +85,7 @@ def check_head(service: State, team: int, asked: Asked) -> None:
     except FileNotFoundError:  # not sent yet, or in the bucket alone
         return
     if found is not None and not _may_be_taken(found, name):
-        hint = "is the download or copy complete? A model's whole folder may be sent" if found.form == "unknown" else None
-        raise Problem(422, f"{name!r} is no model: {found.title}", hint=hint)
+        raise Problem(422, f"{name!r} is no model: {found.title}", hint="is the download or copy complete?")
 
 
 def _may_be_taken(found: Found, name: str) -> bool:

@@ -31,6 +31,7 @@ BODY_SECONDS = 60.0
 _KNOWN = 10_000
 _PROBES = ("/healthz", "/readyz")  # asked by address, not by name
 _READING = ("GET", "HEAD")
+_NO_REFUSAL = (400, 503)  # it broke off, or what is missing is ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Manners:
 class Gate:
     """uploads: the paths below which a body may be as large as the route itself allows. known: whether a token or a
     session's secret is anybody's; it may ask the database. refuse: an answer of this status, text and headers, which a
-    browser's user can read too."""
+    browser's user can read too. count: told of each refusal's address, status and reason."""
 
     def __init__(
         self,
@@ -55,9 +56,11 @@ class Gate:
         uploads: tuple[str, ...],
         known: Callable[[str | None, str | None], bool],
         refuse: Callable[[Scope, int, str, Mapping[str, str]], ASGIApp],
+        count: Callable[[str, int, str], None],
     ) -> None:
         self._app = app
-        self._refuse = refuse
+        self._answer = refuse
+        self._count = count
         self._hosts = manners.hosts
         self._uploads = uploads
         self._is_known = known
@@ -108,6 +111,10 @@ class Gate:
         else:
             await self._with_body(scope, headers, receive, answer)
 
+    def _refuse(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str]) -> ASGIApp:
+        self._count(scope["client"][0] if scope.get("client") else "?", status, detail)
+        return self._answer(scope, status, detail, headers)
+
     async def _with_body(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         body = bytearray()
         held = 0
@@ -130,7 +137,8 @@ class Gate:
                 # Most senders hear nothing until they have sent all, so what still comes is thrown away, for as long
                 # as the next head may take; only whoever is slow anyway is hung up on.
                 more = {408: {"Connection": "close"}, 503: {"Retry-After": "1"}}.get(refused[0], {})
-                await self._refuse(scope, *refused, more)(scope, receive, send)
+                told = self._answer if refused[0] in _NO_REFUSAL else self._refuse
+                await told(scope, *refused, more)(scope, receive, send)
                 return
             await self._app(scope, _once(bytes(body), receive), send)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,9 +25,12 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
 
 
 class Guard:
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    """count: told of the address, status and reason of each request that ends here."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, count: Callable[[str, int, str], None]) -> None:
         self._app = app
         self._metrics = metrics
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,9 +52,16 @@ class Guard:
             # Where does it end? A proxy before us may have gone by the other of the two, and hold what follows for
             # somebody else's request.
             detail = "a request has a Content-Length or a Transfer-Encoding, not both"
+            self._count(_address(scope), 400, detail)
             await problem(400, detail, {"Connection": "close"})(scope, receive, answer)
             return
         if method == "other":  # TRACE tells what a browser keeps from scripts
-            await problem(501, "the service does not know this method")(scope, receive, answer)
+            detail = "the service does not know this method"
+            self._count(_address(scope), 501, detail)
+            await problem(501, detail)(scope, receive, answer)
             return
         await self._app(scope, receive, answer)
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else "?"

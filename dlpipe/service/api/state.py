@@ -20,6 +20,7 @@ from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
 from dlpipe.service.quotas import Usage
 from dlpipe.service.refusals import Refusals
+from dlpipe.service.turned_away import TurnedAway
 from dlpipe.service.uploads import MAX_BYTES, Uploads
 from dlpipe.service.watching import Watch
 
@@ -44,6 +45,7 @@ class State:
     callers: Callers = field(init=False)
     watch: Watch = field(init=False)
     refusals: Refusals = field(init=False)
+    turned_away: TurnedAway = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usage", Usage(self.places, self.database))
@@ -51,6 +53,7 @@ class State:
         object.__setattr__(self, "callers", Callers(self.database, others))
         object.__setattr__(self, "watch", Watch(self.database))
         object.__setattr__(self, "refusals", Refusals(self.database))
+        object.__setattr__(self, "turned_away", TurnedAway(self.database))
 
     @property
     def farm(self) -> Farm:
