@@ -49,8 +49,8 @@ def _session(cache: Path) -> Session:
 
 def _ratio(timing: dict[str, object]) -> list[float]:
     """Speed-up, and the two ends of its 95 % bootstrap interval."""
-    (found,) = timing["speedups"]  # type: ignore[misc]
-    return [round(each, 4) for each in (found["value"], *found["ci95"])]  # type: ignore[has-type]
+    (found,) = timing["speedups"]
+    return [round(each, 4) for each in (found["value"], *found["ci95"])]
 
 
 if __name__ == "__main__":

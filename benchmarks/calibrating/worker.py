@@ -114,7 +114,7 @@ def _stock(folder: Path, samples: Path, method: str) -> None:
         calibrator.compute_data()
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
+class _Reader(CalibrationDataReader):
     def __init__(self, samples: Path, names: list[str]) -> None:
         self._rows = iter(feeding.Samples(samples, names))
 

@@ -53,7 +53,7 @@ def answer(request: Request) -> object:
     model = backends.load(request.params["backend"], Path(request.inputs["ir"]), samples)
     outputs = [model(folders.sample(samples, index)) for index in range(len(next(iter(samples.values()))))]
     named = {str(number): np.stack([each[number] for each in outputs]) for number in range(len(outputs[0]))}
-    np.savez(Path(request.out, "outputs.npz"), **named)  # type: ignore[arg-type]
+    np.savez(Path(request.out, "outputs.npz"), **named)
     return {"outputs": {name: list(array.shape) for name, array in named.items()}}
 
 

@@ -99,10 +99,9 @@ def compress(
     del config  # read before the others, by its callback
     from dlpipe.cli.output import exit_code
     from dlpipe.cli.progress import Progress
-    from dlpipe.errors import UserError
     from dlpipe.pipeline.by_metric import with_requirements
     from dlpipe.pipeline.compress.compress import compress as compress_request
-    from dlpipe.pipeline.compress.request import CompressRequest, parse_budget
+    from dlpipe.pipeline.compress.request import CompressRequest, parse_budget, parse_goal
     from dlpipe.pipeline.limits import UserLimits
     from dlpipe.pipeline.model_file import beside
     from dlpipe.pipeline.request import find_recipes, import_options, parse_confidence
@@ -111,8 +110,6 @@ def compress(
     from dlpipe.targets.registry import backend as find_backend
     from dlpipe.targets.registry import target as find_target
 
-    if minimise not in (None, "latency", "size"):
-        raise UserError(f"--minimise {minimise!r} is none", hint="it is latency or size")
     request = CompressRequest(
         model=model,
         out=out,
@@ -132,7 +129,7 @@ def compress(
             max_memory=max_memory,
             min_speedup=min_speedup,
         ),
-        minimise=minimise,  # type: ignore[arg-type]  # just checked
+        minimise=parse_goal(minimise) if minimise is not None else None,
         gate_confidence=parse_confidence(gate_confidence),
         trials=trials,
         budget=parse_budget(budget),

@@ -36,4 +36,4 @@ def _signature() -> inspect.Signature:
     )
 
 
-plan.__signature__ = _signature()  # type: ignore[attr-defined]
+plan.__signature__ = _signature()  # type: ignore[attr-defined]  # inspect looks for it; mypy knows no such attribute

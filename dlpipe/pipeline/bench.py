@@ -27,7 +27,7 @@ _NO_GRAPH = "an artefact does not hold the graph whose work is counted: the repo
 def bench(
     session: Session,
     specs: Sequence[str],
-    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+    options: ImportOptions = ImportOptions(),
     *,
     clients: Sequence[int] = (),
     batches: Sequence[int] = (1,),

@@ -36,7 +36,7 @@ def compare(
     data: str | None,
     labels: Sequence[str] = (),
     metric: Metric | None = None,
-    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+    options: ImportOptions = ImportOptions(),
 ) -> Compared:
     """How far B departs from A. Raises UserError where their inputs or outputs cannot be the same model's."""
     first, second = load(session, a, "a", options), load(session, b, "b", options)

@@ -117,9 +117,10 @@ def parse_precision(text: str) -> Precision:
 
     from dlpipe.errors import UserError
 
-    if text not in get_args(Precision):
-        raise UserError(f"--precision {text!r} is none", hint=f"it is one of {', '.join(get_args(Precision))}")
-    return text  # type: ignore[return-value]  # just checked against the very list
+    known: dict[str, Precision] = {each: each for each in get_args(Precision)}
+    if text not in known:
+        raise UserError(f"--precision {text!r} is none", hint=f"it is one of {', '.join(known)}")
+    return known[text]
 
 
 def find_recipes(specs: list[str] | None, precision: str = "auto") -> tuple[Recipe, ...]:

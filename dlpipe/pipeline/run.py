@@ -22,7 +22,7 @@ def execute(
     *,
     out: Path | None = None,
     labels: Sequence[str] = (),
-    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+    options: ImportOptions = ImportOptions(),
 ) -> dict[str, Any]:
     """`results`: per item and output the shape, and the label where the model is a classifier with labels; `ran_on`
     says what executed it. The raw outputs go to `out` (.npz)."""

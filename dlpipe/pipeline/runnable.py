@@ -51,7 +51,7 @@ class Runnable:
     folders: tuple[Path, ...] = ()  # where each of these parts lies, an artefact of its own
 
 
-def load(session: Session, spec: str, name: str, options: ImportOptions = ImportOptions()) -> Runnable:  # noqa: B008 - frozen
+def load(session: Session, spec: str, name: str, options: ImportOptions = ImportOptions()) -> Runnable:
     """Find out what `spec` is. `name` keeps the stages of several models of one session apart."""
     path = Path(spec)
     if (path / RUN_FILE).is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -26,8 +26,8 @@ def render_compression(report: Compression, *, color: bool = True, console: Cons
     wide = out.width >= _WIDE
     shown = [name for name in COLUMNS if wide or name not in _LEFT_OUT]
     for name in ("", "recipe", *shown, "verdict"):
-        side = "left" if name in ("recipe", "verdict") else "right"
-        table.add_column(name, overflow="fold", justify=side, header_style="dim")  # type: ignore[arg-type]
+        side: JustifyMethod = "left" if name in ("recipe", "verdict") else "right"
+        table.add_column(name, overflow="fold", justify=side, header_style="dim")
     said = []
     for row in rows(report):
         figures = [figure for name, figure in zip(COLUMNS, row.figures, strict=True) if name in shown]

@@ -81,12 +81,12 @@ def _needs_a_run(indicator: Indicator, artifact: Artifact) -> bool:
     return artifact.ran_on == "none" and (indicator.id.startswith("performance.") or indicator.id in _SEEN_RUNNING)
 
 
-def _loading(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
+def _loading(report: Report, _artifact: Artifact) -> Figure | None:
     loaded = any(stage.kind == "import" and stage.status == "ok" for stage in report.stages)
     return Figure(value=report.source.format, provenance="measured") if loaded else None
 
 
-def _data_format(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
+def _data_format(_report: Report, artifact: Artifact) -> Figure | None:
     suffixes = sorted({PurePosixPath(name).suffix or PurePosixPath(name).name for name in artifact.files})
     return Figure(value=", ".join(suffixes), provenance="measured") if suffixes else None
 
@@ -98,7 +98,7 @@ def _components(report: Report, artifact: Artifact) -> Figure | None:
     return Figure(value=", ".join(made) or "none", provenance="measured")
 
 
-def _model_kinds(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
+def _model_kinds(_report: Report, artifact: Artifact) -> Figure | None:
     if artifact.size_bytes is None:
         return None
     return Figure(value=1.0, unit="fraction", provenance="measured", reason="every operator of this model was compiled")
@@ -117,14 +117,14 @@ def _platforms(report: Report, artifact: Artifact) -> Figure | None:
     return Figure(value=text, provenance="emulated" if emulated else "measured")
 
 
-def _ratio(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
+def _ratio(_report: Report, artifact: Artifact) -> Figure | None:
     for each in artifact.speedups:
         if each.baseline == "reference-runtime":
             return Figure(value=each.value, unit="x", provenance=each.provenance, reason=each.reason)
     return None
 
 
-def _accuracy(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
+def _accuracy(_report: Report, artifact: Artifact) -> Figure | None:
     found = artifact.accuracy
     if found is None:
         return Figure.absent(artifact.accuracy_reason, "fraction") if artifact.accuracy_reason else None
@@ -133,7 +133,7 @@ def _accuracy(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG
     return Figure(value=found.value, unit=found.unit, provenance=artifact.provenance, reason=reason)
 
 
-def _storage(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
+def _storage(_report: Report, artifact: Artifact) -> Figure | None:
     if artifact.size_bytes is None:
         return None
     return Figure(value=artifact.size_bytes, unit="bytes", provenance="measured")
@@ -147,7 +147,7 @@ def _toolset(report: Report, artifact: Artifact) -> Figure | None:
     return Figure(value=f"{compiled.tool} {compiled.tool_version or ''}".strip(), provenance="measured", reason=reason)
 
 
-def _device(report: Report, artifact: Artifact) -> Figure | None:  # noqa: ARG001 - a rule's form
+def _device(_report: Report, artifact: Artifact) -> Figure | None:
     if artifact.ran_on == "none":
         return None
     return Figure(value=artifact.ran_on, provenance=artifact.provenance)

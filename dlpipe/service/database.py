@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, event, extract, func, select, text
+from sqlalchemy import Connection, CursorResult, Engine, Update, event, extract, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -91,6 +91,12 @@ class Database:
         self._engine.dispose()
         if self._turns is not None:
             self._turns.close()
+
+
+def changed_rows(session: Session, statement: Update) -> int:
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult)  # as of every statement that is no query
+    return result.rowcount
 
 
 def open_database(place: str | Path) -> Database:

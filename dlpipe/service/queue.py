@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, ScalarSelect, delete, func, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from dlpipe.service.database import Database
+from dlpipe.service.database import Database, changed_rows
 from dlpipe.service.tables import Job, JobEvent, Team, WorkerRow
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -192,8 +191,7 @@ class Queue:
     def _held(self, session: Session, lease: Lease, values: Mapping[str, Any]) -> None:
         """Change the job if the lease is still the job's. Raises LeaseLost."""
         mine = update(Job).where(Job.id == lease.job, Job.lease == lease.secret, Job.state == "running")
-        changed: CursorResult[Any] = session.execute(mine.values(**values))  # type: ignore[assignment]  # of a DML statement
-        if changed.rowcount != 1:
+        if changed_rows(session, mine.values(**values)) != 1:
             raise LeaseLost(lease.name)
 
     def _end(self, lease: Lease, state: State, outcome: Outcome) -> None:

@@ -139,7 +139,7 @@ def check_jail() -> None:
     """Raises ToolMissing where strangers' model files would not be kept from the network and from files."""
     found = describe()
     if not found["isolated"]:
-        missing = " and ".join(f"{each}" for each in found["missing"])  # type: ignore[attr-defined]  # a list of words
+        missing = " and ".join(found["missing"])
         raise ToolMissing(
             f"the jail for strangers' model files has no {missing} on this machine, so the service does not start",
             hint=f"{found['remedy']}; or --allow-unjailed, where you trust every model that will come",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import shutil
 import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from dlpipe.toolchains.jail.detect import remedy
 from dlpipe.toolchains.layout import Layout
 from dlpipe.toolchains.worker import OnEvent, Worker
 
+_log = logging.getLogger(__name__)
 _MAX_IDLE = 8  # an idle worker keeps its framework in memory
 _START_SECONDS = 1.0  # of a worker and what it imports, where it has not been measured
 
@@ -105,7 +107,7 @@ class WorkerPool:
         """In the background, one after the other: for each toolchain that `calls` need and that has no worker yet,
         start one and let it import what they run.
 
-        What is not installed is left alone, and what goes wrong is not told: the call itself will meet it.
+        What is not installed is left alone, and what goes wrong is only logged: the call itself will meet it.
         """
         wanted: dict[_Key, dict[Path, Call]] = {}
         for call in calls:
@@ -190,7 +192,7 @@ class WorkerPool:
 
     def _warm_up(self, wanted: Mapping[_Key, Mapping[Path, Call]]) -> None:
         for key, calls in wanted.items():
-            with suppress(Exception):  # see `warm_up`
+            try:
                 if all(self._toolchains.find(name) for name in (key.toolchain, *key.resources)) and self._claim(key):
                     try:
                         self._warm(key, list(calls.values()))
@@ -198,6 +200,8 @@ class WorkerPool:
                         with self._lock:
                             self._warming.discard(key)
                             self._lock.notify_all()
+            except Exception:  # noqa: BLE001 - see `warm_up`
+                _log.debug("no worker of %s could be warmed up", key.toolchain, exc_info=True)
 
     def _claim(self, key: _Key) -> bool:
         """Whether there is no such worker, nor one on its way: then whoever wants one waits for what comes now."""

@@ -110,7 +110,7 @@ def check_command(args: list[str]) -> None:
     """The program knows it."""
     command = get_command(app)
     name, *rest = args
-    found = command.commands[name]  # type: ignore[attr-defined]  # of a group
+    found = command.commands[name]
     found.make_context(name, list(rest), resilient_parsing=False).close()
 
 

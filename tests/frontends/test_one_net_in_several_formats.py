@@ -39,7 +39,7 @@ def run(own_cache: Path, work: Any) -> Iterator[Run]:
             with np.load(out / "outputs.npz") as found:
                 return [found[port.name][0] for port in proven.imported.contract.outputs]
 
-        feed.contract = lambda file: prove(file).imported.contract  # type: ignore[attr-defined]  # a fixture's extra
+        feed.contract = lambda file: prove(file).imported.contract
         yield feed
 
 

@@ -31,7 +31,7 @@ def test_an_option_says_it_all() -> None:
     st.tuples(st.integers(1, 999), st.integers(1, 999)) | st.none(),
 )
 def test_an_option_is_read_back(colour: str, scale: float, mean: list[int], size: tuple[int, int] | None) -> None:
-    steps = PictureSteps(colour=colour, scale=scale, mean=tuple(mean), resize=size)  # type: ignore[arg-type]
+    steps = PictureSteps(colour=colour, scale=scale, mean=tuple(mean), resize=size)
     again = parse_steps(option(steps))
     assert again.model_copy(update={"scale": scale}) == steps
     assert again.scale == pytest.approx(scale)

@@ -18,7 +18,7 @@ RERUNS = json.loads(Path(__file__).with_name("reruns.json").read_text(encoding="
 
 def alarms(accepted: dict[str, Estimate], run: dict[str, Estimate], *, slowed: float = 1.0) -> bool:
     """Whether any artefact of a run trips; `slowed`: by what factor each run of it takes longer than it did."""
-    found = [slower(accepted[name], tuple(each / slowed for each in run[name])) for name in run]  # type: ignore[arg-type]
+    found = [slower(accepted[name], tuple(each / slowed for each in run[name])) for name in run]
     return any(worse(found))
 
 
@@ -41,9 +41,9 @@ def test_a_real_slowdown_trips() -> None:
 def test_the_quieter_the_runs_the_less_is_found() -> None:
     quiet, noisy = (2.0, 1.98, 2.02), (2.0, 1.5, 2.6)
     slow = tuple(each / 1.25 for each in quiet)
-    assert worse([slower(quiet, slow)]) == [True]  # type: ignore[arg-type]
-    assert worse([slower(noisy, slow)]) == [False]  # type: ignore[arg-type]
-    assert slower(quiet, tuple(each / SLOWER for each in quiet)) == pytest.approx(0.5)  # type: ignore[arg-type]
+    assert worse([slower(quiet, slow)]) == [True]
+    assert worse([slower(noisy, slow)]) == [False]
+    assert slower(quiet, tuple(each / SLOWER for each in quiet)) == pytest.approx(0.5)
 
 
 def test_a_loss_of_one_point_trips_and_symmetric_flips_do_not() -> None:

@@ -56,7 +56,7 @@ def judged(
             "environment": Environment(machine={**fingerprint()}, python="3.13", toolchains={}),
         }
     )  # fmt: skip
-    request = ConvertRequest("m", ("arm64",), limits=limits, **asked)  # type: ignore[arg-type]
+    request = ConvertRequest("m", ("arm64",), limits=limits, **asked)
     errors = {f"artifacts/arm64/{name}": error for name, error in (crashed or {}).items()}
     return judge_run(request, report, errors)
 

@@ -129,7 +129,7 @@ class Forged:
         files = {**tables, "about.json": json.dumps(self.about).encode(), **self.files}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         digests |= {name: hashlib.sha256(files[to]).hexdigest() for name, to in self.links.items()}
-        with tarfile.open(path, self.mode) as archive:  # type: ignore[call-overload]  # one of its modes
+        with tarfile.open(path, self.mode) as archive:
             for name, content in {**files, "digests.json": json.dumps(digests).encode()}.items():
                 entry = tarfile.TarInfo(name)
                 entry.size = len(content)

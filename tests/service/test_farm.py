@@ -116,7 +116,7 @@ def test_a_task_ends_once(field: Field) -> None:
     assert (found.state, found.answer, found.outputs, found.tried) == ("done", RUN, OUTPUTS, ["pi"])
     with pytest.raises(FarmRefused, match="no such task"):
         agent.finish(given, {**RUN, "samples": 4})
-    assert field.farm.look(task).answer == RUN  # type: ignore[union-attr]  # it is there
+    assert field.farm.look(task).answer == RUN
 
 
 def test_a_board_that_vanishes_is_followed_by_another_of_its_kind(field: Field) -> None:

@@ -153,7 +153,7 @@ def test_two_senders_of_one_file_leave_it_whole(tmp_path: Path, monkeypatch: pyt
         first = threading.Thread(target=send, args=(whole,))
         first.start()
         first.join()
-        fcntl.flock(descriptor, operation)  # type: ignore[arg-type]  # the file that `take` hands on
+        fcntl.flock(descriptor, operation)
 
     # In that module alone: the threads of other tests lock files meanwhile.
     monkeypatch.setattr(uploading, "fcntl", SimpleNamespace(**{**vars(fcntl), "flock": late}))

@@ -58,7 +58,7 @@ def make(definitions: Path, cache: Path) -> Callable[..., Toolchains]:
 
     def make(**options: object) -> Toolchains:
         options.setdefault("root", cache)
-        return Toolchains(registry=Registry([definitions]), **options)  # type: ignore[arg-type]  # forwarded as given
+        return Toolchains(registry=Registry([definitions]), **options)
 
     return make
 
@@ -82,7 +82,7 @@ def start(definitions: Path, cache: Path) -> Callable[..., subprocess.Popen[str]
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            **options,  # type: ignore[call-overload]  # forwarded as given
+            **options,
         )
 
     return start

@@ -71,12 +71,12 @@ def _blob(view: Any) -> Any:
     parts: dict[int, list[Any]] = {5: [], 8: [], 12: []}
     raw_type = 1
     for number, kind, value in wire.fields(view):
-        if number in (1, 2, 3, 4) and kind == wire.VARINT:
-            legacy[number] = value  # type: ignore[assignment]
+        if number in (1, 2, 3, 4) and isinstance(value, int):
+            legacy[number] = value
         elif number == 7 and kind == wire.BYTES:
             shape = _shape(value)
-        elif number == 10 and kind == wire.VARINT:
-            raw_type = value  # type: ignore[assignment]
+        elif number == 10 and isinstance(value, int):
+            raw_type = value
         elif number in parts and kind in (wire.BYTES, wire.FIXED32, wire.FIXED64):
             parts[number].append(value)  # packed, or a number each
     array = _numbers(parts, raw_type)
@@ -103,12 +103,14 @@ def _numbers(parts: dict[int, list[Any]], raw_type: int) -> Any:
 def _shape(view: Any) -> list[int]:
     dims: list[int] = []
     for number, kind, value in wire.fields(view):
-        if number == 1 and kind == wire.VARINT:
-            dims.append(value)  # type: ignore[arg-type]
-        elif number == 1 and kind == wire.BYTES:
+        if number != 1:
+            continue
+        if isinstance(value, int):
+            dims.append(value)
+        elif kind == wire.BYTES:
             at = 0
-            while at < len(value):  # type: ignore[arg-type]
-                dim, at = wire.varint(value, at)  # type: ignore[arg-type]
+            while at < len(value):
+                dim, at = wire.varint(value, at)
                 dims.append(dim)
     if len(dims) > 32:
         raise Refused("a blob of the caffemodel has more than 32 axes")

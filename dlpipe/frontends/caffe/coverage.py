@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import layers as _registered  # noqa: F401
+from . import layers  # noqa: F401 - it registers the handlers
 from .boundary import DATA, LOSSES
 from .step import HANDLERS, LIMITS
 

@@ -8,7 +8,7 @@ from typing import Any
 from dlpipe_worker import Refused, Request
 
 from ..kit import emit, ports
-from . import layers as _registered  # noqa: F401
+from . import layers  # noqa: F401 - it registers the handlers
 from .boundary import Boundary, find_boundary
 from .caffemodel import read_weights
 from .files import find_weights

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import heads as _heads  # noqa: F401
-from . import layers as _layers  # noqa: F401
-from . import moving as _moving  # noqa: F401
-from .step import HANDLERS, LIMITS
+from .handlers import HANDLERS, LIMITS
 
 # string_to_layer_type of the public sources (Redmon's and AlexeyAB's), the long names.
 KNOWN = [

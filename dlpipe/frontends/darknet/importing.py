@@ -8,11 +8,9 @@ from typing import Any
 from dlpipe_worker import Refused, Request
 
 from ..kit import emit, ports
-from . import heads as _heads  # noqa: F401
-from . import layers as _layers  # noqa: F401
-from . import moving as _moving  # noqa: F401
 from .cfg import Section, read_cfg
-from .step import HANDLERS, TRAINING, Shape, Step
+from .handlers import HANDLERS
+from .step import TRAINING, Shape, Step
 from .weights import Weights, find_weights
 
 INPUT = "data"

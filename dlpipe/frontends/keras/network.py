@@ -28,13 +28,13 @@ class Network:
 
     def call(self, values: Sequence[Any]) -> list[Any]:
         """The model at inference: values in the order of `inputs` -> tensors in the order of `outputs`."""
-        structure = self.model._inputs_struct if self._is_3 else self.model._nested_inputs  # noqa: SLF001
+        structure = self.model._inputs_struct if self._is_3 else self.model._nested_inputs  # noqa: SLF001 - as below
         tree = self._tree()
         return list(tree.flatten(self.model(tree.pack_sequence_as(structure, list(values)), training=False)))
 
     def layers(self) -> tuple[list[str], Any]:
         """The names of all layers in the order of execution, and a model that gives all their outputs."""
-        nodes = [node for _, each in sorted(self.model._nodes_by_depth.items(), reverse=True) for node in each]  # noqa: SLF001
+        nodes = [node for _, each in sorted(self.model._nodes_by_depth.items(), reverse=True) for node in each]  # noqa: SLF001 - as below
         names, tensors = [], []
         for node in nodes:
             layer = node.operation if self._is_3 else node.layer

@@ -139,5 +139,5 @@ def _copy_n(step: Step) -> list[Tensor]:
     return [step.tensor("x")] * times
 
 
-def _element(dtype: object) -> int:
-    return {np.float32: 1, np.int64: 7, np.bool_: 9}[dtype]  # type: ignore[index]
+def _element(dtype: type[np.generic]) -> int:
+    return {np.float32: 1, np.int64: 7, np.bool_: 9}[dtype]

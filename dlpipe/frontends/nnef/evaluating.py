@@ -10,11 +10,12 @@ from dlpipe_worker import Refused
 from ..kit.shaped import ShapedGraph
 from .binding import bind, named_results, names
 from .expressions import Node
+from .handlers import HANDLERS
 from .literals import computed, number, whole
 from .packed import Files
 from .quantising import dequantised
 from .signatures import EXTENSIONS, NEEDED, STANDARD
-from .step import HANDLERS, Absent, Step, Tensor
+from .step import Absent, Step, Tensor
 from .syntax import Document, Fragment
 
 _DEEPEST = 150  # expressions and fragments within each other
@@ -235,7 +236,8 @@ class Evaluator:
         array = self._graph.array(value.name) if isinstance(value, Tensor) else None
         wanted = name if self._graph.shape(name) is None else self._graph.fresh(f"{name}_quantised")
         if array is None or array.dtype.kind not in "iu":
-            return self.call(op, given, wanted, line)  # type: ignore[no-any-return]
+            rounded: Tensor = self.call(op, given, wanted, line)
+            return rounded
         return dequantised(Step(self._graph, self._files, op, given, wanted, None, {}), value)
 
     def _fragment(

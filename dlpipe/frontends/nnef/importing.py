@@ -11,7 +11,6 @@ from dlpipe_worker import Refused, Request
 from ..kit import ports
 from ..kit.shaped import ShapedGraph
 from .evaluating import Evaluator
-from .handlers import HANDLERS  # noqa: F401 - filled there
 from .packed import open_files
 from .quantised import follow_quantisation
 from .step import Absent, Tensor

@@ -7,7 +7,7 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dlpipe_worker import Refused
@@ -99,8 +99,8 @@ def _tar(path: Path) -> Files:
     return _rooted(set(found), found.__getitem__)
 
 
-def _bounded(sizes: object) -> None:
-    listed = list(sizes)  # type: ignore[call-overload]
+def _bounded(sizes: Iterable[int]) -> None:
+    listed = list(sizes)
     if len(listed) > _MOST_FILES or sum(listed) > _MOST_BYTES:
         raise Refused("the archive unpacks to more than a model can be", hint="more than 100 000 files, or than 8 GiB")
 

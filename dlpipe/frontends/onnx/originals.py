@@ -1,6 +1,5 @@
 """The executors of an ONNX file as it came."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,7 @@ import onnxruntime as ort
 from dlpipe_worker import Refused
 from onnx.reference import ReferenceEvaluator
 
-from ..kit import executing
-
-_STATE = ort.capi.onnxruntime_pybind11_state
-_TROUBLE = (
-    _STATE.NotImplemented, _STATE.InvalidGraph, _STATE.InvalidProtobuf, _STATE.InvalidArgument, _STATE.Fail,
-    _STATE.RuntimeException, RuntimeError,
-)  # fmt: skip  # it has no common base class for these
+from ..kit import executing, onnx_runtime
 
 
 class Original(executing.Model):
@@ -31,16 +24,10 @@ class InRuntime(Original):
 
     def __init__(self, path: Path, *, kind: str = "original", optimised: bool = False, threads: int = 1) -> None:
         self.kind, self.tool = kind, f"onnxruntime {ort.__version__}"
-        levels = ort.GraphOptimizationLevel
-        options = ort.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if is_ort(path):
-            options.add_session_config_entry("session.load_model_format", "ORT")
         with _refusing():
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnx_runtime.open_session(
+                path, optimised=optimised, threads=threads, ort_format=is_ort(path)
+            )
         self._names = [port.name for port in self._session.get_outputs()]
 
     def run(self, feeds: executing.Arrays) -> executing.Arrays:
@@ -117,10 +104,9 @@ def copied(path: Path) -> Iterator[Path]:
 def _refusing() -> Iterator[None]:
     try:
         yield
-    except _TROUBLE as error:
-        line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error).strip().split("\n")[0])
-        line = re.sub(r"Load model from \S+ failed: *|\S*onnxruntime_src/\S+:\d+ ", "", line)
-        raise Refused(f"ONNX Runtime does not run the file: {line[:300]}", kind="unsupported") from error
+    except onnx_runtime.TROUBLE as error:
+        what = f"ONNX Runtime does not run the file: {onnx_runtime.said(error)}"
+        raise Refused(what, kind="unsupported") from error
 
 
 @contextmanager

@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
+from ..kit import batch
 from .program import Program
-
-_CLOSE = 1e-3  # of the output's range: two samples at once may take another path through a kernel
 
 
 def reason_against(program: Program) -> str | None:
@@ -26,15 +25,17 @@ def reason_against(program: Program) -> str | None:
     other = [_another(each) for each in examples]
     pair = [torch.cat(both) for both in zip(examples, other, strict=True)]
     try:
-        alone, beside, together = program.run(examples), program.run(other), program.run(pair)
+        answers = [_arrays(program.run(each)) for each in (examples, other, pair)]
     except Exception as error:  # noqa: BLE001 - a network raises whatever does not fit
         return f"the original refuses two samples at once ({(str(error).strip().splitlines() or [''])[-1][:120]})"
-    for one, two, both in zip(alone, beside, together, strict=True):
-        if one.dim() == 0 or both.shape != (2 * one.shape[0], *one.shape[1:]) or two.shape != one.shape:
-            return "an output does not grow with it"
-        if one.shape[0] != 1 or not _equal(torch.cat([one, two]), both):
-            return "the samples are not computed apart from each other"
-    return None
+    return batch.reason_against(*answers)
+
+
+def wrong(program: Program, path: Path) -> str | None:
+    """Why the exported model is not to be used: see `kit.batch.wrong`."""
+    given = [program.examples(), doubled(program.examples())]
+    cases = [(_arrays(tensors), _arrays(program.run(tensors))) for tensors in given]
+    return batch.wrong(path, program.input_names, cases)
 
 
 def doubled(examples: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
@@ -48,30 +49,6 @@ def _another(example: torch.Tensor) -> torch.Tensor:
     return example.flip(-1)
 
 
-def _equal(want: torch.Tensor, got: torch.Tensor) -> bool:
-    if not want.dtype.is_floating_point:
-        return bool(torch.equal(want, got))
-    span = float(want.max() - want.min()) if want.numel() else 0.0
-    return bool(torch.allclose(want, got, rtol=1e-4, atol=_CLOSE * max(span, 1e-6), equal_nan=True))
-
-
-def holds(program: Program, path: Path) -> bool:
-    """Whether the exported model computes one sample and two as the original does."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    names = program.input_names
-    try:
-        session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        known = {each.name for each in session.get_inputs()}
-        for tensors in (program.examples(), doubled(program.examples())):
-            feeds = {name: each.numpy() for name, each in zip(names, tensors, strict=True) if name in known}
-            found = session.run(None, feeds)
-            for want, got in zip(program.run(tensors), found, strict=True):
-                if want.shape != got.shape or not _equal(want, torch.from_numpy(got)):
-                    return False
-    except Exception:  # noqa: BLE001 - ONNX Runtime raises types of its own; the fixed batch is the way out
-        return False
-    return True
+def _arrays(tensors: Sequence[torch.Tensor]) -> list[Any]:
+    """NumPy has no bfloat16: float32 holds the same numbers."""
+    return [(each.float() if each.dtype is torch.bfloat16 else each).detach().numpy() for each in tensors]

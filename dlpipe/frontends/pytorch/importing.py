@@ -59,9 +59,9 @@ def _export(request: Request, program: Program, route: str, dims: dict[str, int]
             try:
                 model = _cleaned(program, route, path, free_batch=True)
                 emit.write(model, path)
-                if batch.holds(program, path):
+                against = batch.wrong(program, path)
+                if against is None:
                     return model
-                against = "the exporter makes a model that is right for one batch size only"
             except Refused as error:
                 against = f"with a free batch {error}"
         elif against is None:

@@ -53,7 +53,7 @@ def to_onnx(graph: Graph, inputs: dict[str, str], outputs: dict[str, str], opset
     return model
 
 
-def _erfc(context: Any, node: Any, name: str, args: Any) -> None:  # noqa: ARG001 - tf2onnx's signature of a handler
+def _erfc(context: Any, node: Any, name: str, _args: Any) -> None:
     """Erfc(x) = 1 - Erf(x), which ONNX lacks; the exact GELU is made of it."""
     import numpy as np
     from tf2onnx import utils

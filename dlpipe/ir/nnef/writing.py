@@ -8,12 +8,7 @@ from typing import Any
 
 from dlpipe_worker import Refused
 
-from . import elementwise as _elementwise  # noqa: F401
-from . import matrices as _matrices  # noqa: F401
-from . import quantised as _quantised  # noqa: F401
-from . import reducing as _reducing  # noqa: F401
-from . import shaping as _shaping  # noqa: F401
-from . import windows as _windows  # noqa: F401
+from . import elementwise, matrices, quantised, reducing, shaping, windows  # noqa: F401 - each enters its writers
 from .folding import Folded
 from .table import WRITERS
 from .text import Text

@@ -44,4 +44,4 @@ with tempfile.TemporaryDirectory() as name:
     else:
         with np.load(outputs) as arrays:
             for port, array in zip(ports["outputs"], arrays.values(), strict=True):
-                print(port["name"], array)  # noqa: T201 - a program for the user
+                print(port["name"], array)

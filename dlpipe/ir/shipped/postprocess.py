@@ -63,9 +63,9 @@ def show(answer: Answer, outputs: str | Path) -> None:
     with np.load(outputs) as arrays:
         found = answer.best(answer.named(arrays))
     for name, classes in found.items():
-        print(name)  # noqa: T201 - a program for the user
+        print(name)
         for label, probability in classes:
-            print(f"{probability:8.4f}  {label}")  # noqa: T201 - what it is run for
+            print(f"{probability:8.4f}  {label}")
 
 
 if __name__ == "__main__":

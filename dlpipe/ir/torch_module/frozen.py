@@ -15,7 +15,7 @@ _QUANTISED = (torch.int8, torch.uint8)
 _LISTED = 1 << 16  # numbers of a stored tensor that are read one by one: no graph has sizes or axes longer than that
 
 
-class Frozen(nn.Module):  # type: ignore[misc]
+class Frozen(nn.Module):  # type: ignore[misc]  # torch is Any to the host
     """`network` with what no input decides computed once, and stored.
 
     `feeds`: input's name -> a tensor of the shape and type that it will have. `keep`: nodes that are computed each time

@@ -23,7 +23,7 @@ class Port:
     shape: tuple[int | None, ...] | None
 
 
-class Network(nn.Module):  # type: ignore[misc]
+class Network(nn.Module):  # type: ignore[misc]  # torch is Any to the host
     """Executes `model` node by node.
 
     `rounds`: a difference in rounding may become one of a whole step, because there is quantisation.

@@ -10,7 +10,7 @@ from typing import Any
 import onnx_ir as ir
 import torch
 from dlpipe_worker import Refused
-from torch.ao.quantization.fx import _decomposed  # registers torch.ops.quantized_decomposed  # noqa: F401
+from torch.ao.quantization.fx import _decomposed  # noqa: F401 - registers torch.ops.quantized_decomposed
 
 from .ops.table import Compute
 

@@ -71,7 +71,7 @@ def _load(folder: Path, name: str) -> Callable[..., Any]:
     importlib.invalidate_caches()
     sys.path.insert(0, str(folder))
     try:
-        found = getattr(importlib.import_module(module), function, None)
+        found: Callable[..., Any] | None = getattr(importlib.import_module(module), function, None)
     except ImportError as error:
         raise Refused(
             f"the metric {name} cannot be imported: {error}",
@@ -83,7 +83,7 @@ def _load(folder: Path, name: str) -> Callable[..., Any]:
         sys.path.remove(str(folder))
     if not callable(found):
         raise Refused(f"{module} has no function {function}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _called(function: Callable[..., Any], name: str, outputs: Mapping[str, Any], labels: Any) -> Floats:

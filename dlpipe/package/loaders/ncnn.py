@@ -14,7 +14,7 @@ import ncnn
 import numpy as np
 
 sys.dont_write_bytecode = True  # nothing may be added to a signed package
-import sealed  # noqa: E402 - after that
+import sealed  # after that
 
 here = pathlib.Path(__file__).resolve().parent
 files = sealed.load(here)
@@ -38,4 +38,4 @@ for port in ports["inputs"]:
     array = np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), "i4" if "int" in port["dtype"] else "f4")
     extractor.input(port["blob"], ncnn.Mat(array, batch_index=port["batch_index"]).clone())
 for port in ports["outputs"]:
-    print(port["name"], extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))  # noqa: T201 - a program for the user
+    print(port["name"], extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))

@@ -16,7 +16,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else it keeps names and hashes of t
 import onnxruntime
 
 sys.dont_write_bytecode = True  # nothing may be added to a signed package
-import sealed  # noqa: E402 - after that
+import sealed  # after that
 
 here = pathlib.Path(__file__).resolve().parent
 files = sealed.load(here)
@@ -40,4 +40,4 @@ else:
     shapes = {p["name"]: [d if isinstance(d, int) else 1 for d in p["shape"]] for p in ports["inputs"]}
     feed = {p["name"]: np.zeros(shapes[p["name"]], p["dtype"]) for p in ports["inputs"]}
 for port, value in zip(session.get_outputs(), session.run(None, feed), strict=True):
-    print(port.name, value.shape, value)  # noqa: T201 - a program for the user
+    print(port.name, value.shape, value)

@@ -13,7 +13,7 @@ import numpy as np
 import openvino
 
 sys.dont_write_bytecode = True  # nothing may be added to a signed package
-import sealed  # noqa: E402 - after that
+import sealed  # after that
 
 here = pathlib.Path(__file__).resolve().parent
 files = sealed.load(here)
@@ -31,4 +31,4 @@ for port in about["inputs"]:
     feeds.append(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"]))
 results = compiled(feeds)
 for index, port in enumerate(about["outputs"]):
-    print(port["name"], results[index].shape, results[index])  # noqa: T201 - a program for the user
+    print(port["name"], results[index].shape, results[index])

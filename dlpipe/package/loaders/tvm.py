@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # nothing may be added to a signed package
-import sealed  # noqa: E402 - after that
+import sealed  # after that
 
 here = pathlib.Path(__file__).resolve().parent
 files = sealed.load(here)

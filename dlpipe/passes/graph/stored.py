@@ -10,7 +10,7 @@ import onnx_ir as ir
 from dlpipe_worker import Refused
 
 
-class Stored(ir.ExternalTensor):  # type: ignore[misc]
+class Stored(ir.ExternalTensor):  # type: ignore[misc]  # onnx_ir is Any to the host
     """A tensor in a file below `base_dir`. Each look at it maps the file anew, and the last array that is let go of
     takes the mapping with it: a pass over all weights has one of them in memory at a time.
 

@@ -45,7 +45,7 @@ class Weights:
     attention: float
 
 
-class Objective(nn.Module):  # type: ignore[misc]
+class Objective(nn.Module):  # type: ignore[misc]  # torch is Any to the host
     """forward -> (loss, its parts by name)."""
 
     def __init__(

@@ -67,7 +67,7 @@ def bisect(
     samples: Path | None = None,
     out: Path | None = None,
     strip_weights: bool = False,
-    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+    options: ImportOptions = ImportOptions(),
     precision: str | None = None,
 ) -> Bisected:
     """Raises UserError where the two cannot be the same model's, or where nothing here can execute them.

@@ -49,5 +49,9 @@ def made_up(session: Session, request: ConvertRequest, proven: Proven, count: in
         source=SOURCE,
         count=counts["samples:judged"],
     )
-    uses = (("train", "samples:learnt"), ("rank", "samples:judged"), ("final", "samples:judged"))
-    return samples, tuple(Part(use=use, count=counts[name], source=SOURCE) for use, name in uses)  # type: ignore[arg-type]
+    learnt, judged = counts["samples:learnt"], counts["samples:judged"]
+    return samples, (
+        Part(use="train", count=learnt, source=SOURCE),
+        Part(use="rank", count=judged, source=SOURCE),
+        Part(use="final", count=judged, source=SOURCE),
+    )

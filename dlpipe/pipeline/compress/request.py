@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from dlpipe.contracts.backend import Backend, Target
 from dlpipe.contracts.frontend import ImportOptions
@@ -18,8 +19,6 @@ TRIALS = 16
 BUDGET = 600.0  # seconds
 DEFAULT_DROP = 0.5  # points, where the user sets no limit to the loss
 MEASURED = 10_000  # samples at most: a drop of half a point is not told with fewer than some thousand
-
-
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -29,6 +28,14 @@ def parse_budget(text: str) -> float:
     if match is None:
         raise UserError(f"--budget {text!r} is not a time", hint="e.g. 90s, 10min, 1h")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def parse_goal(text: str) -> Goal:
+    """Raises UserError."""
+    known: dict[str, Goal] = {each: each for each in get_args(Goal)}
+    if text not in known:
+        raise UserError(f"--minimise {text!r} is none", hint=f"it is {' or '.join(known)}")
+    return known[text]
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def diagnose(
     labels: Sequence[str] = (),
     metric: Metric | None = None,
     samples: int = 500,
-    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+    options: ImportOptions = ImportOptions(),
 ) -> Diagnosis:
     """Raises UserError where the data has no labels or is no pictures, Unsupported where the model takes none, or
     nothing here can run it."""

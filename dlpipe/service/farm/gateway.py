@@ -12,6 +12,7 @@ import logging
 import select
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -48,8 +49,8 @@ class Gateway:
             self._threads.pop(0).join()
         self._ours.close()
 
-    def _start(self, what: object, *args: object) -> None:
-        thread = threading.Thread(target=what, args=args, name="farm")  # type: ignore[arg-type]  # a function of ours
+    def _start(self, what: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=what, args=args, name="farm")
         self._threads.append(thread)
         thread.start()
 

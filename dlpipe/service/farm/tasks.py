@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session, aliased
 
 from dlpipe.contracts.json import digest
-from dlpipe.service.database import Database
+from dlpipe.service.database import Database, changed_rows
 from dlpipe.service.farm import boards
 from dlpipe.service.farm.answers import fault
 from dlpipe.service.farm.boards import FarmRefused
@@ -207,8 +206,7 @@ class Farm:
         """Once: whoever comes second, with the same lease too, is not heard."""
         state = "failed" if "error" in values else "done"
         mine = update(BoardTask).where(BoardTask.id == task.id, BoardTask.lease == lease, BoardTask.state == "leased")
-        ended: CursorResult[Any] = session.execute(mine.values(state=state, lease=None, lease_until=None, **values))  # type: ignore[assignment]  # of a DML statement
-        if ended.rowcount != 1:
+        if changed_rows(session, mine.values(state=state, lease=None, lease_until=None, **values)) != 1:
             raise FarmRefused(404, "there is no such task of this board's")
 
     def _tidy(self, session: Session, now: float) -> None:

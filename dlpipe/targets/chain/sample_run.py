@@ -19,6 +19,6 @@ for part in model["parts"]:
     values |= loaded.run({name: values[name] for name in loaded.inputs})
 found = [values[port["name"]] for port in model["outputs"]]
 for port, value in zip(model["outputs"], found, strict=True):
-    print(port["name"], value.shape, value)  # noqa: T201 - a program for the user
+    print(port["name"], value.shape, value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -107,7 +107,9 @@ class Graph:
         if not self.plain or constant.levels.ndim < 2:
             return constant
         axes = tuple(a for a in range(constant.levels.ndim) if a != node.attribute("axis", 1) % constant.levels.ndim)
-        if self._constant(node, 1).size == 1:  # type: ignore[union-attr]  # a DequantizeLinear has a scale
+        scales = self._constant(node, 1)
+        assert scales is not None  # a DequantizeLinear has them
+        if scales.size == 1:
             axes = tuple(range(constant.levels.ndim))
         most = 2 ** (self.bits - 1) - 1
         value, best = constant.value, None
@@ -183,4 +185,5 @@ def _computed(name: str, value: Any) -> Values | Pending:
     wires = value.value.wires if isinstance(value, Pending) else getattr(value, "wires", None)
     if wires is None or any(isinstance(wire, Tap) for wire in wires.flat):
         raise Refused(f"the output {name} is an input or a constant: there is nothing to compute", kind="unsupported")
-    return value  # type: ignore[no-any-return]
+    computed: Values | Pending = value
+    return computed

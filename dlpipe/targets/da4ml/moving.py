@@ -123,10 +123,11 @@ def split(graph: Graph, node: Node) -> list[Any]:
         share = -(-size // len(node.outputs))
         sizes = [min(share, size - share * number) for number in range(len(node.outputs))]
     places = list(np.cumsum(sizes)[:-1])
-    return [
-        _moved(node[0], lambda array, number=number: np.split(array, places, axis)[number])  # type: ignore[misc]
-        for number in range(len(sizes))
-    ]
+
+    def part(number: int) -> Any:
+        return _moved(node[0], lambda array: np.split(array, places, axis)[number])
+
+    return [part(number) for number in range(len(sizes))]
 
 
 OPERATORS: dict[str, Callable[[Graph, Node], Any]] = {

@@ -48,6 +48,6 @@ with tempfile.TemporaryDirectory() as scratch:
 results = calling.values(description, calling.unpacked(number, circuit["output"]))
 found = [results[port["name"]] for port in description["outputs"]]
 for port, value in zip(description["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -24,13 +24,13 @@ class Model(executing.Model):
         self.inputs = tuple(port["name"] for port in description["inputs"])
         self._inputs, self._outputs = description["inputs"], description["outputs"]
         runtime._unsafe_reset_threadpool(threads)  # noqa: SLF001 - there is no other way
-        if (running := runtime._threadpool_get_thread_count()) != threads:  # noqa: SLF001
+        if (running := runtime._threadpool_get_thread_count()) != threads:  # noqa: SLF001 - as above
             raise RuntimeError(f"ExecuTorch computes with {running} threads instead of {threads}")
         self._file = program = Path(artifact, description["entry"]).read_bytes()  # the runtime reads on in it
         delegated = description["delegated"]
         if (b"XnnpackBackend" in program) != bool(delegated["xnnpack"]):
             raise RuntimeError("run.json and the program differ in whether XNNPACK computes any of it")
-        self._program = runtime._load_for_executorch_from_buffer(program)  # noqa: SLF001
+        self._program = runtime._load_for_executorch_from_buffer(program)  # noqa: SLF001 - as above
         self._proof = {"threads": threads, "xnnpack_operators": delegated["xnnpack"], "kernels": delegated["kernels"]}
 
     @property

@@ -23,6 +23,6 @@ for port in ports["inputs"]:
     inputs.append(torch.from_numpy(np.ascontiguousarray(given.get(port["name"], np.zeros(shape)), port["dtype"])))
 found = [result.numpy() for result in method.execute(inputs)]
 for port, value in zip(ports["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

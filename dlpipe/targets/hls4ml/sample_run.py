@@ -32,6 +32,6 @@ network(*(array.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for array in arra
 results = zip(ports["outputs"], arrays[len(ports["inputs"]) :], strict=True)
 found = [np.moveaxis(array, -1, 1) if port["channels_last"] else array for port, array in results]
 for port, value in zip(ports["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -23,6 +23,6 @@ with torch.inference_mode():
     results = model(*inputs)
 found = [result.numpy() for result in results]
 for port, value in zip(ports["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,7 @@ def covered(run: Run, only: Collection[str] = ()) -> dict[str, list[int]]:
             if len(nodes) != 1 or nodes[0].domain or (only and op not in only):
                 continue
             path = Path(scratch, "model.onnx")
-            passed = any(
-                apart(lambda case=case, path=path, stored=stored: _check(run, case, path, stored))[0] == 0  # type: ignore[misc]
-                for stored in (False, True)
-            )
+            passed = any(apart(partial(_check, run, case, path, stored))[0] == 0 for stored in (False, True))
             counts = found.setdefault(op, [0, 0])
             counts[0] += int(passed)
             counts[1] += 1

@@ -70,7 +70,7 @@ class Model(executing.Model):
             found[info.getType().strip()] += 1
             return True
 
-        self._net.runSessionWithCallBackInfo(self._session, lambda tensors, info: True, after)  # noqa: ARG005
+        self._net.runSessionWithCallBackInfo(self._session, lambda _tensors, _info: True, after)
         return dict(found)
 
     def _by_session(self, given: Arrays) -> Arrays:

@@ -28,6 +28,6 @@ for port in ports["inputs"]:
 results = net.forward(fed)
 found = [expr.convert(each, expr.NCHW).read() for each in (results if isinstance(results, list | tuple) else [results])]
 for port, value in zip(ports["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -83,7 +83,7 @@ def time_(request: Request) -> object:
 
 
 @operation
-def coverage(request: Request) -> object:  # noqa: ARG001 - the shape of every operation
+def coverage(_request: Request) -> object:
     """Which ONNX operators MNN's converter imports: {"tool", "operators": [names]}."""
     _, said = apart(lambda: _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--OP"]))
     names = re.findall(r"(?m)^([A-Z]\w+)$", said)

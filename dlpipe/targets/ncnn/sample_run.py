@@ -28,6 +28,6 @@ for port in ports["inputs"]:
 found = []
 for port in ports["outputs"]:
     found.append(extractor.extract(port["blob"])[1].numpy(batch_index=port["batch_index"]))
-    print(port["name"], found[-1])  # noqa: T201 - a program for the user
+    print(port["name"], found[-1])
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -25,6 +25,6 @@ for place, port in enumerate(about["inputs"]):
 simulator.run()
 found = [simulator.get_output_tensor(place).to_numpy() for place in range(len(about["outputs"]))]
 for port, value in zip(about["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -75,7 +75,7 @@ def time_(request: Request) -> object:
 
 
 @operation
-def coverage(request: Request) -> object:  # noqa: ARG001 - the shape of every operation
+def coverage(_request: Request) -> object:
     """What this ONNX Runtime executes on a CPU: {"opset", "machine", "operators": {domain: [names]}}."""
     state = ort.capi.onnxruntime_pybind11_state
     domains: dict[str, set[str]] = {}

@@ -26,6 +26,6 @@ else:
     feed = {p["name"]: np.zeros(shapes[p["name"]], p["dtype"]) for p in ports["inputs"]}
 found = session.run(None, feed)
 for port, value in zip(session.get_outputs(), found, strict=True):
-    print(port.name, value.shape, value)  # noqa: T201 - a program for the user
+    print(port.name, value.shape, value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

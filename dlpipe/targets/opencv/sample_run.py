@@ -22,6 +22,6 @@ for port in ports["inputs"]:
 names = [port["name"] for port in ports["outputs"]]
 found = net.forward(names)
 for name, value in zip(names, found, strict=True):
-    print(name, value)  # noqa: T201 - a program for the user
+    print(name, value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def _engine(request: Request, path: Path, contract: dict[str, Any]) -> str:
     """The first that reads the model and runs zeros through it. Raises Refused with what the last one says."""
     said = []
     for engine in _QUANTISED if request.params["variant"] == "int8" else _ENGINES:
-        status, text = apart(lambda engine=engine: _try(path, engine, contract))  # type: ignore[misc]
+        status, text = apart(partial(_try, path, engine, contract))
         if status == 0:
             return engine
         said.append(_told(text, engine, status))

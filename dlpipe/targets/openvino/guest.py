@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..kit import executing
+from ..kit.executing import Array, Arrays
+
 # Under emulation in a jail there is no /sys but the root's own, and hwloc, which OpenVINO asks for the processors, does
 # not find that by itself.
 _ROOT = Path(sys.executable).parents[2]
 if Path(_ROOT, "sys/devices/system/cpu").is_dir():
     os.environ.setdefault("HWLOC_FSROOT", str(_ROOT))
 
-import numpy as np  # noqa: E402
-import openvino  # noqa: E402
-
-from ..kit import executing  # noqa: E402
-from ..kit.executing import Array, Arrays  # noqa: E402
+import openvino  # noqa: E402 - it looks at the environment as it is imported
 
 VERSION = openvino.__version__.partition("-")[0]
 _CPU = {

@@ -27,6 +27,6 @@ for port in about["inputs"]:
 results = compiled(feeds)
 found = [results[index] for index in range(len(about["outputs"]))]
 for port, value in zip(about["outputs"], found, strict=True):
-    print(port["name"], value.shape, value)  # noqa: T201 - a program for the user
+    print(port["name"], value.shape, value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

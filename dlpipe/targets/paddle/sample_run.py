@@ -25,6 +25,6 @@ for port in ports["inputs"]:
 engine.run()
 found = [engine.get_output_handle(name).copy_to_cpu() for name in engine.get_output_names()]
 for port, value in zip(ports["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -34,6 +34,6 @@ feeds = {
 }
 found = session.run(None, feeds)
 for port, value in zip(session.get_outputs(), found, strict=True):
-    print(port.name, value)  # noqa: T201 - a program for the user
+    print(port.name, value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

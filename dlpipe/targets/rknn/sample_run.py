@@ -21,7 +21,7 @@ if npu.load_rknn(str(here / about["entry"])) != 0 or npu.init_runtime() != 0:
 layouts = ["nchw"] * len(feeds)  # as the ONNX model had it
 found = npu.inference(inputs=feeds, data_format=layouts)
 for port, value in zip(about["outputs"], found, strict=True):
-    print(port["name"], value)  # noqa: T201 - a program for the user
+    print(port["name"], value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json
 npu.release()

@@ -15,7 +15,7 @@ _SEVERE = ("INTERNAL_ERROR", "ERROR")
 def logger(trt: Any) -> Any:
     """What TensorRT says goes to the log of the stage; its errors are kept in `errors`."""
 
-    class Log(trt.ILogger):  # type: ignore[misc]
+    class Log(trt.ILogger):  # type: ignore[misc]  # tensorrt is Any to the host
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []

@@ -41,6 +41,6 @@ context.execute_async_v3(device.stream)
 device.synchronise()
 for name, (address, value) in results.items():
     device.download(address, value)
-    print(name, value.shape, value)  # noqa: T201 - a program for the user
+    print(name, value.shape, value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *(value for _, value in results.values()))  # arr_0, arr_1 ... in the order of run.json

@@ -67,7 +67,7 @@ def time_(request: Request) -> object:
 
 
 @operation
-def coverage(request: Request) -> object:  # noqa: ARG001 - the shape of every operation
+def coverage(_request: Request) -> object:
     """What TensorRT for RTX takes: {"tool", "capabilities": ["7.5", ...], "operators": [names]}: operators.json."""
     trt, tool = loading.load("rtx")
     log: Any = building.logger(trt)

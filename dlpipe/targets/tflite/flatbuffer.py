@@ -23,7 +23,7 @@ _OPTIONS = {  # operator -> the table of its options, where that is not named af
 }  # fmt: skip
 
 
-class _Buffer(schema.BufferT):  # type: ignore[misc]
+class _Buffer(schema.BufferT):  # type: ignore[misc]  # the schema is Any to the host
     """The generated class does not align its bytes as the schema has it."""
 
     def __init__(self, data: Array | None) -> None:

@@ -26,6 +26,6 @@ result = machine["main"](*arguments)
 results = [result] if isinstance(result, tvm.runtime.Tensor) else list(result)
 found = [each.numpy() for each in results]
 for port, value in zip(about["outputs"], found, strict=True):
-    print(port["name"], value.shape, value)  # noqa: T201 - a program for the user
+    print(port["name"], value.shape, value)
 if len(sys.argv) > 2:
     np.savez(sys.argv[2], *found)  # arr_0, arr_1 ... in the order of run.json

@@ -27,12 +27,12 @@ def _intrinsics() -> None:
     package = types.ModuleType(name)
     package.__path__ = [str(Path(str(s_tir.__file__)).with_name("tensor_intrin"))]
     sys.modules[name] = s_tir.tensor_intrin = package
-    import tvm.s_tir.tensor_intrin.x86  # noqa: F401
+    import tvm.s_tir.tensor_intrin.x86  # noqa: F401 - it enters them
 
 
 _intrinsics()
 
-from tvm.s_tir import meta_schedule as ms  # noqa: E402
+from tvm.s_tir import meta_schedule as ms  # noqa: E402 - what it imports is in its place now
 
 BATCH = 8  # candidates between two looks at the clock
 _SAMPLED = "SamplePerfectTile"  # in traces that MetaSchedule can vary

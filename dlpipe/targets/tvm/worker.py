@@ -94,6 +94,6 @@ def _copy_licences(folder: Path) -> None:
 
 
 @operation
-def coverage(request: Request) -> object:  # noqa: ARG001 - the shape of every operation
+def coverage(_request: Request) -> object:
     """What this TVM imports: {"tool", "operators": [names of the standard domain]}. Kept in operators.json."""
     return {"tool": f"apache-tvm {tvm.__version__}", "operators": sorted(importing.operators())}

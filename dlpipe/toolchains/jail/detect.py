@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from dlpipe.toolchains.jail import bubblewrap
 from dlpipe.toolchains.jail.cell import Cell
@@ -63,8 +64,18 @@ def remedy() -> str:
     return "allow unprivileged user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0)"
 
 
-def describe() -> dict[str, object]:
-    """For `dlpipe doctor`: the kind in use, what each kind said when tried, what is isolated, what to do."""
+class Description(TypedDict):
+    """kind: that in use. tried: what each kind said. missing: what is not isolated. remedy: what to do."""
+
+    kind: str
+    isolated: bool
+    tried: dict[str, str]
+    missing: list[str]
+    remedy: str | None
+
+
+def describe() -> Description:
+    """For `dlpipe doctor`."""
     best = detect()
     return {
         "kind": best.value,

@@ -16,7 +16,7 @@ _CHOICE = "CUDA_VISIBLE_DEVICES"  # which of the GPUs the user leaves to this pr
 def nodes(kinds: Iterable[str]) -> tuple[Path, ...]:
     """The device files of these kinds that there are: none on a machine without such a device."""
     found = [path for kind in kinds for pattern in KINDS[kind] for path in glob.glob(pattern)]  # noqa: PTH207 - from /
-    return tuple(Path(path) for path in sorted(found) if stat.S_ISCHR(os.stat(path).st_mode))  # noqa: PTH116
+    return tuple(Path(path) for path in sorted(found) if stat.S_ISCHR(os.stat(path).st_mode))  # noqa: PTH116 - as above
 
 
 def environment(kinds: Iterable[str]) -> dict[str, str]:

@@ -77,7 +77,7 @@ class Imported:
         out, _ = self.work(calls.run_call(), {"ir": self.ir, "samples": samples})
         given = {"source": self.source, "imported": self.ir, "samples": samples}
         reference, _ = self.work(self.frontend.reference_call(self.sniffed, self.options), given)
-        return tuple(_load(folder / "outputs.npz") for folder in (out, reference))  # type: ignore[return-value]  # two
+        return tuple(_load(folder / "outputs.npz") for folder in (out, reference))
 
 
 def _check(found: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def test_samples_that_are_none_are_refused(session: Session, models: Any, tmp_pa
     pair = (models("good"), models("again"))
     pickled = np.array([{"a": 1}], dtype=object)
     for arrays in ({"x": pickled}, {"x": np.array(["a"])}, {"x": np.zeros((2, 99))}, {}):
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # by their names
+        np.savez(file, **arrays)
         with pytest.raises(BadModel):
             bisect(session, *pair, samples=file)
         session.executor.forget(list(session.executor.outcomes))

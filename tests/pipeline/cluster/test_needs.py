@@ -14,7 +14,7 @@ LARGE = {"CPU": 16.0, "memory": 64e9, "GPU": 1.0, "board:rk3588.lab:7171": 1.0}
 
 
 def call(**more: object) -> Call:
-    return Call("core", Path("worker.py"), "do", **more)  # type: ignore[arg-type]
+    return Call("core", Path("worker.py"), "do", **more)
 
 
 def test_a_stage_asks_for_a_processor_and_for_the_memory_that_is_reserved_for_it() -> None:

@@ -32,7 +32,7 @@ def known(gain: dict[str, float], rounds: list[int]) -> object:
 def test_a_kind_with_a_slow_kernel_is_left_alone_as_a_whole() -> None:
     groups = [["a", "b", "c"], ["d", "e"], ["f"]]
     rounds: list[int] = []
-    assert layers.apart(groups, known({"d": 3.0, "e": 2.0}, rounds)) == ["d", "e"]  # type: ignore[arg-type]
+    assert layers.apart(groups, known({"d": 3.0, "e": 2.0}, rounds)) == ["d", "e"]
     assert rounds[:2] == [3, 2]
 
 
@@ -41,21 +41,21 @@ def test_one_slow_layer_among_many_is_found_in_log2_rounds(count: int, data: st.
     names = [f"l{index}" for index in range(count)]
     slow = data.draw(st.sampled_from(names))
     rounds: list[int] = []
-    assert layers.apart([names], known({slow: 500.0}, rounds))[:1] == [slow]  # type: ignore[arg-type]
+    assert layers.apart([names], known({slow: 500.0}, rounds))[:1] == [slow]
     assert len(rounds) <= layers.ROUNDS
     assert math.ceil(math.log2(count)) + 1 <= layers.ROUNDS
 
 
 def test_nothing_is_left_alone_where_nothing_helps() -> None:
     rounds: list[int] = []
-    assert layers.apart([["a", "b"], ["c"]], known({}, rounds)) == []  # type: ignore[arg-type]
+    assert layers.apart([["a", "b"], ["c"]], known({}, rounds)) == []
     assert rounds == [2, 2]
 
 
 def test_when_the_time_is_up_what_was_found_stays() -> None:
     turns = iter([True, False])
     groups = [["a"], ["b"]]
-    found = layers.apart(groups, known({"a": 2.0, "b": 1.0}, []), lambda: next(turns))  # type: ignore[arg-type]
+    found = layers.apart(groups, known({"a": 2.0, "b": 1.0}, []), lambda: next(turns))
     assert found == ["a"]
 
 

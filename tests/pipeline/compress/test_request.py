@@ -15,7 +15,7 @@ from dlpipe.targets.registry import target
 
 
 def request(**more: object) -> CompressRequest:
-    return CompressRequest(model="m.onnx", out=Path("out.onnx"), **more)  # type: ignore[arg-type]
+    return CompressRequest(model="m.onnx", out=Path("out.onnx"), **more)
 
 
 def test_what_is_minimised_follows_from_what_is_asked() -> None:

@@ -48,7 +48,7 @@ FEW = Recipe.model_validate(
 
 
 def request(**more: object) -> CompressRequest:
-    return CompressRequest(model="m.onnx", out=Path("o.onnx"), **more)  # type: ignore[arg-type]
+    return CompressRequest(model="m.onnx", out=Path("o.onnx"), **more)
 
 
 def candidate(number: int, made: Recipe, drop: float, speed: float) -> Candidate:

@@ -91,9 +91,9 @@ def test_keys_that_are_no_keys_are_passed_over() -> None:
         good = [key.as_dict(private=False) for key in real.keys.values()]
         shared = {"kty": "oct", "k": "c2VjcmV0", "kid": "shared"}
         odd = [shared, {"kty": "RSA"}, {"kty": "later"}, "x", {**good[0], "kid": "to encrypt", "use": "enc"}]
-        real.answer = lambda path, answer=real.answer: {"keys": odd + good} if path == "/keys" else answer(path)  # type: ignore[method-assign,misc]
+        real.answer = lambda path, answer=real.answer: {"keys": odd + good} if path == "/keys" else answer(path)
         assert [key.kid for key in Provider(real.issuer).keys(None)] == ["of rsa", "of ec"]
-        real.answer = lambda path, answer=real.answer: {"keys": odd} if path == "/keys" else answer(path)  # type: ignore[method-assign,misc]
+        real.answer = lambda path, answer=real.answer: {"keys": odd} if path == "/keys" else answer(path)
         with pytest.raises(ProviderTrouble, match="no key"):
             Provider(real.issuer).keys(None)
 

@@ -41,15 +41,15 @@ def test_rules_that_are_none(tmp_path: Path, text: str) -> None:
 def start(rules: Path | None, **more: object) -> object:
     given = {"issuer": "https://id.example", "client": "client", "public": "https://us.example", **more}
     given = {"secret_file": None, "secret": None, **given}
-    return oidc_of(rules, **given)  # type: ignore[arg-type]
+    return oidc_of(rules, **given)
 
 
 def test_what_goes_together(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULE + ISSUER)
     found = start(rules, secret="of-the-client")
-    assert "of-the-client" not in repr(found.main)  # type: ignore[attr-defined]
-    assert found.issuers == ["https://ci.example", "https://id.example"]  # type: ignore[attr-defined]
+    assert "of-the-client" not in repr(found.main)
+    assert found.issuers == ["https://ci.example", "https://id.example"]
     assert oidc_of(None, issuer=None, client=None, secret_file=None, secret="x", public=None) is None
     for wrong in (
         {"client": None},
@@ -68,4 +68,4 @@ def test_what_goes_together(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no issuer"):
         start(rules, issuer=None)
     rules.write_text(RULE + 'issuer = "https://ci.example"\n' + ISSUER)
-    assert start(rules, issuer=None).main is None  # type: ignore[attr-defined]
+    assert start(rules, issuer=None).main is None

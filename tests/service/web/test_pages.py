@@ -44,7 +44,7 @@ def test_a_dropped_file_becomes_a_job_with_what_was_asked(chromium: Browser, idl
         page.fill("[name=inputs]", "x:1x3; y:1x4")
         page.click("text=Labelled data")
         names = {"name": "names.txt", "mimeType": "text/plain", "buffer": b"cat\ndog\n"}
-        page.set_input_files("#labels", names)  # type: ignore[arg-type]
+        page.set_input_files("#labels", names)
         page.click("#submit")
         page.wait_for_url("**/jobs/job-*")
         expect(page.locator("h1")).to_have_text(HOSTILE)
@@ -82,10 +82,10 @@ def test_a_file_that_breaks_off_goes_on_where_it_stood(chromium: Browser, idle: 
         def fail_once(route: object) -> None:
             if broken:
                 broken.clear()
-                route.fulfill(status=503, body="{}")  # type: ignore[attr-defined]
+                route.fulfill(status=503, body="{}")
             else:
-                sent.append(route.request.headers["content-range"])  # type: ignore[attr-defined]
-                route.continue_()  # type: ignore[attr-defined]
+                sent.append(route.request.headers["content-range"])
+                route.continue_()
 
         visit.page.route("**/uploads/*", lambda r: fail_once(r) if r.request.method == "PUT" else r.continue_())
         visit.page.set_input_files("#model-files", tmp_path / "m.onnx")

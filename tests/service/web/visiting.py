@@ -35,7 +35,7 @@ def visiting(
     chromium: Browser, service: Service, *, expected: tuple[str, ...] = (), **options: object
 ) -> Iterator[Visit]:
     """At the end the browser has complained of nothing but what `expected` names."""
-    context = chromium.new_context(**options)  # type: ignore[arg-type]
+    context = chromium.new_context(**options)
     context.set_default_timeout(60_000)
     visit = Visit(service, context, context.new_page())
     visit.page.on("pageerror", lambda error: visit.faults.append(str(error)))

@@ -124,7 +124,7 @@ def _done(command: list[object], folder: Path) -> str:
 
 
 def _inputs(artifact: Path, model: object) -> dict[str, Path]:
-    return {"artifact": artifact, "samples": model.samples}  # type: ignore[attr-defined]
+    return {"artifact": artifact, "samples": model.samples}
 
 
 @native

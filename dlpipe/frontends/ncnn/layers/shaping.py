@@ -79,9 +79,10 @@ def _reshape(step: Step) -> None:
     given = _AXES.get(step.rank(), "W")
     shape: list[int | str] = []
     for name, each in zip(names, asked, strict=True):
-        if each == 0:
-            each = 1 if name not in given else step.dim(step.value, given.index(name))  # type: ignore[assignment]
-        shape.append(each)
+        if each != 0:
+            shape.append(each)
+        else:
+            shape.append(1 if name not in given else step.dim(step.value, given.index(name)))
     step.name_top(step.reshape(step.value, shape))
 
 
