@@ -1,157 +1,17 @@
-"""Lasagne's layers -> ONNX. Lasagne's convolution turns its kernels round (`flip_filters`), as Theano's does."""
+"""Lasagne's layers -> ONNX."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 from dlpipe_worker import Refused
 
-from ..kit.emit import Graph
-from .description import INPUT, Layer, Network
-from .nonlinearities import nonlinearity
-
-Shape = list[Any]  # None for the batch
-Value = tuple[str, Shape]
-
-
-class Builder:
-    """Takes the parameters one by one, and knows the shape of every value."""
-
-    def __init__(self, network: Network, parameters: Sequence[Any], graph: Graph) -> None:
-        self.graph = graph
-        self.network = network
-        self._left = list(parameters)
-        self.values: dict[str, Value] = {INPUT: (INPUT, network.shape)}
-
-    def build(self) -> None:
-        """Raises Refused where the parameters do not fit the layers, naming the layer."""
-        for layer in self.network.layers:
-            if layer.kind not in HANDLERS:
-                raise layer.refuse(f"is a {layer.kind}, which is not covered")
-            inputs = [self.values[source] for source in layer.sources]
-            options = dict(layer.options)
-            try:
-                value, shape = HANDLERS[layer.kind](self, layer, inputs, options)
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
-                what = f"lacks {error}" if isinstance(error, KeyError) else f"does not fit: {error}"
-                raise Refused(f"the layer {layer.name} {what}", node=layer.name, op=layer.kind) from None
-            self.values[layer.name] = self.graph.node("Identity", [value], [layer.name], name=layer.name), shape
-            if options:
-                raise layer.refuse(f"has the arguments {', '.join(sorted(options))}, which are not covered")
-        if self._left:
-            raise Refused(
-                f"{len(self._left)} parameters are left over: the first has the shape {self._left[0].shape}",
-                hint="does the description have all layers?",
-            )
-
-    def take(self, layer: Layer, what: str, shape: Sequence[int]) -> Any:
-        """The next parameter, as float32 or as it is. Raises Refused where it has another shape."""
-        if not self._left:
-            raise Refused(
-                f"the layer {layer.name} needs a parameter {what}, and none is left", node=layer.name, op=layer.kind
-            )
-        found = self._left.pop(0)
-        if list(found.shape) != list(shape):
-            raise Refused(
-                f"the layer {layer.name} needs {what} of the shape {tuple(shape)}; the next one has {found.shape}",
-                node=layer.name,
-                op=layer.kind,
-            )
-        return found.astype(self.network.float_dtype if found.dtype.kind == "f" else found.dtype)
-
-    def add(self, layer: Layer, op: str, inputs: Sequence[str], shape: Shape, **attributes: Any) -> Value:
-        return self.graph.node(op, inputs, name=f"{layer.name}/{op}", **attributes), shape
-
-    def constant(self, layer: Layer, what: str, array: Any) -> str:
-        return self.graph.constant(np.asarray(array), f"{layer.name}.{what}")
-
-    def finish(self, layer: Layer, value: Value, options: dict[str, Any], default: str) -> Value:
-        """With the layer's nonlinearity."""
-        made: Value = nonlinearity(self, layer, value, options.pop("nonlinearity", default))
-        return made
-
-
-def pair(layer: Layer, value: Any, rank: int) -> list[int]:
-    values = value if isinstance(value, list) else [value] * rank
-    if len(values) != rank or not all(isinstance(each, int) and each >= 0 for each in values):
-        raise layer.refuse(f"has the size {value!r}, where {rank} whole numbers are expected")
-    return values
-
-
-def pads(layer: Layer, value: Any, reach: Sequence[int]) -> list[int]:
-    if value == "same":
-        if any(size % 2 == 0 for size in reach):
-            raise layer.refuse("pads an even kernel by 'same', which Lasagne does not take")
-        return [size // 2 for size in reach]
-    if value == "full":
-        return [size - 1 for size in reach]
-    return pair(layer, 0 if value == "valid" else value, len(reach))
-
-
-def positive(layer: Layer, shape: Shape) -> Shape:
-    if any(dim is not None and dim < 1 for dim in shape):
-        raise layer.refuse(f"leaves nothing of its input: the shape would be {shape}")
-    return shape
-
-
-def _convolution(rank: int) -> Callable[..., Value]:
-    def handle(builder: Builder, layer: Layer, inputs: list[Value], options: dict[str, Any]) -> Value:
-        (name, shape), kind = inputs[0], layer.kind
-        if len(shape) != rank + 2:
-            raise layer.refuse(f"takes {rank + 2} axes, its input has {len(shape)}")
-        filters, size = int(options.pop("num_filters")), pair(layer, options.pop("filter_size"), rank)
-        stride = pair(layer, options.pop("stride", 1), rank)
-        dilation = pair(layer, options.pop("dilation", 1), rank) if kind == "DilatedConv2DLayer" else [1] * rank
-        groups = int(options.pop("num_groups", 1))
-        reach = [(each - 1) * step + 1 for each, step in zip(size, dilation, strict=True)]
-        pad = pads(layer, options.pop("pad", 0), reach)
-        kernel_shape = [filters, shape[1] // groups, *size]
-        if kind == "DilatedConv2DLayer":
-            kernel_shape[:2] = kernel_shape[1::-1]
-        kernel = builder.take(layer, "W", kernel_shape)
-        flips = options.pop("flip_filters", kind != "DilatedConv2DLayer")
-        if flips and kind == "DilatedConv2DLayer":
-            raise layer.refuse("turns the kernels of a dilated convolution round")
-        if kind == "DilatedConv2DLayer":
-            kernel = np.swapaxes(kernel, 0, 1)
-        if flips:
-            kernel = kernel[(slice(None), slice(None)) + (slice(None, None, -1),) * rank]
-        operands = [name, builder.constant(layer, "W", kernel)]
-        untied = options.pop("untie_biases", False)
-        biased = options.pop("b", True) is not None
-        spatial = [
-            (dim + 2 * p - each) // step + 1 for dim, p, each, step in zip(shape[2:], pad, reach, stride, strict=True)
-        ]
-        made = positive(layer, [shape[0], filters, *spatial])
-        if biased and not untied:
-            operands.append(builder.constant(layer, "b", builder.take(layer, "b", [filters])))
-        attributes = {"kernel_shape": size, "strides": stride, "dilations": dilation, "pads": pad * 2, "group": groups}
-        value = builder.add(layer, "Conv", operands, made, **attributes)
-        if biased and untied:
-            bias = builder.constant(layer, "b", builder.take(layer, "b", [filters, *spatial]))
-            value = builder.add(layer, "Add", [value[0], bias], made)
-        return builder.finish(layer, value, options, "rectify")
-
-    return handle
-
-
-def _transposed(builder: Builder, layer: Layer, inputs: list[Value], options: dict[str, Any]) -> Value:
-    name, shape = inputs[0]
-    filters, size = int(options.pop("num_filters")), pair(layer, options.pop("filter_size"), 2)
-    stride, crop = pair(layer, options.pop("stride", 1), 2), pads(layer, options.pop("crop", 0), size)
-    kernel = builder.take(layer, "W", [shape[1], filters, *size])
-    if not options.pop("flip_filters", False):  # then the convolution that this one transposes turns its kernels
-        kernel = kernel[:, :, ::-1, ::-1]
-    operands = [name, builder.constant(layer, "W", kernel)]
-    if options.pop("b", True) is not None:
-        operands.append(builder.constant(layer, "b", builder.take(layer, "b", [filters])))
-    spatial = [(d - 1) * s + k - 2 * c for d, s, k, c in zip(shape[2:], stride, size, crop, strict=True)]
-    made = positive(layer, [shape[0], filters, *spatial])
-    attributes = {"kernel_shape": size, "strides": stride, "pads": crop * 2}
-    return builder.finish(layer, builder.add(layer, "ConvTranspose", operands, made, **attributes), options, "rectify")
+from . import lasagne_windows as windows
+from .description import Layer
+from .lasagne_builder import Builder, Value, pair, reshape
 
 
 def _dense(builder: Builder, layer: Layer, inputs: list[Value], options: dict[str, Any]) -> Value:
@@ -184,54 +44,6 @@ def _nin(builder: Builder, layer: Layer, inputs: list[Value], options: dict[str,
         operands.append(builder.constant(layer, "b", builder.take(layer, "b", [units])))
     value = builder.add(layer, "Conv", operands, [shape[0], units, *shape[2:]], kernel_shape=[1] * rank)
     return builder.finish(layer, value, options, "rectify")
-
-
-def reshape(builder: Builder, layer: Layer, name: str, shape: Shape) -> Value:
-    wanted = [0 if axis == 0 and dim is None else dim for axis, dim in enumerate(shape)]
-    if None in wanted:
-        raise layer.refuse("reshapes a free axis that is not the first")
-    return builder.add(layer, "Reshape", [name, builder.constant(layer, "shape", np.array(wanted, np.int64))], shape)
-
-
-def _pool(rank: int, mode: str | None) -> Callable[..., Value]:
-    def handle(builder: Builder, layer: Layer, inputs: list[Value], options: dict[str, Any]) -> Value:
-        name, shape = inputs[0]
-        size = pair(layer, options.pop("pool_size"), rank)
-        given = options.pop("stride", None)
-        stride, pad = size if given is None else pair(layer, given, rank), pair(layer, options.pop("pad", 0), rank)
-        how = mode or options.pop("mode", "max")
-        whole = options.pop("ignore_border", True)
-        if not whole and (how != "max" or any(pad)):
-            raise layer.refuse("pools windows that reach beyond the border by another way than max")
-        spatial = []
-        for dim, each, step, p in zip(shape[2:], size, stride, pad, strict=True):
-            if whole:
-                spatial.append((dim + 2 * p - each) // step + 1)
-            else:
-                spatial.append((dim - 1) // step + 1 if step >= each else max(0, (dim - 1 - each + step) // step) + 1)
-        attributes: dict[str, Any] = {"kernel_shape": size, "strides": stride, "pads": pad * 2}
-        if not whole:  # written out, because rounding up in ONNX leaves windows out that begin beyond the border
-            ends = [
-                max((n - 1) * step + each - dim, 0)
-                for n, dim, each, step in zip(spatial, shape[2:], size, stride, strict=True)
-            ]
-            attributes["pads"] = pad + ends
-        if how not in ("max", "average_inc_pad", "average_exc_pad"):
-            raise layer.refuse(f"pools by {how!r}")
-        if how != "max":
-            attributes["count_include_pad"] = int(how == "average_inc_pad")
-        made = positive(layer, [*shape[:2], *spatial])
-        return builder.add(layer, "MaxPool" if how == "max" else "AveragePool", [name], made, **attributes)
-
-    return handle
-
-
-def _global_pool(builder: Builder, layer: Layer, inputs: list[Value], options: dict[str, Any]) -> Value:
-    (name, shape), how = inputs[0], options.pop("pool_function", "mean")
-    if how not in ("mean", "max", "sum"):
-        raise layer.refuse(f"pools by {how!r}")
-    axes = builder.constant(layer, "axes", np.arange(2, len(shape)))
-    return builder.add(layer, f"Reduce{how.capitalize()}", [name, axes], shape[:2], keepdims=0)
 
 
 def _normalization(builder: Builder, layer: Layer, inputs: list[Value], options: dict[str, Any]) -> Value:
@@ -378,18 +190,18 @@ def _activation(builder: Builder, layer: Layer, inputs: list[Value], options: di
 HANDLERS: dict[str, Callable[..., Value]] = {
     "DenseLayer": _dense,
     "NINLayer": _nin,
-    "Conv1DLayer": _convolution(1),
-    "Conv2DLayer": _convolution(2),
-    "Conv3DLayer": _convolution(3),
-    "DilatedConv2DLayer": _convolution(2),
-    "TransposedConv2DLayer": _transposed,
-    "Deconv2DLayer": _transposed,
-    "MaxPool1DLayer": _pool(1, "max"),
-    "MaxPool2DLayer": _pool(2, "max"),
-    "MaxPool3DLayer": _pool(3, "max"),
-    "Pool1DLayer": _pool(1, None),
-    "Pool2DLayer": _pool(2, None),
-    "GlobalPoolLayer": _global_pool,
+    "Conv1DLayer": windows.convolution(1),
+    "Conv2DLayer": windows.convolution(2),
+    "Conv3DLayer": windows.convolution(3),
+    "DilatedConv2DLayer": windows.convolution(2),
+    "TransposedConv2DLayer": windows.transposed,
+    "Deconv2DLayer": windows.transposed,
+    "MaxPool1DLayer": windows.pool(1, "max"),
+    "MaxPool2DLayer": windows.pool(2, "max"),
+    "MaxPool3DLayer": windows.pool(3, "max"),
+    "Pool1DLayer": windows.pool(1, None),
+    "Pool2DLayer": windows.pool(2, None),
+    "GlobalPoolLayer": windows.global_pool,
     "BatchNormLayer": _normalization,
     "LocalResponseNormalization2DLayer": _response,
     "BiasLayer": _per_channel("Add", "b"),
@@ -409,3 +221,25 @@ HANDLERS: dict[str, Callable[..., Value]] = {
     "GaussianNoiseLayer": _nothing,
     "NonlinearityLayer": _activation,
 }
+
+
+def build(builder: Builder) -> None:
+    """Every layer of its network. Raises Refused where the parameters do not fit the layers, naming the layer."""
+    for layer in builder.network.layers:
+        if layer.kind not in HANDLERS:
+            raise layer.refuse(f"is a {layer.kind}, which is not covered")
+        inputs = [builder.values[source] for source in layer.sources]
+        options = dict(layer.options)
+        try:
+            value, shape = HANDLERS[layer.kind](builder, layer, inputs, options)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+            what = f"lacks {error}" if isinstance(error, KeyError) else f"does not fit: {error}"
+            raise Refused(f"the layer {layer.name} {what}", node=layer.name, op=layer.kind) from None
+        builder.values[layer.name] = builder.graph.node("Identity", [value], [layer.name], name=layer.name), shape
+        if options:
+            raise layer.refuse(f"has the arguments {', '.join(sorted(options))}, which are not covered")
+    if builder.left:
+        raise Refused(
+            f"{len(builder.left)} parameters are left over: the first has the shape {builder.left[0].shape}",
+            hint="does the description have all layers?",
+        )

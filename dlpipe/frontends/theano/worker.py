@@ -38,7 +38,8 @@ def holds_graph(value: Any) -> bool:
 
 def _import_parameters(request: Request, path: Path, parameters: list[Any]) -> dict[str, Any]:
     from . import description
-    from .lasagne_layers import Builder
+    from .lasagne_builder import Builder
+    from .lasagne_layers import build
 
     network = description.read(path)
     sizes = request.params.get("dims", {})
@@ -46,7 +47,7 @@ def _import_parameters(request: Request, path: Path, parameters: list[Any]) -> d
     shape = [sizes.get(ports.BATCH, ports.BATCH) if dim is None else dim for dim in network.shape]
     graph.input(description.INPUT, network.dtype, shape, source=description.INPUT)
     builder = Builder(network, parameters, graph)
-    builder.build()
+    build(builder)
     for name in list(request.params.get("outputs", ())) or network.outputs:
         if name not in builder.values or name == description.INPUT:
             known = ", ".join(layer.name for layer in network.layers)

@@ -11,7 +11,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from dlpipe.service.client import NoRedirects
+from dlpipe.service.exchange import NoRedirects
 
 _SECONDS = 5.0
 _MAX_BYTES = 1 << 20

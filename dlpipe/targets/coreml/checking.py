@@ -80,7 +80,7 @@ def _digest(array: Any) -> tuple[str, bytes]:
 
 def computed(program: Any, exported: Any, contract: Mapping[str, Any], names: Mapping[str, str]) -> float:
     """The largest difference between what the program computes, each operator as Apple documents it and in fp32, and
-    what the model does, for random inputs: in units of that output's range. Raises computing.Unread."""
+    what the model does, for random inputs: in units of that output's range. Raises Unread."""
     generator = np.random.default_rng(0)
     feeds = {port["name"]: torch.from_numpy(_random(generator, port)) for port in contract["inputs"]}
     with torch.no_grad():

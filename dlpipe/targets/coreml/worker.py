@@ -12,7 +12,8 @@ from dlpipe_worker import Refused, Request, operation
 
 from ..kit import artifact
 from ..torch_module import exporting
-from . import checking, computing, converting, package
+from . import checking, converting, package
+from .reading import Unread
 
 _VERSION = importlib.metadata.version("coremltools")
 _ENTRY = "model.mlpackage"
@@ -62,7 +63,7 @@ def _computed(program: Any, exported: Any, contract: Any, names: dict[str, str],
     """What came of computing the package's program here. Raises Refused where it is another function than the model."""
     try:
         worst = checking.computed(program, exported, contract, names)
-    except computing.Unread as error:
+    except Unread as error:
         return {"difference": None, "said": f"its program was read back and not computed here (Core ML's {error})"}
     if not worst <= _WRONG[variant]:
         why = f"the package's program gives other results than the model, by {worst:.2g} of an output's range"

@@ -58,6 +58,15 @@ def fits(node: Node, value: Any, kind: type[_Kind], what: str) -> _Kind:
     return value
 
 
+def computed(node: Node, value: Any) -> Values:
+    """Raises NotQuantised where it is an input as it comes."""
+    found = fits(node, value, Values, "a constant there")
+    for wire in found.wires.flat:
+        if isinstance(wire, Tap):
+            raise NotQuantised(f"the input {wire.port.name} goes into {node.name} as floats")
+    return found
+
+
 @dataclass
 class Graph:
     """bits: of weights; with fewer than 8 these are rounded anew and every scale becomes a power of two, so that no
@@ -172,7 +181,7 @@ def walk(
             ) from reason
         several = made_of if isinstance(made_of, list) else [made_of]
         values.update(zip(node.outputs, several, strict=False))
-    return inputs, [(output.name, _computed(output.name, values[output.name])) for output in model.graph.output]
+    return inputs, [(output.name, _output(output.name, values[output.name])) for output in model.graph.output]
 
 
 def _remember(graph: Graph, values: dict[str, Any], name: str, array: Array) -> None:
@@ -181,9 +190,9 @@ def _remember(graph: Graph, values: dict[str, Any], name: str, array: Array) -> 
         values[name] = Constant(array.astype(np.float64), np.ones(array.shape))
 
 
-def _computed(name: str, value: Any) -> Values | Pending:
+def _output(name: str, value: Any) -> Values | Pending:
     wires = value.value.wires if isinstance(value, Pending) else getattr(value, "wires", None)
     if wires is None or any(isinstance(wire, Tap) for wire in wires.flat):
         raise Refused(f"the output {name} is an input or a constant: there is nothing to compute", kind="unsupported")
-    computed: Values | Pending = value
-    return computed
+    output: Values | Pending = value
+    return output

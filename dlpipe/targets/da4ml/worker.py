@@ -14,14 +14,21 @@ import numpy as np
 from dlpipe_worker import Refused, Request, operation
 
 from ..kit import artifact, executing
-from . import arithmetic, calling, moving, synthesis
+from . import arithmetic, calling, curves, moving, pooling, products, quantising, synthesis
 from .graph import Graph, walk
 from .hardware import Circuit, Pending, Port, Values, uniform
 from .programs import Failed, Root, TooLong
 from .project import TOP, Project
 from .simulation import SIMULATORS
 
-_OPERATORS = {**arithmetic.OPERATORS, **moving.OPERATORS}
+_OPERATORS = {
+    **arithmetic.OPERATORS,
+    **curves.OPERATORS,
+    **moving.OPERATORS,
+    **pooling.OPERATORS,
+    **products.OPERATORS,
+    **quantising.OPERATORS,
+}
 _BITS = {"int8": 8, "int4": 4}
 _TOO_LARGE = 1.5  # times the device, by da4ml's own estimate: beyond that no synthesis makes it fit
 _NO_VENDOR = "the vendor's tools are needed for that"

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from .channels_last import NHWC
 from .elementwise import arranged
 from .graph import Array
 from .handlers import handles
-from .layers import NHWC
 from .reading import Node
 from .scope import Scope
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from . import (  # noqa: F401  each registers its handlers
+from . import (  # noqa: F401 - each registers its handlers
+    convolving,
     elementwise,
     images,
-    layers,
+    pooling,
+    products,
     quantising,
     recurrent,
     reducing,
