@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from dlpipe.cli import doctor_preprocess as preprocess
@@ -15,8 +17,16 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="doctor")
 
 
-def doctor(context: typer.Context, as_json: opt.AsJson = False) -> int:
-    """Check the jail, the disk, the interpreter, the toolchains and the store. Exit code 4 when something is broken."""
+def doctor(
+    context: typer.Context,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Import what every toolchain holds, and weigh it: takes minutes.")
+    ] = False,
+    as_json: opt.AsJson = False,
+) -> int:
+    """Check the jail, the disk, the programs that are needed, and of each toolchain that is installed whether its
+    interpreter starts and its packages are the locked ones. Exit code 4 when something is broken.
+    """
     if context.invoked_subcommand is not None:
         return 0
     import platform
@@ -31,7 +41,7 @@ def doctor(context: typer.Context, as_json: opt.AsJson = False) -> int:
 
     cache = default_cache_dir()
     place = next(path for path in (cache, *cache.parents) if path.exists())
-    tools = diagnose(Toolchains())
+    tools = diagnose(Toolchains(), thorough=deep)
     free, jail, missing = shutil.disk_usage(place).free, describe(), missing_programs(MACHINE_NEEDS)
     broken = False
     if as_json:
@@ -45,6 +55,7 @@ def doctor(context: typer.Context, as_json: opt.AsJson = False) -> int:
                 "free_bytes": free,
                 "jail": jail,
                 "missing": missing,
+                "deep": deep,
                 "toolchains": [asdict(each) for each in looked_at],
             }
         )
@@ -57,4 +68,6 @@ def doctor(context: typer.Context, as_json: opt.AsJson = False) -> int:
         for each in tools:
             say(f"toolchain {each.name}: {each.state}{''.join(f'; {p}' for p in each.problems)}")
             broken = broken or each.state == "broken"
+        if not deep:
+            say("whether what they hold can be imported was not tried: --deep does")
     return 4 if broken else 0

@@ -33,6 +33,7 @@ class Progress:
         self._live = sys.stderr.isatty() and not quiet
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}
+        self._noted: set[tuple[str, str]] = set()
         self._started = time.monotonic()
         self._planned = self._finished = 0  # what is planned may grow: which stages follow, others' results say
         self._stop = threading.Event()
@@ -74,10 +75,18 @@ class Progress:
                     self._line(f"  warning: {event.message}")
                 case ToolchainMessage():
                     self._line(f"  {event.message}")
-                case StageNote() if self._verbose or event.level != "info":
+                case StageNote() if self._verbose or (event.level != "info" and self._is_new(event)):
                     self._line(f"  {event.level}: {event.message} [{event.stage}]")
                 case _:
                     pass
+
+    def _is_new(self, note: StageNote) -> bool:
+        """Many stages that do the same to one model say the same of it: the first one is enough."""
+        said = note.level, note.message
+        if said in self._noted:
+            return False
+        self._noted.add(said)
+        return True
 
     def _line(self, text: str) -> None:
         if self._quiet:

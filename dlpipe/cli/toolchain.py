@@ -105,7 +105,7 @@ def install(
 
 @toolchain.command()
 def doctor(names: Names = None, as_json: opt.AsJson = False) -> int:
-    """Check that what is installed is whole. Exit code 4 when something is not."""
+    """Check that what is installed is whole and can be imported. Exit code 4 when something is not."""
     from dataclasses import asdict
 
     from dlpipe.cli.output import print_json
@@ -113,7 +113,7 @@ def doctor(names: Names = None, as_json: opt.AsJson = False) -> int:
     from dlpipe.toolchains.manager import Toolchains
 
     found = []
-    for each in diagnose(Toolchains(), names or ()):
+    for each in diagnose(Toolchains(), names or (), thorough=True):
         found.append(each)
         if not as_json:
             typer.echo(f"{each.state:<7} {each.name}")

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from dlpipe.toolchains.environment import Environment
@@ -17,11 +19,13 @@ from dlpipe.toolchains.manager import Toolchains
 from dlpipe.toolchains.spec import Spec
 
 MACHINE_NEEDS: Mapping[str, str] = {"bwrap": "bubblewrap"}  # what every worker's jail is made with
+_AT_ONCE = 4  # frameworks that are imported: each may take a gigabyte
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`state` of a toolchain; `problems` are sentences with the remedy, `size` is bytes on disk.
+    """`state` of a toolchain; `problems` are sentences with the remedy. `size`: bytes on disk, None where it was not
+    looked at thoroughly.
 
     "absent" is no fault: a toolchain is installed on first use.
     """
@@ -29,14 +33,17 @@ class Diagnosis:
     name: str
     state: Literal["ok", "absent", "broken"]
     problems: tuple[str, ...] = ()
-    size: int = 0
+    size: int | None = None
     python: str | None = None
 
 
-def diagnose(toolchains: Toolchains, names: Iterable[str] = ()) -> Iterator[Diagnosis]:
-    """Look at the toolchains of these names (all where none is given), one after the other: importing what each holds
-    takes seconds. Installs and changes nothing."""
-    return (_diagnose(toolchains, name) for name in list(names) or toolchains.names())
+def diagnose(toolchains: Toolchains, names: Iterable[str] = (), *, thorough: bool) -> Iterator[Diagnosis]:
+    """Look at the toolchains of these names (all where none is given), a few at once. Installs and changes nothing.
+
+    Always: whether the interpreter starts, and whether the packages are those of the lock. `thorough`: import what it
+    holds, and add up its files, which takes minutes for all of them."""
+    with ThreadPoolExecutor(min(_AT_ONCE, len(os.sched_getaffinity(0)))) as pool:
+        yield from pool.map(partial(_diagnose, toolchains, thorough=thorough), list(names) or toolchains.names())
 
 
 def missing_programs(needs: Mapping[str, str]) -> list[str]:
@@ -49,7 +56,7 @@ def missing_programs(needs: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _diagnose(toolchains: Toolchains, name: str) -> Diagnosis:
+def _diagnose(toolchains: Toolchains, name: str, *, thorough: bool) -> Diagnosis:
     spec = toolchains.spec(name)
     problems = missing_programs(spec.apt)
     environment = toolchains.find(name)
@@ -63,10 +70,10 @@ def _diagnose(toolchains: Toolchains, name: str) -> Diagnosis:
     if spec.kind == "python":
         problems += [f"{fault}: {_reinstall(environment)}" for fault in _package_faults(spec, environment)]
     if environment.python:
-        version, faults = _interpreter_faults(spec, environment)
+        version, faults = _interpreter_faults(environment, spec.imports if thorough else ())
         problems += [f"{fault}: {_reinstall(environment)}" for fault in faults]
     state: Literal["ok", "broken"] = "broken" if problems else "ok"
-    return Diagnosis(name, state, tuple(problems), disk_size(environment.root), version)
+    return Diagnosis(name, state, tuple(problems), disk_size(environment.root) if thorough else None, version)
 
 
 def _reinstall(environment: Environment) -> str:
@@ -80,13 +87,13 @@ def _package_faults(spec: Spec, environment: Environment) -> list[str]:
     ]
 
 
-def _interpreter_faults(spec: Spec, environment: Environment) -> tuple[str | None, list[str]]:
-    """Its version, and what does not work: starting it, and importing each module that the spec names."""
+def _interpreter_faults(environment: Environment, modules: Iterable[str]) -> tuple[str | None, list[str]]:
+    """Its version, and what does not work: starting it, and importing each of the modules."""
     status, said = _python(environment, "import sys; print('%d.%d.%d' % sys.version_info[:3])")
     if status:
         return None, [f"its interpreter does not start ({said})"]
     version, faults = said, []
-    for module in spec.imports:
+    for module in modules:
         status, said = _python(environment, f"import {module}")
         if status:
             faults.append(f"{module} cannot be imported ({said})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlpipe.cli.progress import Progress
-from dlpipe.pipeline.events import StageFinished
+from dlpipe.pipeline.events import StageFinished, StageNote
 
 
 def test_a_stage_that_failed_is_said_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,3 +16,17 @@ def test_a_stage_that_failed_is_said_with_its_reason(capsys: pytest.CaptureFixtu
     failed, done = capsys.readouterr().err.splitlines()
     assert failed.split(maxsplit=4) == ["FAIL", "int8", "1.5", "s", "nothing to quantise"]
     assert done.split() == ["done", "fp16", "1.5", "s"]
+
+
+def test_what_many_stages_warn_of_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress() as progress:
+        for stage, message in (("way0", "it saturates"), ("way1", "it saturates"), ("way1", "another")):
+            progress(StageNote(stage=stage, level="warning", message=message))
+    assert capsys.readouterr().err.splitlines() == [
+        "  warning: it saturates [way0]",
+        "  warning: another [way1]",
+    ]
+    with Progress(verbose=True) as all_of_it:
+        for stage in ("way0", "way1"):
+            all_of_it(StageNote(stage=stage, level="warning", message="it saturates"))
+    assert len(capsys.readouterr().err.splitlines()) == 2

@@ -9,8 +9,8 @@ import pytest
 from dlpipe.toolchains.doctor import diagnose, missing_programs
 
 
-def only(make):
-    (diagnosis,) = diagnose(make(), ["tiny"])
+def only(make, *, thorough=True):
+    (diagnosis,) = diagnose(make(), ["tiny"], thorough=thorough)
     return diagnosis
 
 
@@ -41,6 +41,8 @@ def test_a_package_that_was_removed(make, write):
     gone, unimportable = diagnosis.problems
     assert gone.startswith("six is gone, not 1.17.0 as locked: remove ")
     assert unimportable.startswith("six cannot be imported (ModuleNotFoundError")
+    at_a_glance = only(make, thorough=False)
+    assert (at_a_glance.state, at_a_glance.problems, at_a_glance.size) == ("broken", (gone,), None)
 
 
 def test_an_interpreter_that_does_not_start(make, write):
@@ -65,5 +67,5 @@ def test_a_program_that_is_missing(make, write, monkeypatch):
 @pytest.mark.slow
 def test_the_core_toolchain(toolchains):
     toolchains.ensure("core")
-    (diagnosis,) = diagnose(toolchains, ["core"])
+    (diagnosis,) = diagnose(toolchains, ["core"], thorough=True)
     assert diagnosis.state == "ok", diagnosis
