@@ -6,7 +6,7 @@ where there are int16 ones). Dynamic-range models quantise their data at run tim
 
 The reference is LiteRT's interpreter as it is by default, with XNNPACK. Labels and normalisation are read from the
 file's metadata. Refused, by name: Flex and custom operators (but for TFLite_Detection_PostProcess), variables that
-outlive a run, strings, sparse weights.
+outlive a run, strings. Sparse weights become dense ones.
 """
 
 from __future__ import annotations

@@ -29,6 +29,12 @@ def dequantize(scope: Scope, op: Operator) -> None:
     scope.result(op.outputs[0], "Identity", [scope.real(op.inputs[0], nchw)], nchw=nchw)
 
 
+@handles("DENSIFY")
+def densify(scope: Scope, op: Operator) -> None:
+    """Sparse weights are filled up with zeros as they are read."""
+    scope.result(op.outputs[0], "Identity", [scope.stored(op.inputs[0])])
+
+
 @handles("FAKE_QUANT")
 def fake_quant(scope: Scope, op: Operator) -> None:
     """Rounded to 2^bits steps between min and max, which are first moved so that zero is one of them."""

@@ -13,6 +13,7 @@ from dlpipe_worker import Refused
 
 from ..kit.flatbuffer import File, Table, damaged
 from .schema import OPERATORS, OPTIONS, OPTIONS_OF, TYPES
+from .sparsity import Sparsity, read_sparsity
 
 MAX_RANK = 8
 MAX_DIM = 2**31 - 1
@@ -44,7 +45,7 @@ class Tensor:
     quantisation: Quantisation | None
     data: memoryview | None
     variable: bool
-    sparse: bool
+    sparsity: Sparsity | None  # where not all of its values are stored
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class _Reader:
         shape = tuple(None if dim == -1 else dim for dim in dims)
         if table.number(10, "uint32"):
             raise Refused(f"the data of {name!r} is in another file", kind="unsupported", node=name)
-        data = self._bytes(table.number(2, "uint32"))
+        data, sparsity = self._bytes(table.number(2, "uint32")), table.table(6)
         return Tensor(
             index,
             name,
@@ -188,7 +189,7 @@ class _Reader:
             self._quantisation(table.table(4), shape, name),
             data if len(data) else None,
             table.number(5, "bool", False),
-            table.table(6) is not None,
+            read_sparsity(sparsity) if sparsity is not None else None,
         )
 
     def _quantisation(self, table: Table | None, shape: tuple[int | None, ...], name: str) -> Quantisation | None:

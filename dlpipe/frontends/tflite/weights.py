@@ -10,6 +10,7 @@ from dlpipe_worker import Refused
 
 from ..kit.flatbuffer import damaged
 from .reading import Tensor
+from .sparsity import Sparsity, places
 
 _NUMPY = {
     each: each
@@ -41,12 +42,12 @@ def numpy_dtype(dtype: str) -> str:
 def unpacked(tensor: Tensor) -> np.ndarray[Any, Any]:
     """A constant with its shape. Raises Refused where its bytes do not fill that."""
     data = tensor.data if tensor.data is not None else memoryview(b"")
-    if tensor.sparse:
-        raise Refused(f"the weights {tensor.name!r} are stored sparsely", kind="unsupported", node=tensor.name)
     dtype = np.dtype(numpy_dtype(tensor.dtype))
     if None in tensor.shape:
         raise damaged(f"the constant {tensor.name!r} has a free dim")
     shape = tuple(dim for dim in tensor.shape if dim is not None)
+    if tensor.sparsity is not None:
+        return _dense(tensor, tensor.sparsity, shape, dtype)
     count = math.prod(shape)
     size = (count + 1) // 2 if tensor.dtype == "int4" else count * dtype.itemsize
     if len(data) != size:
@@ -56,6 +57,16 @@ def unpacked(tensor: Tensor) -> np.ndarray[Any, Any]:
     if dtype == np.bool_:
         return np.frombuffer(data, np.uint8).astype(bool).reshape(shape)
     return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
+
+
+def _dense(tensor: Tensor, sparsity: Sparsity, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """What is not stored is 0, of a quantised tensor too, whatever its zero point."""
+    if tensor.dtype == "int4" or tensor.data is None or len(tensor.data) % dtype.itemsize:
+        raise Refused(f"the sparse weights {tensor.name!r} are not handled", kind="unsupported", node=tensor.name)
+    stored = np.frombuffer(tensor.data, dtype.newbyteorder("<"))
+    dense = np.zeros(math.prod(shape), dtype)
+    dense[places(sparsity, shape, stored.size, tensor.name)] = stored
+    return dense.reshape(shape)
 
 
 def _nibbles(packed: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:

@@ -1,6 +1,7 @@
 """Models of one operator that TensorFlow's converter does not make any more, packed with TensorFlow's own schema."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import flatbuffers
@@ -51,11 +52,11 @@ def _tensor(model: Any, graph: Any, given: Any, *, fed: bool) -> int:
     tensor, index = schema.TensorT(), len(graph.tensors)
     graph.tensors.append(tensor)
     tensor.name, tensor.buffer, dtype = f"t{index}", 0, "float32"
-    if isinstance(given, np.ndarray):
-        buffer = schema.BufferT()
-        buffer.data = list(given.tobytes())
-        tensor.buffer, tensor.shape, dtype = len(model.buffers), list(given.shape), given.dtype.name
-        model.buffers.append(buffer)
+    if isinstance(given, Sparse):
+        stored, tensor.sparsity = sparse(given)
+        tensor.buffer, tensor.shape = _buffer(model, stored), list(given.dense.shape)
+    elif isinstance(given, np.ndarray):
+        tensor.buffer, tensor.shape, dtype = _buffer(model, given), list(given.shape), given.dtype.name
     elif given and given[0] == "variable":
         tensor.shape, tensor.isVariable = list(given[1]), True
     else:
@@ -63,7 +64,68 @@ def _tensor(model: Any, graph: Any, given: Any, *, fed: bool) -> int:
         if fed:
             graph.inputs.append(index)
     tensor.type = _TYPES[dtype]
-    return index
+    return index if not isinstance(given, Sparse) or given.direct else _densified(model, graph, index)
+
+
+def _buffer(model: Any, array: Any) -> int:
+    buffer = schema.BufferT()
+    buffer.data = list(array.tobytes())
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def _densified(model: Any, graph: Any, index: int) -> int:
+    """What a DENSIFY before the operator makes of a sparse tensor."""
+    code, node = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = schema.BuiltinOperator.DENSIFY, 124, 1
+    node.opcodeIndex, node.inputs = len(model.operatorCodes), [index]
+    node.outputs = [_tensor(model, graph, graph.tensors[index].shape, fed=False)]
+    model.operatorCodes.append(code)
+    graph.operators.insert(0, node)
+    return node.outputs[0]
+
+
+@dataclass
+class Sparse:
+    """Weights of which a part is zero. block: how many elements of the last dim lie together. direct: the operator
+    takes them as they are, without a DENSIFY before it. indices: "Int32" or "Uint8"."""
+
+    dense: Any
+    block: int = 1
+    direct: bool = False
+    indices: str = "Uint8"
+
+
+def sparse(weights: Sparse) -> tuple[Any, Any]:
+    """The stored values and their schema.SparsityParametersT: all dims dense but the last, which lists its blocks."""
+    shape, found = weights.dense.shape, schema.SparsityParametersT()
+    rows = weights.dense.reshape(-1, shape[-1] // weights.block, weights.block)
+    held = (rows != 0).any(axis=2)
+    levels = [(size, None, None) for size in shape[:-1]]
+    levels.append((0, np.concatenate([[0], held.sum(axis=1).cumsum()]), held.nonzero()[1]))
+    levels += [(weights.block, None, None)] * (weights.block > 1)
+    found.traversalOrder = list(range(len(levels)))
+    found.blockMap = [len(shape) - 1] * (weights.block > 1)
+    found.dimMetadata = [_level(*level, weights.indices) for level in levels]
+    return rows[held], found
+
+
+def _level(size: int, segments: Any, indices: Any, width: str) -> Any:
+    level = schema.DimensionMetadataT()
+    level.format, level.denseSize = int(segments is not None), size
+    if segments is not None:
+        for name, values in (("Segments", segments), ("Indices", indices)):
+            vector = getattr(schema, f"{width}VectorT")()
+            vector.values = values.tolist()
+            setattr(level, f"array{name}", vector)
+            setattr(level, f"array{name}Type", getattr(schema.SparseIndexVector, f"{width}Vector"))
+    return level
+
+
+def pruned(*shape: int, block: int = 1) -> Any:
+    """Weights of which about half of the blocks are zero."""
+    kept = _RANDOM.random((*shape[:-1], shape[-1] // block)) < 0.5
+    return _w(*shape) * np.repeat(kept, block, axis=-1)
 
 
 def detection(regular: bool) -> bytes:
@@ -113,6 +175,8 @@ def bidirectional(merge: bool) -> bytes:
 def crafted() -> Mapping[str, bytes]:
     ops = schema.BuiltinOperator
     pool = {"padding": 0, "strideW": 2, "strideH": 1, "filterWidth": 3, "filterHeight": 2}
+    conv = {"padding": 1, "strideW": 1, "strideH": 1}
+    dense = ("FullyConnectedOptions", {})
     rnn = {"timeMajor": False, "fusedActivationFunction": 4}
     return {
         "detection": detection(False),
@@ -138,6 +202,13 @@ def crafted() -> Mapping[str, bytes]:
         "relu_0_to_1": single(ops.RELU_0_TO_1, [(3, 4)], [(3, 4)]),
         "update_slice": single(ops.DYNAMIC_UPDATE_SLICE, [(4, 5), (2, 2), np.array([3, 1], np.int32)], [(4, 5)]),
         "embedding_lookup": single(ops.EMBEDDING_LOOKUP, [np.array([2, 0], np.int32), (4, 3)], [(2, 3)]),
+        "sparse": single(ops.FULLY_CONNECTED, [(2, 12), Sparse(pruned(8, 12), direct=True), _w(8)], [(2, 8)], dense),
+        "sparse_blocks": single(
+            ops.FULLY_CONNECTED, [(2, 12), Sparse(pruned(8, 12, block=4), 4, True, "Int32"), _w(8)], [(2, 8)], dense
+        ),
+        "densified": single(
+            ops.CONV_2D, [(1, 5, 6, 4), Sparse(pruned(3, 2, 2, 4)), _w(3)], [(1, 4, 5, 3)], ("Conv2DOptions", conv)
+        ),
         "flex": single("FlexErf", [(3, 4)], [(3, 4)], {}),
         "stateful": single(
             ops.SVDF, [(2, 3), _w(4, 3), _w(4, 5), _w(2), ("variable", (2, 20))], [(2, 2)], ("SVDFOptions", {"rank": 2})
