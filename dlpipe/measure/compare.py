@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .npz import Array, Member
-
-MOST_STEPS = 3  # of a quantised output, see tolerances.py; a wrong operator moves it by far more
+from .tolerances import MOST_STEPS
 
 
 @dataclass

@@ -10,6 +10,9 @@ order of summation decides otherwise. Its contract says in `metadata["resolution
 An output within that passes; MOST_STEPS are allowed, since roundings of several layers add up. What goes beyond it is
 judged by the limits above.
 
+An original whose outputs the last bit of its inputs moves further than `max_rel` is held to what it moves them by, as a
+step (`pipeline/unsteady.py`).
+
 An output that is a sigmoid's, softmax's or tanh's is BOUNDED: runtimes compute these by polynomials that are good to a
 float32 step of 1, so that values of 1e-5 carry three digits, whatever their own range is.
 """
@@ -20,6 +23,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 BOUNDED = {"step": 2.0**-23}
+MOST_STEPS = 3  # a wrong operator moves a quantised output by far more
 
 
 @dataclass(frozen=True, slots=True)

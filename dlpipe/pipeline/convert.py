@@ -40,6 +40,7 @@ from dlpipe.pipeline.starting import in_parts, measure_starts
 from dlpipe.pipeline.timing import ORIGINAL, RUNTIME, Timed, TimedInParts, measure_timing
 from dlpipe.pipeline.timing import STAGE as TIMING
 from dlpipe.pipeline.tuning.plan import shares, tuning_notes
+from dlpipe.pipeline.unsteady import told
 from dlpipe.pipeline.variants import make_variant, settle
 from dlpipe.pipeline.verdict import judge_run
 from dlpipe.pipeline.views import look
@@ -297,6 +298,7 @@ def _notes(proven: Proven, optimised: Optimised, tried: list[Built]) -> list[Not
     if samples.assumed:
         sizes = " ".join(f"--shape {dim}={size}" for dim, size in samples.assumed.items())
         notes.append(Note(level="warning", message=f"free dims were measured at assumed sizes, as with {sizes}"))
+    notes += [Note(level="warning", message=line) for line in told(samples.unsteady)]
     if samples.train is not None:
         notes.append(Note(message=samples.told_apart))
     calibrated = ("samples" in each.candidate.recipe.needs() or each.candidate.calibrates for each in tried)

@@ -28,6 +28,7 @@ from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 
 ReferenceKind = Literal["original", "independent", "own"]
+NO_LABELS = "no labelled data was given (--data): accuracy is unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,10 @@ class Samples:
     trained_on: int = 0
     train_source: str | None = None
     metric: Metric = TOP1  # by which labelled samples are judged
-    unknown: str = "no labelled data was given (--data): accuracy is unknown"  # why, where they are not labelled
+    unknown: str = NO_LABELS  # why accuracy is unknown, where they are not labelled
     assumed: Mapping[str, int] = field(default_factory=dict)  # free dims that nobody fixed, and what they are in them
+    # Output -> by which share of its range roundings move the original's own (`pipeline/unsteady.py`).
+    unsteady: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, target: Target) -> SampleSet:
         """What an artefact for it is run on."""
@@ -149,7 +152,7 @@ def make_samples(
         train_source=request.train_data,
         metric=metric,
         assumed={dim: size for dim, size in (value.get("dims") or {}).items() if dim not in fixed and size > 1},
-        **({"unknown": f"the labels do not suit {metric.name}, accuracy is unknown: {unfit}"} if unfit else {}),
+        unknown=f"the labels do not suit {metric.name}, accuracy is unknown: {unfit}" if unfit else NO_LABELS,
     )
 
 

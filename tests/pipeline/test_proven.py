@@ -23,6 +23,7 @@ from dlpipe.pipeline.session import Session
 _HASTY = """
 import json
 from pathlib import Path
+import numpy as np
 from dlpipe_worker import operation
 from ..dlpipe_plainnet import worker
 
@@ -34,6 +35,10 @@ def import_(request):
     for layer in net["layers"]:
         if layer["name"] == "fc2":
             layer["bias"] = [0.0] * len(layer["bias"])
+        if layer["name"] == "roundings":
+            weights = np.array(layer["weights"], np.float32)
+            ends = np.where(np.random.default_rng(3).random(weights.shape) < 0.5, -np.inf, np.inf)
+            layer["weights"] = np.nextafter(weights, ends.astype(np.float32)).tolist()
     worker._read = lambda request: net
     return worker.import_(request)
 """
@@ -95,6 +100,38 @@ def test_the_wrong_route_is_refused_and_the_next_one_taken(session: Session, pla
     assert list(proven.refused) == ["hasty"]
     assert "(at fc2)" in proven.refused["hasty"]
     assert session.executor.outcomes["fidelity:import"].value["passed"]
+
+
+def _cancelling(path: Path, last: str) -> Path:
+    """A net that subtracts large numbers from nearly equal ones: a rounding of one becomes much of what is left. The
+    hasty converter rounds some of the weights of `roundings` otherwise, and forgets the bias of a layer called fc2."""
+    random = np.random.default_rng(1)
+    large, eye = 1000 * random.standard_normal((8, 8)), np.eye(8)
+    twice = np.concatenate([large, large + 0.3 * random.standard_normal((8, 8))], axis=1)
+    layers = [
+        {"name": "roundings", "weights": twice.tolist(), "bias": [0.0] * 16, "relu": False},
+        {"name": last, "weights": np.concatenate([eye, -eye]).tolist(), "bias": [0.05] * 8, "relu": False},
+    ]
+    path.write_text(json.dumps({"plainnet": 1, "input": 8, "layers": layers}))
+    return path
+
+
+def test_an_original_that_roundings_move_is_held_to_no_more(session: Session, plainnet: Any, tmp_path: Path) -> None:
+    plainnet.order = ("hasty",)
+    proven = prove_import(session, _request(_cancelling(tmp_path / "net.plain", "fc3")))
+    fidelity = session.executor.outcomes["fidelity:import"].value
+    assert fidelity["passed"]
+    assert fidelity["max_rel"] > fidelity["tolerance"]
+    (output,) = proven.samples.unsteady
+    assert fidelity["max_rel"] < 3 * proven.samples.unsteady[output] < 0.05
+    assert proven.samples.emulated.resolution[output]["step"] > 0
+
+
+def test_a_wrong_layer_shows_through_roundings(session: Session, plainnet: Any, tmp_path: Path) -> None:
+    plainnet.order = ("hasty",)
+    with pytest.raises(GateFailed, match="the import is wrong"):
+        prove_import(session, _request(_cancelling(tmp_path / "net.plain", "fc2")))
+    assert session.executor.outcomes["fidelity:nudged"].status == "ok"  # it was asked whether that are roundings
 
 
 def test_insisting_on_a_wrong_route_fails_and_names_the_layer(session: Session, plainnet: Any, net: Path) -> None:

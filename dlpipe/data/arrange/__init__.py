@@ -45,6 +45,12 @@ def pick_call(numbers: Sequence[int] | None = None, names: Sequence[str] | None 
     return Call("core", _WORKER, "pick", params)
 
 
+def nudge_call(seed: int) -> Call:
+    """Input: `data` (samples.npz). Output: the same, each float32 in it the next one above or below, as `seed` says.
+    Value: {"count"}."""
+    return Call("core", _WORKER, "nudge", {"seed": seed})
+
+
 def part_call(start: float, end: float, seed: int, limit: int | None = None) -> Call:
     """Input: as `subset_call`. All samples are shuffled with `seed`, and those from the share `start` to the share
     `end` (0 to 1) are taken, at most `limit`; they keep their order. Parts that do not overlap share no sample, and
