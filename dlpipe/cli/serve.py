@@ -103,7 +103,9 @@ def serve(
         keep_days=keep_days,
         drain_seconds=drain,
         log_format=kind,
-        manners=Manners(frozenset(name.lower() for name in allowed_host or ()), rate, failures),
+        manners=Manners(
+            frozenset(name.lower() for name in allowed_host or ()), rate, failures, max(1, max_connections // 4)
+        ),
         proxy=behind_proxy,
         oidc=oidc_of(
             oidc_rules,

@@ -23,7 +23,7 @@ from dlpipe.service.api.problems import problem
 from dlpipe.service.rates import Rate, network
 from tests.e2e.user import make_user
 
-from .running import ADMINISTRATOR, Answer, Service, eventually, serving
+from .running import ADMINISTRATOR, PATIENCE, Answer, Service, eventually, serving
 
 
 @pytest.fixture(scope="module")
@@ -197,12 +197,15 @@ async def _hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextmanager
-def listening(app: Any = _hello, **more: Any) -> Iterator[tuple[str, int]]:
-    """A server of our connections; its address."""
+def listening(app: Any = _hello, servers: list[uvicorn.Server] | None = None, **more: Any) -> Iterator[tuple[str, int]]:
+    """A server of our connections; its address. `servers`: gets the server itself."""
     given: dict[str, Any] = {"lifespan": "off", "http": connections.Connection, "ws": "none", "log_config": None}
     given |= {"proxy_headers": False}
     server = uvicorn.Server(uvicorn.Config(app, port=0, **given, **more))
+    if servers is not None:
+        servers.append(server)
     with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # so that what nobody reads stays with us
         listening.bind(("0.0.0.0", 0))  # so that clients have several addresses
         listening.listen()
         thread = threading.Thread(target=server.run, args=([listening],))
@@ -225,6 +228,66 @@ def test_a_head_that_never_ends(monkeypatch: pytest.MonkeyPatch, first: bytes) -
             assert connection.recv(1000).startswith(b"HTTP/1.1 204")
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         assert connection.recv(1000) == b"", "it has hung up"
+
+
+@pytest.mark.parametrize("pieces", [1, 1000], ids=["closed", "in the middle"])
+def test_whoever_does_not_take_his_answer_loses_his_place(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    """Of which some waits: what a buffer holds once all is answered and closed, or an answer that goes on."""
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
+    ended = threading.Event()
+
+    async def long(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+        for left in range(pieces, 0, -1):
+            await send({"type": "http.response.body", "body": b"x" * 40_000, "more_body": left > 1})
+        ended.set()
+
+    servers: list[uvicorn.Server] = []
+    with listening(long, servers) as place, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        connection.connect(place)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert ended.wait(PATIENCE)
+        eventually(lambda: not servers[0].server_state.connections)
+
+
+def test_one_token_is_not_answered_everywhere_at_once() -> None:
+    """Or else whoever follows enough jobs, or reads slowly on enough connections, has all places."""
+    statuses: list[tuple[str, int]] = []
+    told: list[tuple[object, ...]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        await scope["release"].wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def ask(guarded: Gate, release: asyncio.Event, address: str) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append((address, message["status"]))
+
+        scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], "client": (address, 1)}
+        await guarded({**scope, "release": release}, receive, send)
+
+    async def story() -> None:
+        count = lambda *what: told.append(what)  # noqa: E731
+        given = Manners(at_once=2), ("/uploads/",), lambda *_: False, lambda _, *said: problem(*said), count
+        guarded, release = Gate(app, *given), asyncio.Event()
+        held = [asyncio.create_task(ask(guarded, release, each)) for each in ("one", "one", "other")]
+        await asyncio.sleep(0)
+        await ask(guarded, release, "one")
+        assert statuses == [("one", 429)]
+        release.set()
+        await asyncio.gather(*held)
+        await ask(guarded, release, "one")
+
+    asyncio.run(story())
+    assert [status for _, status in statuses] == [429, 200, 200, 200, 200]
+    assert told == [("one", 429, "more than 2 requests at once")]
 
 
 def status_of(place: tuple[str, int], address: str) -> bytes:

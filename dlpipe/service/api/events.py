@@ -21,7 +21,7 @@ from dlpipe.service.watching import POLL_SECONDS
 
 router = APIRouter(prefix="/jobs/{id}", tags=["jobs"])
 _SILENCE_SECONDS = 15.0  # what a proxy lets pass
-_AT_ONCE = 500
+_AT_ONCE = 100  # in memory, of each reader that falls behind
 _AGAIN_MS = 3000  # after which a reader looks for the server that follows this one
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -37,11 +38,12 @@ _NO_REFUSAL = (400, 503)  # it broke off, or what is missing is ours
 @dataclass(frozen=True, slots=True)
 class Manners:
     """hosts: names that the service answers to, in lower case, without a port; empty: any. requests: a second, of one
-    token; failures: to sign in, a minute, from one address."""
+    token; failures: to sign in, a minute, from one address; at_once: requests that are being answered, of one token."""
 
     hosts: frozenset[str] = frozenset()
     requests: float = 500.0
     failures: float = 30.0
+    at_once: int = 250
 
 
 class Gate:
@@ -67,6 +69,8 @@ class Gate:
         self._requests = Rate(manners.requests, max(1, round(4 * manners.requests)))
         self._failures = Rate(manners.failures / 60, max(1, round(manners.failures)))
         self._good: dict[str, None] = {}  # hashes of credentials that opened something: not shut out with their address
+        self._at_once = manners.at_once
+        self._answering = Counter[str]()  # by token, else by address
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,11 +90,16 @@ class Gate:
             told = {"Retry-After": _seconds(failed.wait)}
             await self._refuse(scope, 429, detail, told)(scope, receive, send)
             return
-        taken = self._requests.take(who if who in self._good else address)
+        asking = who if who in self._good else address
+        taken = self._requests.take(asking)
         if not taken.allowed:
             given = {**self._told(taken.left, taken.wait), "Retry-After": _seconds(taken.wait)}
             detail = f"more than {self._requests.each:g} requests a second"
             await self._refuse(scope, 429, detail, given)(scope, receive, send)
+            return
+        if self._answering[asking] >= self._at_once:
+            detail = f"more than {self._at_once} requests at once"
+            await self._refuse(scope, 429, detail, {"Retry-After": "1"})(scope, receive, send)
             return
         found: dict[str, object] = scope.setdefault("state", {})
 
@@ -106,10 +115,16 @@ class Gate:
                     self._good[who] = None
             await send(message)
 
-        if scope["path"].startswith(self._uploads):
-            await self._app(scope, receive, answer)
-        else:
-            await self._with_body(scope, headers, receive, answer)
+        self._answering[asking] += 1
+        try:
+            if scope["path"].startswith(self._uploads):
+                await self._app(scope, receive, answer)
+            else:
+                await self._with_body(scope, headers, receive, answer)
+        finally:
+            self._answering[asking] -= 1
+            if not self._answering[asking]:
+                del self._answering[asking]
 
     def _refuse(self, scope: Scope, status: int, detail: str, headers: Mapping[str, str]) -> ASGIApp:
         self._count(scope["client"][0] if scope.get("client") else "?", status, detail)
