@@ -25,6 +25,7 @@ from dlpipe.service.tables import Job, JobEvent, Team
 
 MAX_WAITING = 10_000  # jobs
 MAX_TIME_LIMIT = 24 * 3600.0  # seconds
+BLOCK = 4096  # bytes: what the smallest file takes of a disk
 _FRESH_SECONDS = 30.0
 _LONGER = 20.0  # times as long as reading took
 
@@ -50,7 +51,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Bytes. A file of several names counts once; `jobs` are their files, what they ask for, and their events."""
+    """Bytes, of files as `room` has it; one of several names counts once. `jobs` are their files, what they ask for,
+    and their events."""
 
     uploads: int
     jobs: int
@@ -155,8 +157,14 @@ class Usage:
         )
 
 
+def room(size: int) -> int:
+    """What a file of so many bytes takes of a disk. Counted as they are, a million of one byte would be next to
+    nothing."""
+    return max(1, -(-size // BLOCK)) * BLOCK
+
+
 def _size(folders: Iterable[Path], seen: set[tuple[int, int]]) -> int:
-    """Bytes of the files below, but for those that were seen. What goes away meanwhile does not count."""
+    """Room of the files below, but for those that were seen. What goes away meanwhile does not count."""
     total, waiting = 0, list(map(str, folders))
     while waiting:
         try:
@@ -168,7 +176,7 @@ def _size(folders: Iterable[Path], seen: set[tuple[int, int]]) -> int:
                         found = entry.stat(follow_symlinks=False)
                         if (found.st_dev, found.st_ino) not in seen:
                             seen.add((found.st_dev, found.st_ino))
-                            total += found.st_size
+                            total += room(found.st_size)
         except OSError:
             continue
     return total

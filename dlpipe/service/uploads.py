@@ -17,6 +17,7 @@ from pathlib import Path
 from anyio import fail_after
 from anyio.to_thread import run_sync
 
+from dlpipe.service.quotas import room
 from dlpipe.service.shared import Shared
 
 MAX_BYTES = 4 << 30
@@ -73,10 +74,10 @@ class Uploads:
             return Received(size, True) if size is not None else found
         return found
 
-    def size(self, digest: str) -> int:
-        """Bytes on this disk, of a part too."""
+    def room(self, digest: str) -> int:
+        """Bytes that it takes of this disk, a part too; 0 where there is nothing of it."""
         found = self._here(digest)
-        return found.size if found is not None else 0
+        return room(found.size) if found is not None else 0
 
     def remove(self, digest: str) -> bool:
         """Whether anything was there. Raises UploadRefused while somebody sends it."""

@@ -18,7 +18,7 @@ from dlpipe.toolchains.jail.tree import processes
 from tests.e2e.user import Finished, User
 
 ADMINISTRATOR = "the-first-administrators-secret-of-a-test"
-NO_MODEL = b"{no model"  # which only who looks into it can tell
+NO_MODEL = b"\x08 no model"  # which only who looks into it can tell: it begins as a message of ONNX does
 PATIENCE = 180.0  # seconds until a test gives up; nothing is asserted about how long something takes
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import http.client
 import itertools
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +54,8 @@ class Fake:
             self.session = answer.json["session"]
         return answer
 
-    def poll(self) -> Answer:
-        asked = {"session": self.session, "seconds": 0}
+    def poll(self, seconds: float = 0) -> Answer:
+        asked = {"session": self.session, "seconds": seconds}
         return self.service.ask("POST", f"/boards/{self.name}/poll", asked, token=self.token)
 
     def file(self, task: dict[str, Any], digest: str) -> Answer:
@@ -149,6 +151,28 @@ def test_outputs_that_are_too_large_leave_nothing(idle: Service, farm: Farm) -> 
     assert sorted(folder.iterdir()) == before
     huge = {**RUN, "more": "x" * (9 << 20)}
     assert board.tell(given, answer=huge, outputs="0" * 64).status == 413
+
+
+def test_outputs_count_for_the_team_that_asked(idle: Service, farm: Farm) -> None:
+    board = fake(idle)
+    ask(farm, idle, board)
+    given = board.poll().json
+    (team,) = [each["id"] for each in idle.ask("GET", "/teams").json if each["name"] == board.team]
+    idle.ask("PATCH", f"/teams/{team}", {"max_bytes": 5000})
+    assert board.send(given, b"x" * 3000).status == 204
+    refused = board.send(given, b"x" * 3000)
+    assert (refused.status, "no room for 3000 bytes" in refused.json["detail"]) == (413, True)
+    assert "used" not in refused.json, "what the team has is no board's business"
+
+
+def test_work_that_comes_while_a_board_waits_is_had_at_once(idle: Service, farm: Farm) -> None:
+    """Once it asks no more for itself, since it has waited for long."""
+    board = fake(idle)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(board.poll, 30)
+        time.sleep(4)
+        task, _ = ask(farm, idle, board)
+        assert waiting.result().json["id"] == task
 
 
 def test_outputs_are_sent_once_at_a_time(idle: Service, farm: Farm) -> None:

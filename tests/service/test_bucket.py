@@ -20,7 +20,7 @@ from tests.pipeline.store.remote.servers import BUCKET, S3, asked_for, s3_server
 from .running import Service, eventually, serving
 from .test_story import ASKED, NET, digests
 
-CONTENT = b"a file of somebody's"
+CONTENT = b"{a file of somebody's"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -84,7 +84,7 @@ def test_an_upload_to_one_api_is_there_for_the_other(tmp_path: Path, s3: S3) -> 
         assert s3.puts(tmp_path.name) == [f"teams/1/uploads/{DIGEST[:2]}/{DIGEST}"]
         assert other.ask("DELETE", f"/uploads/{DIGEST}").status == 204
         assert other.ask("DELETE", f"/uploads/{DIGEST}").status == 404
-        fresh = {"model": {**model, "files": {"model.onnx": one.upload(b"another")}}, "targets": ["x86-64"]}
+        fresh = {"model": {**model, "files": {"model.onnx": one.upload(b"{another")}}, "targets": ["x86-64"]}
         assert other.ask("POST", "/jobs", fresh).status == 201
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from dlpipe.service import accounts
 from dlpipe.service.accounts import Caller
 from dlpipe.service.database import Database, open_database
-from dlpipe.service.farm import boards
+from dlpipe.service.farm import boards, openings
 from dlpipe.service.farm.boards import FarmRefused
+from dlpipe.service.farm.openings import Opening, Openings
 from dlpipe.service.farm.tasks import MAX_TRIES, Farm, Given, Wanted
 from dlpipe.service.tables import Board
 
@@ -137,6 +139,41 @@ def test_a_board_that_vanishes_is_followed_by_another_of_its_kind(field: Field) 
         assert refused.value.status == 404
     second.finish(given)
     assert field.state(task) == "done"
+
+
+def test_boards_that_wait_are_told_of_what_there_is(field: Field) -> None:
+    assert field.farm.openings() == frozenset()
+    agent = field.board("pi")
+    field.ask()
+    field.ask(board="other", target="riscv64")
+    others = {Opening("other", None)}
+    assert field.farm.openings() == {Opening(None, "arm64"), *others}
+    agent.must_take()
+    assert field.farm.openings() == others
+    field.clock.now += LEASE + 1
+    assert field.farm.openings() == {Opening(None, "arm64"), *others}, "its board has vanished"
+
+
+def test_all_that_wait_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "POLL_SECONDS", 0.0)
+    asked: list[None] = []
+    found = Opening("pi", None)
+
+    def ask() -> frozenset[Opening]:
+        asked.append(None)
+        return frozenset({found})
+
+    async def story() -> None:
+        waiting = Openings(ask)
+        first, *rest = [asyncio.create_task(waiting.next()) for _ in range(20)]
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await asyncio.gather(*rest) == [{found}] * 19
+        assert len(asked) == 1
+        assert await waiting.next() == {found}
+        assert len(asked) == 2
+
+    asyncio.run(story())
 
 
 def test_a_task_that_takes_boards_with_it_is_given_up(field: Field) -> None:
@@ -275,7 +312,8 @@ def test_a_name_belongs_to_a_token(field: Field) -> None:
     [
         ("run", {**RUN, "samples": "many"}, OUTPUTS, "no good samples"),
         ("run", {**RUN, "more": "x" * (1 << 20)}, OUTPUTS, "too long"),
-        ("run", {**RUN, "median_seconds": float("inf")}, OUTPUTS, "no number"),
+        ("run", {**RUN, "median_seconds": float("inf")}, OUTPUTS, "no JSON"),
+        ("run", {**RUN, "device": "\ud800"}, OUTPUTS, "no JSON"),
         ("run", RUN, None, "did not send the outputs"),
         ("time", {**TIMES, "seconds": [0.1]}, None, "another number of times"),
         ("time", {**TIMES, "seconds": [0.1, -1.0]}, None, "no good seconds"),

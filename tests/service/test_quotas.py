@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from dlpipe.service.database import open_database
 from dlpipe.service.places import Places
-from dlpipe.service.quotas import Promise, Usage, Used
+from dlpipe.service.quotas import BLOCK, Promise, Usage, Used
 from dlpipe.service.tables import Job
 
 from .running import NO_MODEL, Service
@@ -29,14 +29,14 @@ def limited(service: Service, team: str, **limits: Any) -> tuple[str, int]:
 
 
 def test_a_team_has_room_again_once_it_has_removed_something(idle: Service) -> None:
-    token, number = limited(idle, "cramped", max_bytes=1000)
-    kept, gone = os.urandom(400), os.urandom(500)
+    token, number = limited(idle, "cramped", max_bytes=10 * BLOCK)
+    kept, gone = os.urandom(4 * BLOCK), os.urandom(5 * BLOCK)
     idle.upload(kept, token=token)
     digest = idle.upload(gone, token=token)
-    more = os.urandom(200)
+    more = NO_MODEL + os.urandom(BLOCK)
     where = f"/uploads/{hashlib.sha256(more).hexdigest()}"
     refused = idle.ask("PUT", where, more, token=token)
-    assert (refused.status, refused.json["used"]["uploads"], refused.json["limit"]) == (413, 900, 1000)
+    assert (refused.status, refused.json["used"]["uploads"], refused.json["limit"]) == (413, 9 * BLOCK, 10 * BLOCK)
     assert "DELETE /api/v1/jobs" in refused.json["hint"]
     assert idle.ask("HEAD", where, token=token).status == 404, "nothing of it was kept"
     assert idle.ask("DELETE", f"/uploads/{digest}", token=token).status == 204
@@ -44,7 +44,7 @@ def test_a_team_has_room_again_once_it_has_removed_something(idle: Service) -> N
     assert idle.ask("DELETE", f"/uploads/{digest}", token=token).status == 404
     assert idle.ask("PUT", where, more, token=token).status == 201
     used = idle.ask("GET", "/usage", token=token).json
-    assert (used["uploads"], used["max_bytes"]) == (600, 1000)
+    assert (used["uploads"], used["max_bytes"]) == (6 * BLOCK, 10 * BLOCK)
     idle.ask("PATCH", f"/teams/{number}", {"max_bytes": 10})
     model = {"files": {"m.onnx": hashlib.sha256(more).hexdigest()}, "entry": "m.onnx"}
     asked = {"model": model, "targets": ["x86-64"]}
@@ -96,11 +96,17 @@ def test_what_was_asked_for_counts_too(idle: Service) -> None:
 
 
 def test_parts_count_and_can_be_removed(idle: Service) -> None:
-    token, _ = limited(idle, "interrupted", max_bytes=1000)
+    token, _ = limited(idle, "interrupted", max_bytes=2 * BLOCK)
     digest = "a" * 64
     part = {"Content-Range": "bytes 0-99/900"}
     assert idle.ask("PUT", f"/uploads/{digest}", b"x" * 100, token=token, headers=part).status == 202
-    assert idle.ask("GET", "/usage", token=token).json["uploads"] == 100
+    assert idle.ask("GET", "/usage", token=token).json["uploads"] == BLOCK
+    for name in "bc":
+        status = idle.ask(
+            "PUT", f"/uploads/{name * 64}", b"x", token=token, headers={"Content-Range": "bytes 0-0/2"}
+        ).status
+        assert status == (202 if name == "b" else 413), "files of one byte fill a disk too"
+    assert idle.ask("DELETE", f"/uploads/{'b' * 64}", token=token).status == 204
     assert idle.ask("DELETE", f"/uploads/{digest}", token=token).status == 204
     assert idle.ask("GET", "/usage", token=token).json["uploads"] == 0
 

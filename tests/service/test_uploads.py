@@ -25,7 +25,7 @@ _numbers = itertools.count()
 
 def content(size: int = 100_000) -> tuple[bytes, str]:
     """Another one each time, and its digest."""
-    made = f"{next(_numbers)} ".encode().ljust(size, b"x")
+    made = f"{{{next(_numbers)} ".encode().ljust(size, b"x")  # which only who looks into it can tell to be no model
     return made, hashlib.sha256(made).hexdigest()
 
 

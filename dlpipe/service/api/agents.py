@@ -21,13 +21,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import ClientDisconnect
 
 from dlpipe.service.api.access import BoardAgent
+from dlpipe.service.api.admission import promise
 from dlpipe.service.api.boards import BoardName
 from dlpipe.service.api.forms import DIGEST, TASK_ID
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service, State
 from dlpipe.service.asked import WITHOUT_NUL, Digest, Word
 from dlpipe.service.farm import boards as farm
+from dlpipe.service.farm.openings import POLL_SECONDS, Opening
 from dlpipe.service.farm.tasks import Given
+from dlpipe.service.quotas import Promise
 
 router = APIRouter(tags=["agents of boards"])
 OUTPUTS = "/board-outputs/"
@@ -37,7 +40,7 @@ DigestPart = Annotated[str, Path(pattern=DIGEST)]
 LeaseHeader = Annotated[str, Header(alias="Board-Lease", max_length=64)]
 Said = Annotated[str, Field(max_length=200, pattern=WITHOUT_NUL)]
 _sending: set[str] = set()  # tasks: each may fill so much of the disk as one upload
-_FIRST_LOOK, _LAST_LOOK = 0.02, 0.5  # seconds between two looks for work
+_FIRST_LOOK = 0.02  # seconds until the next look for work
 
 
 class _Strict(BaseModel):
@@ -134,16 +137,21 @@ def register(about: About, caller: BoardAgent, service: Service) -> Registered:
 @router.post("/boards/{name}/poll", responses={204: {"description": "nothing to do"}}, response_model=Task)
 async def poll(name: BoardName, asked: Poll, caller: BoardAgent, service: Service, request: Request) -> Any:
     """The next task, as soon as there is one; 204 where there is none for `seconds`."""
-    await run_sync(service.farm.seen, caller.token, name, asked.session)
+    target = await run_sync(service.farm.seen, caller.token, name, asked.session)
     until, pause = time.monotonic() + asked.seconds, _FIRST_LOOK
+    mine, found = frozenset({Opening(name, None), Opening(None, target)}), None
     while True:
-        given = await run_sync(service.farm.lease, caller.token, name, asked.session)
-        if given is not None:
-            return _task(service, given)
+        if found is None or found & mine:
+            given = await run_sync(service.farm.lease, caller.token, name, asked.session)
+            if given is not None:
+                return _task(service, given)
         if time.monotonic() >= until or await request.is_disconnected():
             return Response(status_code=204)
-        await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
-        pause = min(_LAST_LOOK, pause * 1.3)
+        if pause < POLL_SECONDS:  # more often at first: a timing's next question follows at once
+            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+            pause *= 1.3
+        else:
+            found = await service.openings.next()
 
 
 @router.post("/board-tasks/{id}/renew", status_code=204)
@@ -164,17 +172,33 @@ def file(id: TaskId, digest: DigestPart, caller: BoardAgent, service: Service, l
 
 
 @router.put(OUTPUTS + "{id}", status_code=204)
-async def outputs(id: TaskId, caller: BoardAgent, service: Service, lease: LeaseHeader, request: Request) -> Response:
-    """The outputs.npz of a run, before its result."""
+async def outputs(
+    id: TaskId,
+    caller: BoardAgent,
+    service: Service,
+    lease: LeaseHeader,
+    request: Request,
+    content_length: Annotated[int | None, Header(ge=0, include_in_schema=False)] = None,
+) -> Response:
+    """The outputs.npz of a run, before its result. They count for the team that asked for it."""
+    if content_length is None:
+        raise Problem(411, "Content-Length is wanted")
 
-    def check() -> File:
+    def check() -> tuple[File, int]:
         with service.database.read() as session:
-            return _folder(service, service.farm.held(session, caller.token, id, lease)[0].folder)
+            task, _ = service.farm.held(session, caller.token, id, lease)
+            return _folder(service, task.folder), task.team_id
 
-    folder = await run_sync(check)
+    folder, team = await run_sync(check)
     if id in _sending:
         raise Problem(409, "the outputs of this task are being sent already")
     _sending.add(id)
+    try:
+        promised = await run_sync(_promise, service, team, content_length)
+    except BaseException:
+        _sending.discard(id)
+        raise
+    came = 0
     part, size, found = folder / f"{id}-{secrets.token_hex(8)}.part", 0, hashlib.sha256()
     try:
         with part.open("wb") as file:
@@ -186,6 +210,7 @@ async def outputs(id: TaskId, caller: BoardAgent, service: Service, lease: Lease
                 file.write(chunk)
         await run_sync(service.farm.sent, caller.token, id, lease, found.hexdigest())
         part.replace(folder / id)
+        came = size
     except ClientDisconnect:
         return Response(status_code=400)
     except OSError as error:
@@ -194,6 +219,7 @@ async def outputs(id: TaskId, caller: BoardAgent, service: Service, lease: Lease
         raise Problem(507, "the service's disk is full") from error
     finally:
         _sending.discard(id)
+        service.usage.kept(promised, came)
         part.unlink(missing_ok=True)
     return Response(status_code=204)
 
@@ -207,6 +233,15 @@ def result(id: TaskId, told: Result, caller: BoardAgent, service: Service) -> No
         service.farm.fail(caller.token, id, told.lease, told.error.message)
     else:
         service.farm.give_back(caller.token, id, told.lease)
+
+
+def _promise(service: State, team: int, size: int) -> Promise:
+    """Raises Problem, which tells a board nothing of what the team has."""
+    try:
+        return promise(service, team, "jobs", size)
+    except Problem as full:
+        detail = f"the team that asked for it has no room for {size} bytes of outputs"
+        raise Problem(full.status, detail) from None
 
 
 def _folder(service: State, name: str) -> File:

@@ -15,6 +15,7 @@ from dlpipe.service.accounts import Caller
 from dlpipe.service.api.metrics import Metrics
 from dlpipe.service.callers import Callers
 from dlpipe.service.database import Database
+from dlpipe.service.farm.openings import Openings
 from dlpipe.service.farm.tasks import Farm
 from dlpipe.service.places import Places
 from dlpipe.service.queue import Queue
@@ -46,6 +47,7 @@ class State:
     watch: Watch = field(init=False)
     refusals: Refusals = field(init=False)
     turned_away: TurnedAway = field(init=False)
+    openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usage", Usage(self.places, self.database))
@@ -54,6 +56,7 @@ class State:
         object.__setattr__(self, "watch", Watch(self.database))
         object.__setattr__(self, "refusals", Refusals(self.database))
         object.__setattr__(self, "turned_away", TurnedAway(self.database))
+        object.__setattr__(self, "openings", Openings(self.farm.openings))
 
     @property
     def farm(self) -> Farm:

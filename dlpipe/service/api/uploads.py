@@ -18,6 +18,7 @@ from dlpipe.service.api.forms import DIGEST
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.state import Service
 from dlpipe.service.audit import Actor
+from dlpipe.service.quotas import room
 from dlpipe.service.removing import NotThere, StillNeeded, remove_upload
 from dlpipe.service.uploads import Received
 
@@ -80,8 +81,8 @@ async def upload(
     else:
         raise Problem(411, "Content-Length or Content-Range is wanted")
     uploads = service.uploads(caller.team)
-    had = uploads.size(digest)
-    promise = await run_sync(admission.promise, service, caller.team, "uploads", max(0, total - had))
+    had = uploads.room(digest)
+    promise = await run_sync(admission.promise, service, caller.team, "uploads", max(0, room(total) - had))
     try:
         received = await uploads.take(digest, start, total, request.stream())
     except ClientDisconnect:
@@ -91,7 +92,7 @@ async def upload(
             raise
         raise Problem(507, "the service's disk is full: what has come is kept") from error
     finally:
-        service.usage.kept(promise, uploads.size(digest) - had)
+        service.usage.kept(promise, uploads.room(digest) - had)
     return _told(received, 201 if received.complete else 202)
 
 
@@ -99,7 +100,7 @@ async def upload(
 def remove(digest: Digest, caller: Submitter, service: Service) -> None:
     """What was uploaded, if only a part. 409 while a job that waits or runs needs it, or somebody sends it."""
     uploads = service.uploads(caller.team)
-    size = uploads.size(digest)
+    size = uploads.room(digest)
     try:
         remove_upload(service.database, uploads, caller.team, digest, Actor.of(caller))
     except NotThere:

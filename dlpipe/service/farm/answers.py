@@ -38,7 +38,7 @@ class _Times(BaseModel):
 def fault(operation: str, question: dict[str, Any], answer: Any) -> str | None:
     """What is wrong with an answer; None: nothing."""
     try:
-        if len(json.dumps(answer, allow_nan=False)) > MAX_BYTES:
+        if len(json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()) > MAX_BYTES:
             return "its answer is too long"
         if operation == "run":
             _Run.model_validate(answer)
@@ -47,6 +47,6 @@ def fault(operation: str, question: dict[str, Any], answer: Any) -> str | None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return f"its answer has no good {'.'.join(map(str, first['loc'])) or 'shape'}"
-    except ValueError:  # infinities
-        return "its answer holds what is no number"
+    except ValueError:  # infinities, halves of surrogate pairs
+        return "its answer holds what no JSON can"
     return None

@@ -22,6 +22,7 @@ from dlpipe.service.database import Database, changed_rows
 from dlpipe.service.farm import boards
 from dlpipe.service.farm.answers import fault
 from dlpipe.service.farm.boards import FarmRefused
+from dlpipe.service.farm.openings import Opening
 from dlpipe.service.tables import Board, BoardTask
 
 LEASE_SECONDS = 30.0
@@ -122,10 +123,19 @@ class Farm:
         with self.database.write() as session:
             session.execute(delete(BoardTask).where(BoardTask.name == name))
 
-    def seen(self, token: int, name: str, secret: str) -> None:
-        """The board lives. Raises FarmRefused."""
+    def seen(self, token: int, name: str, secret: str) -> str:
+        """The board lives; its target. Raises FarmRefused."""
         with self.database.write() as session:
-            boards.of_agent(session, token, name, secret).seen = self.now(session)
+            board = boards.of_agent(session, token, name, secret)
+            board.seen = self.now(session)
+            return board.target
+
+    def openings(self) -> frozenset[Opening]:
+        """Tasks that wait, or whose board has vanished."""
+        with self.database.read() as session:
+            found = select(BoardTask.board, BoardTask.target).where(_is_open(self.now(session))).distinct()
+            rows = session.execute(found)
+            return frozenset(Opening(board, target if board is None else None) for board, target in rows)
 
     def lease(self, token: int, name: str, secret: str) -> Given | None:
         """A task for the board, or None where nothing is to be done. Raises FarmRefused."""
@@ -270,6 +280,11 @@ def _not_taken(session: Session, task: BoardTask, now: float) -> str:
     what = f"the board {task.board}" if task.board is not None else f"every board of the kind {task.target}"
     had = f"; {', '.join(task.tried)} had the work and vanished" if task.tried else ""
     return f"{what} kept the work waiting for too long: {', '.join(known) or 'there is none any more'}{had}"
+
+
+def _is_open(now: float) -> Any:
+    vanished = (BoardTask.state == "leased") & (BoardTask.lease_until < now)
+    return or_(BoardTask.state == "waiting", vanished)
 
 
 def _open(board: Board, now: float) -> Any:
