@@ -70,6 +70,13 @@ def gc(
     kinds = {"job": found.jobs, "attempt": found.attempts, "upload": found.uploads}
     counts = ", ".join(several(len(each), kind) for kind, each in kinds.items())
     typer.echo(f"{'would remove' if dry_run else 'removed'} {counts}: {human_size(found.bytes)}")
+    if found.bucket is not None:
+        did = "would drop" if dry_run else "dropped"
+        typer.echo(
+            f"in the bucket: {did} {several(found.bucket.records, 'record')}, moved aside "
+            f"{several(found.bucket.objects, 'object')} of {human_size(found.bucket.bytes)}, "
+            f"freed {human_size(found.bucket.emptied)}"
+        )
     if keep_audit_days is not None:
         typer.echo(f"{'would remove' if dry_run else 'removed'} {several(rows, 'row')} of the audit log")
 

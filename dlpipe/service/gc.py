@@ -11,15 +11,18 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from dlpipe.errors import StoreUnreachable
 from dlpipe.pipeline.store import Store
+from dlpipe.pipeline.store.gc import Limits
+from dlpipe.pipeline.store.remote import gc as remote
 from dlpipe.service import audit, removing
 from dlpipe.service.audit import SERVICE, Actor
 from dlpipe.service.database import Database
@@ -30,6 +33,8 @@ from dlpipe.service.uploads import UploadRefused, Uploads
 
 DAY = 86400.0
 EVERY_SECONDS = 3600.0
+BUCKET_EVERY_SECONDS = DAY  # it is listed in full, and asked for each record
+_COLLECTED = "collected"  # its age says when gc last went through a bucket
 _CRASHED_SECONDS = 3600.0  # a folder without a job is what a crash left, or a job that is just being removed
 _log = logging.getLogger(__name__)
 
@@ -37,19 +42,28 @@ _log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Collected:
     """`attempts`: job/number. `uploads`: team/digest. `bytes`: of these, and of the stages that went; a dry run does
-    not know those."""
+    not know those. `bucket`: what went of the stages in there."""
 
     jobs: list[str] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
     uploads: list[str] = field(default_factory=list)
     bytes: int = 0
+    bucket: remote.Collected | None = None
 
 
 def collect(
-    database: Database, places: Places, keep_days: float, *, actor: Actor = SERVICE, dry_run: bool = False
+    database: Database,
+    places: Places,
+    keep_days: float,
+    *,
+    actor: Actor = SERVICE,
+    dry_run: bool = False,
+    rest_seconds: float = 0.0,
+    over: Callable[[], bool] = lambda: False,
 ) -> Collected:
     """keep_days: what ended, or was last used, longer ago goes. actor: for the audit log. dry_run: only say what
-    would."""
+    would. rest_seconds: a bucket that somebody went through within that time is left alone. over: whether to stop
+    going through it. Raises StoreUnreachable, StoppedError."""
     found = Collected()
     with database.read() as session:
         before = database.now(session) - keep_days * DAY
@@ -61,9 +75,13 @@ def collect(
         store = places.root / "caches" / str(team) / "store"
         if not dry_run and store.is_dir():
             found.bytes += Store(store).gc(max_age=keep_days * DAY)
-    if not dry_run and (found.bytes or found.jobs or found.attempts or found.uploads):
+    found.bucket = _bucket(places, teams, keep_days, dry_run, rest_seconds, over)
+    went = found.bucket is not None and found.bucket != remote.Collected()
+    if not dry_run and (went or found.bytes or found.jobs or found.attempts or found.uploads):
         counts: dict[str, Any] = {name: len(getattr(found, name)) for name in ("jobs", "attempts", "uploads")}
         counts |= {"bytes": found.bytes, "keep_days": keep_days}
+        if found.bucket is not None:
+            counts["bucket"] = asdict(found.bucket)
         with database.write() as session:
             audit.record(session, database.now(session), actor, "service.gc", **counts)
     return found
@@ -139,6 +157,31 @@ def _uploads(
         found.bytes += size
 
 
+def _bucket(
+    places: Places,
+    teams: Iterable[int],
+    keep_days: float,
+    dry_run: bool,
+    rest_seconds: float,
+    over: Callable[[], bool],
+) -> remote.Collected | None:
+    """What stages made stays while it is used, and while a job is there whose output it is part of."""
+    limits = Limits(None, keep_days * DAY, remote.GRACE_SECONDS)
+    total = None
+    for team in teams:
+        shared = places.shared(team)
+        if shared is None:
+            break
+        last = shared.store.modified(_COLLECTED)
+        if last is not None and time.time() - last < rest_seconds:
+            continue
+        found = remote.collect(shared.store, limits, time.time(), roots=shared.outputs, dry_run=dry_run, over=over)
+        total = found if total is None else total + found
+        if not dry_run:
+            shared.store.write(_COLLECTED, b"")
+    return total
+
+
 def digests(asked: Any) -> Iterator[str]:
     """Every file of every field that names files (`asked.Files`)."""
     for value in asked.values():
@@ -186,10 +229,12 @@ class Regularly:
         assert keep_days is not None
         while True:
             try:
-                found = collect(database, places, keep_days)
+                found = collect(database, places, keep_days, rest_seconds=BUCKET_EVERY_SECONDS, over=self._over.is_set)
                 counts = f"{len(found.jobs)} jobs, {len(found.attempts)} attempts, {len(found.uploads)} uploads"
                 _log.info("gc: %s, %d bytes", counts, found.bytes)
-            except (OSError, OperationalError) as error:
+            except remote.StoppedError:
+                return
+            except (OSError, OperationalError, StoreUnreachable) as error:
                 _log.warning("gc did not come to its end: %s", error)
             if self._over.wait(EVERY_SECONDS):
                 return

@@ -13,14 +13,17 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from dlpipe.errors import StoreUnreachable
 from dlpipe.pipeline.store import Lost, Store
 from dlpipe.pipeline.store.remote import Bucket
+from dlpipe.pipeline.store.values import check_digest
 
 _POINTER_BYTES = 1 << 16
+_AT_ONCE = 8  # requests
 
 
 class Shared:
@@ -83,6 +86,19 @@ class Shared:
             tree = store.ingest(out)
             store.share(tree.digest)
         self._bucket.write(f"jobs/{job}/{attempt}.json", json.dumps({"out": tree.digest}).encode())
+
+    def outputs(self) -> set[str]:
+        """Digests of the trees that attempts left, of jobs that have not been removed."""
+        names = [entry.name for entry in self._bucket.listing("jobs") if entry.name.endswith(".json")]
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            return {digest for digest in threads.map(self._output, names) if digest is not None}
+
+    def _output(self, name: str) -> str | None:
+        """None where it is just gone, or damaged: then nothing finds the way to its tree."""
+        try:
+            return check_digest(json.loads(self._bucket.read(name))["out"])
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
+            return None
 
     def fetch_output(self, job: str, attempt: int, out: Path, cache: Path) -> None:
         """The whole folder or none. Raises Lost."""

@@ -7,7 +7,7 @@ stays, and so does what a live run has touched: a run ingests its files before i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def collect(
 ) -> tuple[int, set[str]]:
     """Returns the bytes freed, and the keys of the records dropped. `pinned` holds record keys and tree digests."""
     keys, trees = pinned
-    live = _Live(objects)
+    live = Live(lambda digest: _tree_sizes(objects, digest), lambda sha256: _size(objects.path(sha256)))
     for digest in objects.all_trees():
         if digest in trees or now - _changed(objects.tree_path(digest)) < limits.grace:
             live.add_tree(digest)
@@ -38,24 +38,34 @@ def collect(
         (now - max(_changed(objects.record_path(r.key)), last_use.get(r.key, 0.0)), r)
         for r in readable_records(objects)
     ]
-    dropped: set[str] = set()
-    full = False
-    for age, record in sorted(ages, key=lambda pair: (pair[0], pair[1].key)):
-        needed = record.key in keys or max(age, 0) < limits.grace
-        too_old = limits.max_age is not None and age > limits.max_age
-        full = full or (limits.max_bytes is not None and live.size_with(record) > limits.max_bytes)
-        if needed or not (too_old or full):
-            live.add(record)
-        else:
-            dropped.add(record.key)
+    dropped = choose(ages, limits, live, keys)
     return _sweep(objects, live, dropped, now - limits.grace), dropped
 
 
-class _Live:
-    """What stays: trees, and objects with their sizes, in bytes."""
+def choose(ages: Iterable[tuple[float, Record]], limits: Limits, live: Live, needed: Collection[str] = ()) -> set[str]:
+    """Keys of the records that go; what the others name is added to `live`. `ages`: seconds since the last use."""
+    dropped: set[str] = set()
+    full = False
+    for age, record in sorted(ages, key=lambda pair: (pair[0], pair[1].key)):
+        stays = record.key in needed or max(age, 0) < limits.grace
+        too_old = limits.max_age is not None and age > limits.max_age
+        full = full or (limits.max_bytes is not None and live.size_with(record) > limits.max_bytes)
+        if stays or not (too_old or full):
+            live.add(record)
+        else:
+            dropped.add(record.key)
+    return dropped
 
-    def __init__(self, objects: Objects) -> None:
-        self._objects = objects
+
+class Live:
+    """What stays: trees, and objects with their sizes, in bytes.
+
+    `tree_sizes`: of a tree's objects; none where it cannot be read (it then holds nothing alive; `get` will find out).
+    """
+
+    def __init__(self, tree_sizes: Callable[[str], Mapping[str, int]], log_size: Callable[[str], int]) -> None:
+        self._tree_sizes = tree_sizes
+        self._log_size = log_size
         self._total = 0
         self.trees: set[str] = set()
         self.sizes: dict[str, int] = {}
@@ -73,22 +83,23 @@ class _Live:
         sizes = self._sizes(record)
         return self._total + sum(sizes[sha256] for sha256 in sizes.keys() - self.sizes.keys())
 
-    def _add(self, sizes: dict[str, int]) -> None:
+    def _add(self, sizes: Mapping[str, int]) -> None:
         self._total += sum(sizes[sha256] for sha256 in sizes.keys() - self.sizes.keys())
         self.sizes |= sizes
 
-    def _sizes(self, record: Record) -> dict[str, int]:
+    def _sizes(self, record: Record) -> Mapping[str, int]:
         sizes = self._tree_sizes(record.output) if record.output is not None else {}
-        return sizes | ({record.log: _size(self._objects.path(record.log))} if record.log else {})
-
-    def _tree_sizes(self, digest: str) -> dict[str, int]:
-        try:
-            return {file.sha256: file.size for file in self._objects.read_tree(digest).files}
-        except (OSError, ValueError):
-            return {}  # damaged: `get` will find out; it holds nothing alive
+        return {**sizes, record.log: self._log_size(record.log)} if record.log else sizes
 
 
-def _sweep(objects: Objects, live: _Live, dropped: set[str], before: float) -> int:
+def _tree_sizes(objects: Objects, digest: str) -> dict[str, int]:
+    try:
+        return {file.sha256: file.size for file in objects.read_tree(digest).files}
+    except (OSError, ValueError):
+        return {}
+
+
+def _sweep(objects: Objects, live: Live, dropped: set[str], before: float) -> int:
     """Names go before what they name, so that a kill leaves nothing that points nowhere."""
     for key in dropped:
         objects.record_path(key).unlink(missing_ok=True)

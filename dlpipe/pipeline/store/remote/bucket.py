@@ -12,6 +12,8 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +27,15 @@ _PART = re.compile(r"[A-Za-z0-9._-]+")
 # Where putting a file under its name is one step. Elsewhere it gets its name only once it is complete.
 _ATOMIC = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
 _USERINFO = re.compile(r"//[^/@\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`size` in bytes; `modified` in seconds since 1970, by the store's clock."""
+
+    name: str
+    size: int
+    modified: float
 
 
 class TooLargeError(Exception):
@@ -77,6 +88,47 @@ class Bucket:
                 return int(self._files.info(self._place(name))["size"])
         except FileNotFoundError:
             return None
+
+    def modified(self, name: str) -> float | None:
+        """In seconds since 1970; None where there is none."""
+        try:
+            with self._asking():
+                return _modified(self._files.info(self._place(name)))
+        except FileNotFoundError:
+            return None
+
+    def listing(self, folder: str) -> list[Entry]:
+        """All that is below it, by name: whatever was there all the time. Raises StoreUnreachable."""
+        from fsspec.core import strip_protocol
+
+        place = self._place(folder).rstrip("/")
+        for _ in range(10):
+            try:
+                with self._asking():
+                    found: dict[str, dict[str, Any]] = self._files.find(place, detail=True)
+                    root = len(strip_protocol(self.url).rstrip("/")) + 1
+                    files = [(path, of) for path, of in sorted(found.items()) if of["type"] == "file"]
+                    return [Entry(path[root:], int(of["size"]), _modified(of)) for path, of in files]
+            except FileNotFoundError:  # there is no such folder; or a file went while its folder was listed
+                with self._asking():
+                    if not self._files.isdir(place):
+                        return []
+        raise self._trouble(OSError(f"{folder} changes faster than it can be listed"))
+
+    def folders(self, folder: str) -> list[str]:
+        """Names of what is directly below it."""
+        try:
+            with self._asking():
+                found = self._files.ls(self._place(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
+
+    def read(self, name: str) -> bytes:
+        """Raises FileNotFoundError, StoreUnreachable."""
+        with self._asking():
+            data: bytes = self._files.cat_file(self._place(name))
+        return data
 
     def read_part(self, name: str, offset: int, limit: int) -> bytes:
         """At most `limit` bytes from `offset` on; nothing where there are none."""
@@ -131,13 +183,32 @@ class Bucket:
             return False
         return True
 
-    def move(self, name: str, to: str) -> None:
-        """Nothing where there is none."""
+    def move(self, name: str, to: str) -> bool:
+        """Whether it was there. On an object store it has both names for a moment."""
         try:
             with self._asking():
-                self._files.mv(self._place(name), self._place(to))
+                if self._scheme in _ATOMIC:
+                    self._files.cp_file(self._place(name), self._place(to))
+                    self._files.rm_file(self._place(name))
+                else:
+                    self._files.mv(self._place(name), self._place(to))
         except FileNotFoundError:
-            pass
+            return False
+        return True
+
+    def copy(self, name: str, to: str) -> bool:
+        """Whether it was there."""
+        try:
+            with self._asking():
+                if self._scheme in _ATOMIC:
+                    self._files.cp_file(self._place(name), self._place(to))
+                else:
+                    part = self._place(f"{to}.{secrets.token_hex(8)}.part")
+                    self._files.cp_file(self._place(name), part)
+                    self._files.mv(part, self._place(to))
+        except FileNotFoundError:
+            return False
+        return True
 
     @cached_property
     def _files(self) -> Any:
@@ -186,6 +257,17 @@ class Bucket:
             f"look at {VARIABLE}, the credentials and the network; without {VARIABLE} only this machine's cache is used"
         )
         return StoreUnreachable(f"the shared store {self.url} does not answer as it should: {said}", hint=hint)
+
+
+def _modified(info: dict[str, Any]) -> float:
+    """Each of fsspec's file systems has a word of its own for it."""
+    for word in ("LastModified", "last_modified", "mtime", "created"):
+        match info.get(word):
+            case datetime() as when:
+                return when.timestamp()
+            case int() | float() as when:
+                return float(when)
+    raise OSError(errno.ENOTSUP, "this kind of store does not tell when something was written")
 
 
 def _is_there(error: BaseException | None) -> bool:

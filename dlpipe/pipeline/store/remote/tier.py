@@ -5,6 +5,9 @@ makes it anew can put it there. What is sent goes up in the order object, tree, 
 only after what it names, so a machine that dies meanwhile leaves nothing half that anybody sees. The first record of a
 key stays.
 
+What gc took away (gc.py) it has only moved aside, so that what somebody names at that moment is found all the same.
+That a record was used is said twice a day.
+
 Reading never fails: a store that does not answer has nothing, and `on_trouble` hears of it. Sending raises
 StoreUnreachable: what only this machine has is of no use to the others.
 """
@@ -17,6 +20,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from dlpipe.errors import StoreUnreachable
@@ -24,6 +29,7 @@ from dlpipe.pipeline.store import check
 from dlpipe.pipeline.store.disk import temporary
 from dlpipe.pipeline.store.objects import Objects
 from dlpipe.pipeline.store.remote.bucket import Bucket, TooLargeError
+from dlpipe.pipeline.store.remote.names import DAMAGED, FOLDERS, REMOVED, name_of
 from dlpipe.pipeline.store.remote.sent import Sent
 from dlpipe.pipeline.store.values import File, Kind, Lost, Problem, Record, Tree
 
@@ -31,6 +37,7 @@ T = TypeVar("T")
 _AT_ONCE = 8  # transfers
 _MANIFEST_BYTES = 256 << 20  # of a record, or of a tree's list of files
 _LOG_BYTES = 1 << 30
+_NEW_SECONDS = 21600.0  # with sent.ASK_AGAIN_SECONDS less than gc.GRACE_SECONDS: what a journal says stays true
 _AGAIN_SECONDS = 60.0  # until a store that did not answer is asked again
 
 
@@ -83,7 +90,7 @@ class Remote:
 
     def send_tree(self, digest: str) -> None:
         """Raises StoreUnreachable, Lost."""
-        if self._bucket.has(_tree_name(digest)):
+        if self._bucket.has(name_of("tree", digest)):
             return
         try:
             with self._lock():
@@ -91,10 +98,10 @@ class Remote:
         except (OSError, ValueError) as error:
             raise Lost(f"tree {digest[:12]} of the cache is missing or damaged") from error
         _all(self._send_object, {file.sha256 for file in tree.files})
-        self._bucket.create(_tree_name(digest), tree.dump())
+        self._bucket.create(name_of("tree", digest), tree.dump())
 
     def _send_record(self, record: Record, *, adopt: bool) -> None:
-        name = _record_name(record.key)
+        name = name_of("record", record.key)
         for _ in range(3):
             if self._bucket.has(name):
                 if adopt:
@@ -102,6 +109,8 @@ class Remote:
                         self._record(record.key)
                     except (_DamagedError, FileNotFoundError):  # out of the way by now
                         continue
+                else:
+                    self._say_used(record)
                 break
             if record.log is not None:
                 self._send_object(record.log)
@@ -114,15 +123,15 @@ class Remote:
         self._sent.add(record.key)
 
     def _send_object(self, sha256: str) -> None:
-        if self._bucket.has(_object_name(sha256)):
+        if self._bucket.has(name_of("object", sha256)):
             return
         if self._objects.state(sha256, thorough=True) != "intact":
             raise Lost(f"object {sha256[:12]} of the cache is missing or damaged")
-        self._bucket.send(_object_name(sha256), self._objects.path(sha256))
+        self._bucket.send(name_of("object", sha256), self._objects.path(sha256))
 
     def _record(self, key: str) -> None:
         """Raises FileNotFoundError, _DamagedError."""
-        data = self._read(_record_name(key), "record", key)
+        data = self._read("record", key)
         try:
             record = Record.load(data, key)
             if record.output is not None:
@@ -134,13 +143,23 @@ class Remote:
             raise self._set_aside("record", key, _why(error)) from error
         with self._lock():
             self._objects.add_record(key, data)
-        self._sent.add(key)
+        if key not in self._sent:
+            self._say_used(record)
+            self._sent.add(key)
+
+    def _say_used(self, record: Record) -> None:
+        """Unless it is new: gc then leaves it alone anyway."""
+        with suppress(ValueError):
+            if time.time() - datetime.fromisoformat(record.created).timestamp() < _NEW_SECONDS:
+                return
+        with suppress(StoreUnreachable):  # or only to be read
+            self._bucket.write(name_of("use", record.key), b"")
 
     def _tree(self, digest: str) -> None:
         with self._lock():
             if not check.inspect_tree(self._objects, digest)[1]:
                 return
-        data = self._read(_tree_name(digest), "tree", digest)
+        data = self._read("tree", digest)
         try:
             tree = Tree.load(data, digest)
             _all(self._file, {file.sha256: file for file in tree.files}.values())
@@ -159,7 +178,7 @@ class Remote:
                 return
             with temporary(self._objects.tmp) as fresh:
                 try:
-                    self._bucket.fetch(_object_name(sha256), fresh, _LOG_BYTES if size is None else size)
+                    self._fetch(name_of("object", sha256), fresh, _LOG_BYTES if size is None else size)
                 except TooLargeError as error:
                     raise self._set_aside("object", sha256, "larger than it should be") from error
                 if size is not None and fresh.stat().st_size != size:
@@ -167,18 +186,30 @@ class Remote:
                 if not self._objects.adopt(fresh, sha256):
                     raise self._set_aside("object", sha256, "another content")
 
-    def _read(self, name: str, kind: Kind, digest: str) -> bytes:
+    def _read(self, kind: Kind, digest: str) -> bytes:
         with self._lock(), temporary(self._objects.tmp) as fresh:
             try:
-                self._bucket.fetch(name, fresh, _MANIFEST_BYTES)
+                self._fetch(name_of(kind, digest), fresh, _MANIFEST_BYTES)
             except TooLargeError as error:
                 raise self._set_aside(kind, digest, "too large") from error
             return fresh.read_bytes()
 
+    def _fetch(self, name: str, path: Path, limit: int) -> None:
+        """Raises FileNotFoundError, TooLargeError, StoreUnreachable. Of what gc took away, a copy is brought back. A
+        record that it took away is gone: that is an ordinary miss, which must not cost a second question."""
+        try:
+            self._bucket.fetch(name, path, limit)
+        except FileNotFoundError:
+            if name.startswith(FOLDERS["record"]):
+                raise
+            rounds = reversed(self._bucket.folders(REMOVED))
+            if not any(self._bucket.copy(f"{REMOVED}/{each}/{name}", name) for each in rounds):
+                raise
+            self._bucket.fetch(name, path, limit)
+
     def _set_aside(self, kind: Kind, name: str, reason: str) -> _DamagedError:
-        places = {"record": _record_name, "tree": _tree_name, "object": _object_name}
         with suppress(StoreUnreachable):  # or not allowed: then it is found again
-            self._bucket.move(places[kind](name), f"damaged/{kind}-{name}-{secrets.token_hex(4)}")
+            self._bucket.move(name_of(kind, name), f"{DAMAGED}/{kind}-{name}-{secrets.token_hex(4)}")
         problem = Problem(kind, name, f"in the shared store: {reason}")
         if self._on_damage is not None:
             self._on_damage(problem)
@@ -203,18 +234,6 @@ class Remote:
 def _all(work: Callable[[T], None], each: Iterable[T]) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         list(threads.map(work, each))
-
-
-def _object_name(sha256: str) -> str:
-    return f"objects/{sha256[:2]}/{sha256[2:]}"
-
-
-def _tree_name(digest: str) -> str:
-    return f"trees/{digest[:2]}/{digest[2:]}.json"
-
-
-def _record_name(key: str) -> str:
-    return f"records/{key[:2]}/{key[2:]}.json"
 
 
 def _why(error: Exception) -> str:

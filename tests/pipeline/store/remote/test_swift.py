@@ -3,6 +3,7 @@ DLPIPE_TEST_S3=swift asks for that; this is what every run of the tests looks at
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from dlpipe.errors import StoreUnreachable
 from dlpipe.pipeline.store import Store
 from dlpipe.pipeline.store.remote import Bucket
 from dlpipe.pipeline.store.remote.bucket import TooLargeError
-from tests.pipeline.store.making import FILES, contents, record, write
+from dlpipe.pipeline.store.remote.gc import collect
+from tests.pipeline.store.making import contents, record, write
+from tests.pipeline.store.remote.machines import DAY, FILES, UNUSED_A_MONTH, Machine
 from tests.pipeline.store.remote.servers import BUCKET, S3, swift_server
 
 
@@ -37,7 +40,7 @@ def test_a_stage_of_one_machine_is_a_hit_on_the_other(tmp_path: Path, swift: S3)
     damage: list[object] = []
     one, other = (Store(tmp_path / name, bucket=place, on_damage=damage.append) for name in ("one", "other"))
     made = one.put(record(one.ingest(write(tmp_path / "in", FILES)), 1, one.put_blob(b"the log"), stage=1))
-    assert [name.split("/")[0] for name in swift.puts(tmp_path.name)] == [*["objects"] * 4, "trees", "records"]
+    assert [name.split("/")[0] for name in swift.puts(tmp_path.name)] == [*["objects"] * 3, "trees", "records"]
     # Without having looked, as one that comes at the same moment: a conditional put is refused.
     theirs = record(other.ingest(write(tmp_path / "else", {"model.onnx": b"of another order"})), 1, stage=1)
     name = f"records/{made.key[:2]}/{made.key[2:]}.json"
@@ -68,6 +71,22 @@ def test_what_a_bucket_does(tmp_path: Path, swift: S3) -> None:
     assert (place.create("log", b"first"), place.create("log", b"second")) == (True, False)
     place.write("log", b"longer than before")
     assert place.read_part("log", 0, 100) == b"longer than before"
+
+
+def test_what_gc_took_away_is_found_until_another_day(tmp_path: Path, swift: S3) -> None:
+    del swift
+    place, now = Bucket(f"s3://{BUCKET}/{tmp_path.name}"), time.time()
+    one, other = Machine(tmp_path / "one", place), Machine(tmp_path / "other", place)
+    made = one.make(1, FILES)
+    done = collect(place, UNUSED_A_MONTH, now + 40 * DAY)
+    assert (done.records, done.trees, done.objects) == (1, 1, 3)
+    assert {entry.name.split("/")[0] for entry in place.listing("")} == {"removed"}
+    assert not other.finds(made, FILES)
+    other.store.export(str(made.output), tmp_path / "out")
+    assert contents(tmp_path / "out") == FILES
+    assert collect(place, UNUSED_A_MONTH, now + 80 * DAY).emptied == done.bytes
+    assert collect(place, UNUSED_A_MONTH, now + 90 * DAY).emptied > 0
+    assert place.listing("") == []
 
 
 def test_a_wrong_secret_is_refused(tmp_path: Path, swift: S3, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,7 +161,7 @@ def test_nothing_is_sent_twice(tmp_path: Path, s3: S3) -> None:
     assert first[-2].startswith("trees/")
     assert other.store.get(made.key) == made
     other.make(tmp_path / "in", stage=2)
-    assert [name.split("/")[0] for name in s3.puts(prefix)[len(first) :]] == ["records"]
+    assert [name.split("/")[0] for name in s3.puts(prefix)[len(first) :]] == ["used", "records"]
     asked = len(s3.asked)
     assert Machine(tmp_path / "one", f"s3://{BUCKET}/{prefix}").store.get(made.key) == made
     assert len(s3.asked) == asked  # the journal knows that the record is there
