@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlpipe.contracts.call import Call
+from dlpipe.ir import GRAPH
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
 from dlpipe.toolchains.registry import Registry
@@ -52,6 +53,5 @@ class Workshop:
 
     def onnx(self, operation: str, /, **inputs: str) -> Done:
         """An operation of onnx_files/worker.py."""
-        graph = BENCHMARKS.parent / "dlpipe" / "ir" / "graph"
-        call = Call("core", BENCHMARKS / "onnx_files" / "worker.py", operation, libraries=(graph,))
+        call = Call("core", BENCHMARKS / "onnx_files" / "worker.py", operation, libraries=GRAPH)
         return self.run(call, **inputs)

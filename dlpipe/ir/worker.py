@@ -10,6 +10,7 @@ from typing import Any
 from dlpipe_worker import Request, operation
 
 from . import carried
+from .arrays import npz
 from .graph import checking, coverage, departing, describing, executing, files, generating, importing, scores, viewing
 from .graph import golden as golden_
 from .shipped import attaching
@@ -68,7 +69,7 @@ def generate(request: Request) -> object:
     arrays, dims = generating.generate(
         Path(request.inputs["ir"]), count=params["count"], seed=params["seed"], dims=params.get("dims", {})
     )
-    files.write_npz(Path(request.out) / "samples.npz", arrays)
+    npz.write(Path(request.out) / "samples.npz", arrays.items())
     count = len(next(iter(arrays.values()))) if arrays else params["count"]
     return {"count": count, "labelled": False, "dims": dims}
 
@@ -121,8 +122,8 @@ def golden(request: Request) -> object:
     """imported, golden -> `samples.npz`, `outputs.npz` from the user's reference.npz."""
     contract = json.loads((Path(request.inputs["imported"]) / "contract.json").read_bytes())
     samples, outputs = golden_.read(Path(request.inputs["golden"]) / "reference.npz", contract)
-    files.write_npz(Path(request.out) / "samples.npz", samples)
-    files.write_npz(Path(request.out) / "outputs.npz", outputs)
+    npz.write(Path(request.out) / "samples.npz", samples.items())
+    npz.write(Path(request.out) / "outputs.npz", outputs.items())
     return {"count": len(next(iter(outputs.values()))), "labelled": False, "tool": "given outputs"}
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call
+from dlpipe.ir import ARRAYS, GRAPH
 from dlpipe.measure.metric import TOP1, Metric, default_metric, parse_metric
 from dlpipe.measure.tolerances import tolerance_of
 
 _WORKER = Path(__file__).with_name("worker.py")
 _ACCURACY = Path(__file__).with_name("accuracy.py")
 _BISECT_WORKER = Path(__file__).with_name("bisect_worker.py")
-_GRAPH = Path(__file__).parents[1] / "ir" / "graph"  # worker code of the room below
 
 
 def fidelity_call(variant: str, resolution: Mapping[str, Mapping[str, float]] | None = None) -> Call:
@@ -23,13 +23,14 @@ def fidelity_call(variant: str, resolution: Mapping[str, Mapping[str, float]] | 
     resolution: output -> how finely the original itself resolves it (see `tolerances.py`).
     """
     params = tolerance_of(variant).params()
-    return Call("core", _WORKER, "fidelity", {**params, "resolution": resolution} if resolution else params)
+    given = {**params, "resolution": resolution} if resolution else params
+    return Call("core", _WORKER, "fidelity", given, libraries=(ARRAYS,))
 
 
 def accuracy_call(metric: Metric = TOP1) -> Call:
     """Inputs: `candidate` (outputs.npz), `labels` (labels.json, labels.npz), optionally `reference` (the original's
     outputs.npz), and `code` (of a metric of the user's own). Value: `Accuracy`."""
-    return Call(metric.toolchain, _ACCURACY, "accuracy", metric.params())
+    return Call(metric.toolchain, _ACCURACY, "accuracy", metric.params(), libraries=(ARRAYS,))
 
 
 def walk_call(
@@ -46,22 +47,22 @@ def walk_call(
         "ports": dict(ports),
         "resolution": dict(resolution or {}),
     }
-    return Call("core", _BISECT_WORKER, "walk", params, libraries=(_GRAPH,), stage_class="hardware")
+    return Call("core", _BISECT_WORKER, "walk", params, libraries=GRAPH, stage_class="hardware")
 
 
 def values_call() -> Call:
     """Inputs: `ir`, `samples`. Output: layers.npz of sample 0. Value: {"layers": the nodes that made them}."""
-    return Call("core", _BISECT_WORKER, "values", libraries=(_GRAPH,), stage_class="hardware")
+    return Call("core", _BISECT_WORKER, "values", libraries=GRAPH, stage_class="hardware")
 
 
 def strip_call() -> Call:
     """Inputs: `ir`, and `other` where a graph must share its weights. Output: the IR with noise in place of weights."""
-    return Call("core", _BISECT_WORKER, "strip", libraries=(_GRAPH,))
+    return Call("core", _BISECT_WORKER, "strip", libraries=GRAPH)
 
 
 def skeleton_call() -> Call:
     """Input: `ir`. Value: what its nodes read and make (see `bisect_worker.skeleton`)."""
-    return Call("core", _BISECT_WORKER, "skeleton", libraries=(_GRAPH,))
+    return Call("core", _BISECT_WORKER, "skeleton", libraries=GRAPH)
 
 
 __all__ = [

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused, Request, operation
 
+from ..arrays import npz
 from ..graph import emulating, executing, files
 from .bisecting import stripping
 from .bisecting.graph import Graph, Values
@@ -76,7 +77,7 @@ def values(request: Request) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=request.out) as scratch:
         graph = _graph(Path(request.inputs["ir"]), Path(scratch, "ir"))
         made = _made(graph, _samples(request, graph)[0], names)
-        files.write_members(Path(request.out) / "layers.npz", ((str(i), each) for i, each in enumerate(made)))
+        npz.write(Path(request.out) / "layers.npz", ((str(i), each) for i, each in enumerate(made)))
     return {"layers": names}
 
 
@@ -102,7 +103,7 @@ def strip(request: Request) -> dict[str, Any]:
 
 
 def _samples(request: Request, reference: Graph) -> list[Values]:
-    arrays = files.read_npz(Path(request.inputs["samples"]) / "samples.npz")
+    arrays = npz.read(Path(request.inputs["samples"]) / "samples.npz")
     missing = sorted(set(reference.inputs) - arrays.keys())
     if missing:
         raise Refused(f"the samples hold {sorted(arrays)}, and the reference wants {missing} too")

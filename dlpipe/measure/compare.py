@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .npz import Array, Member
+from ..arrays.npz import Array, Member
 from .tolerances import MOST_STEPS
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from dlpipe_worker import Request, operation
 
+from ..arrays.npz import Member, members
 from .compare import compare
-from .npz import Member, members
 
 _WORST = {"max_abs": max, "max_rel": max, "cosine": min, "sqnr_db": min, "argmax_agreement": min}
 

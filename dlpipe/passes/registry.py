@@ -15,7 +15,7 @@ from typing import Any, cast
 from dlpipe.contracts.call import Call, Limits, StageClass
 from dlpipe.contracts.passes import Pass, PassInfo
 from dlpipe.errors import UserError
-from dlpipe.ir import TORCH_MODULE
+from dlpipe.ir import ARRAYS, TORCH_MODULE
 from dlpipe.passes.known import exact, fusions, precision, pruning, quantisation, training
 
 ENTRY_POINTS = "dlpipe.passes"
@@ -77,7 +77,7 @@ _HOMES = (
         (*training.PASSES, *pruning.TRAINED),
         "training",
         _HERE / "training" / "worker.py",
-        (_HERE / "graph", _HERE / "pruning", TORCH_MODULE),
+        (_HERE / "graph", _HERE / "pruning", TORCH_MODULE, ARRAYS),
         "sampled",
         Limits(wall_seconds=_TRAINING_SECONDS, cpu_seconds=64 * _TRAINING_SECONDS),
     ),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from dlpipe.contracts.call import Call
+from dlpipe.toolchains.code import Shelf
 
 RUNTIME = Path(__file__).resolve().parents[2] / "dlpipe" / "toolchains" / "runtime" / "dlpipe_worker.py"
 Serve = Callable[..., dict[str, Any]]
@@ -34,11 +35,12 @@ def outputs(tmp_path: Path) -> Outputs:
 
 
 @pytest.fixture(scope="module")
-def serve() -> Any:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """serve(call, input=folder ...) -> the last event of the worker: "result" with its value, or "failed".
 
     One worker for all tests of a module, without the jail and without `core`: numpy is all that the code needs.
     """
+    shelf = Shelf(tmp_path_factory.mktemp("code"))
     ours, theirs = socket.socketpair()
     process = subprocess.Popen([sys.executable, RUNTIME, str(theirs.fileno()), "{}"], pass_fds=[theirs.fileno()])
     theirs.close()
@@ -48,7 +50,8 @@ def serve() -> Any:
     def request(call: Call, **inputs: Path) -> dict[str, Any]:
         assert call.toolchain == "core"
         folders = {name: str(folder) for name, folder in inputs.items()}
-        line = {"id": 1, "worker": str(call.worker), "operation": call.operation, "params": dict(call.params)}
+        worker = str(shelf.put(call.worker, call.libraries))
+        line = {"id": 1, "worker": worker, "operation": call.operation, "params": dict(call.params)}
         ours.sendall((json.dumps({**line, "inputs": folders, "resources": {}, "out": ""}) + "\n").encode())
         while (event := json.loads(reader.readline()))["event"] not in ("result", "failed"):
             pass

@@ -14,6 +14,7 @@ import onnx_ir
 import onnxruntime as ort
 from dlpipe_worker import Refused
 
+from ..arrays import npz
 from . import checking, emulating, files, unsharing
 
 _STATE = ort.capi.onnxruntime_pybind11_state
@@ -86,13 +87,13 @@ def run(
     for name, each in arrays.items():
         if len({array.shape for array in each}) > 1:
             raise Refused(f"output {name!r} has another shape for every sample", kind="unsupported")
-    files.write_npz(outputs, {name: np.stack(each) for name, each in arrays.items()})
+    npz.write(outputs, ((name, np.stack(each)) for name, each in arrays.items()))
     return count, tool
 
 
 def feeds_of(session: Any, samples: Path) -> dict[str, Any]:
     """Input name -> [N, *input_shape]."""
-    arrays = files.read_npz(samples)
+    arrays = npz.read(samples)
     missing = [port.name for port in session.get_inputs() if port.name not in arrays]
     if missing:
         raise Refused(f"the samples hold {sorted(arrays)}, and the model wants {missing} too")

@@ -1,17 +1,14 @@
 """Samples one after the other: memory does not depend on how many there are."""
 
 import json
-import math
-import os
-import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from dlpipe_worker import Refused
-from numpy.lib import format as npy
+
+from ..arrays import npz
 
 
 class Samples:
@@ -24,19 +21,11 @@ class Samples:
 
     def __init__(self, file: Path, names: Iterable[str], most: int | None = None) -> None:
         self._file = file
-        self._names = list(names)
-        try:
-            with zipfile.ZipFile(file) as archive:
-                stored = {entry.removesuffix(".npy") for entry in archive.namelist()}
-                if missing := sorted(set(self._names) - stored):
-                    raise Refused(f"the samples hold {sorted(stored)}, and the model wants {missing} too")
-                with ExitStack() as opened:
-                    counts = [_header(opened.enter_context(archive.open(f"{name}.npy")))[0] for name in self._names]
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise Refused(f"{file.name} is not an .npz file: {error}") from error
-        if not all(counts):
-            raise Refused(f"{file.name} holds an array without a sample axis")
-        self._held = min((shape[0] for shape in counts), default=0)
+        held = npz.members(file)
+        if missing := sorted(set(names := list(names)) - set(held)):
+            raise Refused(f"the samples hold {sorted(held)}, and the model wants {missing} too")
+        self._members = {name: held[name] for name in names}
+        self._held = min((each.shape[0] for each in self._members.values()), default=0)
         self.count = self._held if most is None else min(self._held, most)
         if self.count == 0:
             raise Refused("there are no samples")
@@ -47,12 +36,9 @@ class Samples:
     def some(self, places: Iterable[int]) -> Iterator[dict[str, Any]]:
         """Of those that are given, the ones at these places, which rise."""
         numbers = [place * self._held // self.count for place in places]
-        with ExitStack() as opened:
-            archive = opened.enter_context(zipfile.ZipFile(self._file))
-            streams = {name: opened.enter_context(_stream(archive, f"{name}.npy")) for name in self._names}
-            rows = {name: _rows(stream, name, numbers) for name, stream in streams.items()}
-            for number in numbers:
-                yield {name: self._checked(next(each), name, number) for name, each in rows.items()}
+        rows = {name: each.rows(numbers) for name, each in self._members.items()}
+        for number in numbers:
+            yield {name: self._checked(next(each), name, number) for name, each in rows.items()}
 
     def _checked(self, sample: Any, name: str, number: int) -> Any:
         """Infinities are not looked for: masks of attention have them."""
@@ -69,40 +55,3 @@ def _item(file: Path, number: int) -> str:
     labels = file.with_name("labels.json")
     items = json.loads(labels.read_text(encoding="utf-8")).get("items") if labels.is_file() else None
     return str(items[number]) if items and number < len(items) else f"sample {number}"
-
-
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
-    version = npy.read_magic(stream)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    return read(stream)
-
-
-def _stream(archive: zipfile.ZipFile, entry: str) -> IO[bytes]:
-    """The bytes of an entry. What is stored without compression is read from the file itself, where going to a place
-    far ahead costs nothing; zipfile would read all that lies before it."""
-    info = archive.getinfo(entry)
-    if info.compress_type != zipfile.ZIP_STORED or archive.filename is None:
-        return archive.open(info)
-    file = Path(archive.filename).open("rb")  # noqa: SIM115 - who asked for it closes it
-    file.seek(info.header_offset + 26)  # the local header has its own lengths of name and extra field
-    lengths = file.read(4)
-    file.seek(int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little"), os.SEEK_CUR)
-    return file
-
-
-def _rows(stream: IO[bytes], name: str, numbers: Iterable[int]) -> Iterator[Any]:
-    """The samples of these numbers, which rise."""
-    shape, fortran, dtype = _header(stream)
-    if dtype.hasobject:
-        raise Refused(f"the samples of {name!r} are objects, not numbers")
-    size, first = math.prod(shape[1:]) * dtype.itemsize, stream.tell()
-    if fortran:  # samples are not contiguous: such an array can only be read whole
-        whole = np.frombuffer(stream.read(size * shape[0]), dtype).reshape(shape, order="F")
-        yield from (whole[number] for number in numbers)
-        return
-    for number in numbers:
-        stream.seek(first + number * size)
-        data = stream.read(size)
-        if len(data) != size:
-            raise Refused(f"the samples of {name!r} end early")
-        yield np.frombuffer(data, dtype).reshape(shape[1:])

@@ -1,12 +1,10 @@
 """Read an ONNX file that nobody vouches for, and write small files that are the same bytes every time."""
 
 import json
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from dlpipe_worker import Refused
 from google.protobuf.message import DecodeError
@@ -105,23 +103,3 @@ def _external_size(folder: Path, tensor: Any, where: dict[str, str]) -> int:
 
 def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_npz(path: Path) -> dict[str, Any]:
-    """All arrays; never a pickle."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
-def write_npz(path: Path, arrays: dict[str, Any]) -> None:
-    """Like numpy.savez without its time stamps, and with any name for an array."""
-    write_members(path, arrays.items())
-
-
-def write_members(path: Path, arrays: Iterable[tuple[str, Any]]) -> None:
-    """The same for arrays that are made one after the other."""
-    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
-        for name, array in arrays:
-            plain = array.astype(np.str_) if array.dtype == object else array
-            with archive.open(zipfile.ZipInfo(name + ".npy"), "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(plain), allow_pickle=False)

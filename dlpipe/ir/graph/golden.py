@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
-from . import files
+from ..arrays import npz
 
 _ALONE = {"inputs": ("x", "input", "inputs"), "outputs": ("y", "output", "outputs")}
 
@@ -17,7 +17,7 @@ def read(path: Path, contract: dict[str, Any]) -> tuple[dict[str, Any], dict[str
     """(samples, outputs): port name -> [N, *shape]. The arrays are named after the ports; of a model with one input or
     one output `x` and `y` will do. A batch that the model takes whole is one sample. Raises Refused."""
     try:
-        arrays = files.read_npz(path)
+        arrays = npz.read(path)
     except (OSError, ValueError) as error:
         raise Refused(f"{path.name} is not a file of arrays (.npz): {error}") from error
     samples, outputs = (_of(arrays, contract[side], side, path) for side in ("inputs", "outputs"))

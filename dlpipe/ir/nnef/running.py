@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+
+from ..arrays import npz
 
 
 def run_renamed(
@@ -31,9 +32,9 @@ def run_renamed(
         count = len(file[next(iter(file.files))]) if file.files else 1
     names = [known[text]["name"] for text in outputs.values()]
     found = [session.run(names, {name: array[index] for name, array in fed.items()}) for index in range(count)]
-    with zipfile.ZipFile(out, "w", allowZip64=True) as archive:
-        for position, name in enumerate(outputs):
-            stacked = np.stack([each[position] for each in found]).astype(wanted[name]["dtype"])
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(stacked), allow_pickle=False)
+    stacked = (
+        (name, np.stack([each[position] for each in found]).astype(wanted[name]["dtype"]))
+        for position, name in enumerate(outputs)
+    )
+    npz.write(out, stacked)
     return count

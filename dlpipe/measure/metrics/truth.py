@@ -16,7 +16,7 @@ import numpy as np
 from dlpipe_worker import Refused
 from numpy.typing import NDArray
 
-from ..npz import members
+from ...arrays.npz import members
 
 
 @dataclass(frozen=True)

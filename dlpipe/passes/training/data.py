@@ -1,7 +1,6 @@
 """The training data: arrays that are mapped, not read, and in which order they are seen."""
 
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
+from ..arrays import npz
 from ..torch_module.network import Port
 
 _LOOKED = 256  # samples at once
@@ -35,7 +35,7 @@ class Data:
 def read(folder: Path, ports: Sequence[Port], *, holdout: float, seed: int) -> Data:
     """Raises Refused where the folder's samples do not fit the model's inputs, or are too few."""
     inputs = [port.name for port in ports]
-    arrays = renamed(mapped(folder / "samples.npz"), inputs)
+    arrays = renamed({name: each.mapped() for name, each in npz.members(folder / "samples.npz").items()}, inputs)
     missing = [name for name in inputs if name not in arrays]
     if missing:
         raise Refused(f"the training data hold {sorted(arrays)}, and the model wants {missing} too")
@@ -105,39 +105,6 @@ def batches(data: Data, size: int, seed: int, start: int) -> Iterator[Any]:
 
 def per_epoch(data: Data, size: int) -> int:
     return len(data.train) // min(size, len(data.train))
-
-
-def mapped(path: Path) -> dict[str, Any]:
-    """The arrays of an .npz; what is stored without compression is mapped, so that memory does not grow with it."""
-    found: dict[str, Any] = {}
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if not entry.filename.endswith(".npy"):
-                continue
-            with archive.open(entry) as file:
-                version = np.lib.format.read_magic(file)
-                header = (
-                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                )
-                shape, turned, kind = header(file)
-                inside = file.tell()
-            if kind.hasobject:
-                raise Refused(f"{path.name} holds Python objects, which are not read")
-            name = entry.filename.removesuffix(".npy")
-            if entry.compress_type == zipfile.ZIP_STORED and not turned and 0 not in shape:
-                found[name] = np.memmap(path, kind, "r", _begins(path, entry) + inside, shape)
-            else:
-                with archive.open(entry) as file:
-                    found[name] = np.lib.format.read_array(file, allow_pickle=False)
-    return found
-
-
-def _begins(path: Path, entry: zipfile.ZipInfo) -> int:
-    """Where the bytes of an entry begin: behind its local header, whose name and extra field have their own lengths."""
-    with path.open("rb") as file:
-        file.seek(entry.header_offset + 26)
-        name, extra = int.from_bytes(file.read(2), "little"), int.from_bytes(file.read(2), "little")
-    return entry.header_offset + 30 + name + extra
 
 
 def _labels(folder: Path, count: int) -> Any:

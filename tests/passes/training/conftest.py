@@ -13,11 +13,11 @@ import pytest
 
 import dlpipe.passes
 from dlpipe.contracts.call import Call
-from dlpipe.ir import TORCH_MODULE
+from dlpipe.ir import ARRAYS, TORCH_MODULE
 
 PASSES = Path(dlpipe.passes.__file__).parent
 WORKER = Path(__file__).parent / "running" / "worker.py"
-LIBRARIES = (PASSES / "training", PASSES / "graph", TORCH_MODULE)
+LIBRARIES = (PASSES / "training", PASSES / "graph", TORCH_MODULE, ARRAYS)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Worker code: arrays in files. A library of calls (`ir.ARRAYS`): `from ..arrays import npz`."""
