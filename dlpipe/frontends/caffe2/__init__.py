@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlpipe.frontends.parsed import ParsedFrontend
+from dlpipe.frontends.room import ParsedFrontend
 
 
 class Caffe2Frontend(ParsedFrontend):

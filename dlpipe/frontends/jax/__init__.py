@@ -13,54 +13,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
+from dlpipe.contracts.call import Call
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends import inputs_of
+from dlpipe.frontends.room import RoomFrontend
 
-WORKER = Path(__file__).with_name("worker.py")
 
-
-class JaxFrontend(Frontend):
-    """See `worker.py` for what each operation reads and writes."""
-
+class JaxFrontend(RoomFrontend):
     name = "jax"
     formats = ("jax/export", "jax/python", "python/source")
     toolchain = "jax"
+    room = Path(__file__).parent
 
     def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
         return ("stablehlo",) if sniffed.format == "jax/export" else ("jax2onnx", "stablehlo")
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        route = options.route or self.routes(sniffed)[0]
-        return self._call("import", sniffed, options, outputs=list(options.outputs), route=route)
-
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("reference", sniffed, options)
-
     def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call | None:
         """An exported function is compiled as a whole: there is nothing to look into."""
-        return None if sniffed.format == "jax/export" else self._call("layers", sniffed, options)
+        return None if sniffed.format == "jax/export" else super().layers_call(sniffed, options)
 
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("time", sniffed, options, "hardware", threads=1)
+    def common(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        network = {"inputs": inputs_of(options), "dims": dict(options.dims), "factory": options.factory}
+        return {**super().common(sniffed, options), **network}
 
-    def operators_call(self) -> Call:
-        return Call(self.toolchain, WORKER, "operators", libraries=(KIT,))
-
-    def _call(
-        self,
-        operation: str,
-        sniffed: Sniffed,
-        options: ImportOptions,
-        stage_class: StageClass = "deterministic",
-        **more: Any,
-    ) -> Call:
-        params = {
-            "entry": sniffed.entry,
-            "format": sniffed.format,
-            "inputs": {name: dict(each) for name, each in options.inputs.items()},
-            "dims": dict(options.dims),
-            "factory": options.factory,
-            **more,
-        }
-        return Call(self.toolchain, WORKER, operation, params, libraries=(KIT,), stage_class=stage_class)
+    def of_import(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        return {"outputs": list(options.outputs), "route": options.route or self.routes(sniffed)[0]}

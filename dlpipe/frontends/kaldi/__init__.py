@@ -13,38 +13,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.call import Call
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
-
-WORKER = Path(__file__).with_name("worker.py")
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends.room import RoomFrontend
 
 
-class KaldiFrontend(Frontend):
-    """See `worker.py` for what each operation reads and writes."""
-
+class KaldiFrontend(RoomFrontend):
     name = "kaldi"
     formats = ("kaldi/nnet3",)
     toolchain = "core"
+    room = Path(__file__).parent
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("import", entry=sniffed.entry, dims=dict(options.dims))
-
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._call("reference", entry=sniffed.entry)
-
-    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._call("layers", entry=sniffed.entry)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call | None:
+    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> None:
         """An interpreter's speed says nothing of Kaldi's."""
         del sniffed, options
-        return None
 
-    def operators_call(self) -> Call:
-        return self._call("operators")
+    def common(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        del options
+        return {"entry": sniffed.entry}
 
-    def _call(self, operation: str, **params: Any) -> Call:
-        return Call(self.toolchain, WORKER, operation, params, libraries=(KIT,))
+    def of_import(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        del sniffed
+        return {"dims": dict(options.dims)}

@@ -14,27 +14,27 @@ sample from zero state.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends import KIT, inputs_of
+from dlpipe.frontends.room import RoomFrontend
 
-WORKER = Path(__file__).with_name("worker.py")
-EXECUTOR = Path(__file__).with_name("executor.py")
 TENSORFLOW = Path(__file__).parents[1] / "tensorflow"
 OPSET = 18  # tf2onnx refuses a newer one
 ROUTES = ("matched", "tf-keras", "keras-3")
 KERNELS = ("theano-kernels", "tensorflow-kernels")  # the user says what a file of Keras 1 does not
 
 
-class KerasFrontend(Frontend):
-    """See `worker.py` for what each operation reads and writes."""
-
+class KerasFrontend(RoomFrontend):
     name = "keras"
     formats = ("keras/hdf5", "keras/zip", "keras/json")
     toolchain = "keras"
+    room = Path(__file__).parent
+    libraries = (KIT, TENSORFLOW)
 
     def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
         """ "matched": the Keras that the file was written for, with corrections for the backend it was written on."""
@@ -46,45 +46,25 @@ class KerasFrontend(Frontend):
         del sniffed
         return KERNELS
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call(
-            "import",
-            sniffed,
-            options,
-            outputs=list(options.outputs),
-            dims=dict(options.dims),
-            opset=OPSET,
-            route=options.route or ROUTES[0],
-        )
+    def common(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        route = options.route if options.route in KERNELS else ROUTES[0]  # of the original; an import has its own
+        inputs = inputs_of(options)
+        return {"entry": sniffed.entry, "inputs": inputs, "unsafe_load": options.unsafe_load, "route": route}
 
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("reference", sniffed, options)
+    def of_import(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        del sniffed
+        settled = {"outputs": list(options.outputs), "dims": dict(options.dims)}
+        return {**settled, "opset": OPSET, "route": options.route or ROUTES[0]}
 
-    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("layers", sniffed, options)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("time", sniffed, options, "hardware", threads=1)
-
-    def operators_call(self) -> Call:
-        return Call(self.toolchain, WORKER, "operators", libraries=(KIT, TENSORFLOW))
-
-    def _call(
+    def _original(
         self,
         operation: str,
         sniffed: Sniffed,
         options: ImportOptions,
         stage_class: StageClass = "deterministic",
-        **params: Any,
+        **more: Any,
     ) -> Call:
-        common = {
-            "entry": sniffed.entry,
-            "inputs": {name: dict(each) for name, each in options.inputs.items()},
-            "unsafe_load": options.unsafe_load,
-            "route": options.route if options.route in KERNELS else ROUTES[0],  # of the original; an import has its own
-        }
-        params = {**common, **params}
-        if operation != "import" and "theano" in (sniffed.version or ""):
-            return Call("theano", EXECUTOR, operation, params, libraries=(KIT,), stage_class=stage_class)
-        libraries = (KIT, TENSORFLOW)
-        return Call(self.toolchain, WORKER, operation, params, libraries=libraries, stage_class=stage_class)
+        call = super()._original(operation, sniffed, options, stage_class, **more)
+        if "theano" not in (sniffed.version or ""):
+            return call
+        return replace(call, toolchain="theano", worker=self.room / "executor.py", libraries=(KIT,))

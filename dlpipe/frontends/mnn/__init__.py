@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import Sniffed
-from dlpipe.frontends.parsed import ParsedFrontend
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends.room import ParsedFrontend
 
 OLD = "mnn1"
 
@@ -32,7 +32,12 @@ class MnnFrontend(ParsedFrontend):
     room = Path(__file__).parent
 
     def _original(
-        self, operation: str, sniffed: Sniffed, stage_class: StageClass = "deterministic", **params: Any
+        self,
+        operation: str,
+        sniffed: Sniffed,
+        options: ImportOptions,
+        stage_class: StageClass = "deterministic",
+        **more: Any,
     ) -> Call:
-        call = super()._original(operation, sniffed, stage_class, **params)
+        call = super()._original(operation, sniffed, options, stage_class, **more)
         return replace(call, toolchain=OLD) if sniffed.version == "1" else call

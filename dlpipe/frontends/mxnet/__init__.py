@@ -10,58 +10,40 @@ input: it is inferred from the weights, or chosen among the usual sizes and said
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends.room import ParsedFrontend
 
-WORKER = Path(__file__).with_name("worker.py")  # core: no MXNet
-EXECUTOR = Path(__file__).with_name("executor.py")  # MXNet itself
 OWN, EXPORTER = "own", "exporter"
 
 
-class MxnetFrontend(Frontend):
-    """See `worker.py` and `executor.py` for what each operation reads and writes."""
-
+class MxnetFrontend(ParsedFrontend):
     name = "mxnet"
     formats = ("mxnet/symbol",)
     toolchain = "mxnet"
+    room = Path(__file__).parent
 
     def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
         del sniffed
         return (OWN, EXPORTER)
 
     def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        own = options.route != EXPORTER
-        params = {
-            "entry": sniffed.entry,
-            "inputs": {name: dict(each) for name, each in options.inputs.items()},
-            "outputs": list(options.outputs),
-            "dims": dict(options.dims),
-        }
-        return Call("core" if own else self.toolchain, WORKER if own else EXECUTOR, "import", params, libraries=(KIT,))
+        call = super().import_call(sniffed, options)
+        if options.route != EXPORTER:
+            return call
+        return replace(call, toolchain=self.toolchain, worker=self.room / "executor.py")
 
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._execute("reference", sniffed, options)
-
-    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._execute("layers", sniffed, options)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._execute("time", sniffed, options, "hardware", threads=1)
-
-    def operators_call(self) -> Call:
-        return Call("core", WORKER, "operators", libraries=(KIT,))
-
-    def _execute(
+    def _original(
         self,
         operation: str,
         sniffed: Sniffed,
         options: ImportOptions,
         stage_class: StageClass = "deterministic",
-        **params: Any,
+        **more: Any,
     ) -> Call:
-        given = {"entry": sniffed.entry, "outputs": list(options.outputs), **params}
-        return Call(self.toolchain, EXECUTOR, operation, given, libraries=(KIT,), stage_class=stage_class)
+        outputs = list(options.outputs)
+        return super()._original(operation, sniffed, options, stage_class, outputs=outputs, **more)

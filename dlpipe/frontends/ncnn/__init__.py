@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlpipe.frontends.parsed import ParsedFrontend
+from dlpipe.frontends.room import ParsedFrontend
 
 
 class NcnnFrontend(ParsedFrontend):

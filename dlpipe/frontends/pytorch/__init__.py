@@ -19,11 +19,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends import inputs_of
+from dlpipe.frontends.room import RoomFrontend
 
-WORKER = Path(__file__).with_name("worker.py")
 _ROUTES = {
     "pytorch/pt2": ("dynamo", "trace"),
     "pytorch/torchscript": ("torchscript", "trace"),
@@ -31,47 +30,18 @@ _ROUTES = {
 _OF_MODULES = ("dynamo", "torchscript", "trace")
 
 
-class PyTorchFrontend(Frontend):
-    """See `worker.py` for what each operation reads and writes."""
-
+class PyTorchFrontend(RoomFrontend):
     name = "pytorch"
     formats = ("pytorch/pt2", "pytorch/torchscript", "pytorch/state-dict", "pytorch/module")
     toolchain = "pytorch"
+    room = Path(__file__).parent
 
     def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
         return _ROUTES.get(sniffed.format, _OF_MODULES)
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        route = options.route or self.routes(sniffed)[0]
-        return self._call("import", sniffed, options, outputs=list(options.outputs), route=route)
+    def common(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        network = {"inputs": inputs_of(options), "dims": dict(options.dims), "factory": options.factory}
+        return {**super().common(sniffed, options), **network, "unsafe_load": options.unsafe_load}
 
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("reference", sniffed, options)
-
-    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("layers", sniffed, options)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("time", sniffed, options, "hardware", threads=1)
-
-    def operators_call(self) -> Call:
-        return Call(self.toolchain, WORKER, "operators", libraries=(KIT,))
-
-    def _call(
-        self,
-        operation: str,
-        sniffed: Sniffed,
-        options: ImportOptions,
-        stage_class: StageClass = "deterministic",
-        **more: Any,
-    ) -> Call:
-        params = {
-            "entry": sniffed.entry,
-            "format": sniffed.format,
-            "inputs": {name: dict(each) for name, each in options.inputs.items()},
-            "dims": dict(options.dims),
-            "unsafe_load": options.unsafe_load,
-            "factory": options.factory,
-            **more,
-        }
-        return Call(self.toolchain, WORKER, operation, params, libraries=(KIT,), stage_class=stage_class)
+    def of_import(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        return {"outputs": list(options.outputs), "route": options.route or self.routes(sniffed)[0]}

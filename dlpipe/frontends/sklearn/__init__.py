@@ -13,50 +13,40 @@ from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.errors import Unsupported
-from dlpipe.frontends import KIT
+from dlpipe.frontends import inputs_of
+from dlpipe.frontends.room import RoomFrontend
 
-WORKER = Path(__file__).with_name("worker.py")
 NO_PICKLES = ("sklearn/skops", "xgboost/json", "xgboost/ubj", "lightgbm/text")  # all else is read as one
 
 
-class SklearnFrontend(Frontend):
-    """See `worker.py` for what each operation reads and writes."""
-
+class SklearnFrontend(RoomFrontend):
     name = "sklearn"
     formats: tuple[str, ...] = ("sklearn/skops", "sklearn/joblib")
     toolchain = "sklearn"
+    room = Path(__file__).parent
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        inputs = {name: dict(each) for name, each in options.inputs.items()}
-        return self._call("import", sniffed, options, inputs=inputs, dims=dict(options.dims))
-
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("reference", sniffed, options)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._call("time", sniffed, options, threads=1)
+    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> None:
+        """None of the libraries shows what lies between."""
+        del sniffed, options
 
     def operators_call(self) -> Call:
-        return Call(self.toolchain, WORKER, "operators", {"framework": self.name}, libraries=(KIT,))
+        return self._call("operators", {"framework": self.name})
 
-    def _call(self, operation: str, sniffed: Sniffed, options: ImportOptions, **params: Any) -> Call:
+    def common(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        """Raises Unsupported for a pickle without --unsafe-load."""
         if sniffed.format not in NO_PICKLES and not options.unsafe_load:
             raise Unsupported(
                 f"{sniffed.entry} can only be read as a pickle: that executes the code that it names",
                 hint="if you trust where it comes from: --unsafe-load; or save the model with skops (scikit-learn), or "
                 "with its own save_model (XGBoost, LightGBM)",
             )
-        given = {"entry": sniffed.entry, "format": sniffed.format, "unsafe_load": options.unsafe_load, **params}
-        return Call(
-            self.toolchain,
-            WORKER,
-            operation,
-            given,
-            libraries=(KIT,),
-            stage_class="hardware" if operation == "time" else "deterministic",
-        )
+        return {**super().common(sniffed, options), "unsafe_load": options.unsafe_load}
+
+    def of_import(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        del sniffed
+        return {"inputs": inputs_of(options), "dims": dict(options.dims)}
 
 
 class XgboostFrontend(SklearnFrontend):

@@ -11,51 +11,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.call import Call
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends import inputs_of
+from dlpipe.frontends.room import RoomFrontend
 
-WORKER = Path(__file__).with_name("worker.py")
 ROUTES = ("own", "onnxmltools")
 
 
-class SparkFrontend(Frontend):
-    """See `worker.py` for what each operation reads and writes."""
-
+class SparkFrontend(RoomFrontend):
     name = "spark"
     formats = ("spark/pipeline",)
     toolchain = "spark"
+    room = Path(__file__).parent
 
     def routes(self, sniffed: Sniffed) -> tuple[str, ...]:
         del sniffed
         return ROUTES
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        inputs = {name: dict(each) for name, each in options.inputs.items()}
+    def common(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        del options
+        return {"entry": sniffed.entry}
+
+    def of_import(self, sniffed: Sniffed, options: ImportOptions) -> dict[str, Any]:
+        del sniffed
         route = options.route or ROUTES[0]
-        return self._call("import", entry=sniffed.entry, inputs=inputs, dims=dict(options.dims), route=route)
-
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._call("reference", entry=sniffed.entry)
-
-    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._call("layers", entry=sniffed.entry)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        del options
-        return self._call("time", entry=sniffed.entry, threads=1)
-
-    def operators_call(self) -> Call:
-        return self._call("operators")
-
-    def _call(self, operation: str, **params: Any) -> Call:
-        return Call(
-            self.toolchain,
-            WORKER,
-            operation,
-            params,
-            libraries=(KIT,),
-            stage_class="hardware" if operation == "time" else "deterministic",
-        )
+        return {"inputs": inputs_of(options), "dims": dict(options.dims), "route": route}

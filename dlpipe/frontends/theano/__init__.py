@@ -13,52 +13,28 @@ Limits: no scans (recurrent nets), no random numbers, no assignments to parts of
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import Frontend, ImportOptions, Sniffed
-from dlpipe.frontends import KIT
-
-WORKER = Path(__file__).with_name("worker.py")
-EXECUTOR = Path(__file__).with_name("executor.py")
+from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.frontends.room import ParsedFrontend
 
 
-class TheanoFrontend(Frontend):
-    """See `worker.py` and `executor.py` for what each operation reads and writes."""
-
+class TheanoFrontend(ParsedFrontend):
     name = "theano"
     formats = ("theano/pickle", "lasagne/npz")
     toolchain = "core"
+    room = Path(__file__).parent
 
-    def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        params = {
-            "entry": sniffed.entry,
-            "inputs": {name: dict(each) for name, each in options.inputs.items()},
-            "outputs": list(options.outputs),
-            "dims": dict(options.dims),
-        }
-        return Call(self.toolchain, WORKER, "import", params, libraries=(KIT,))
-
-    def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._execute("reference", sniffed, options)
-
-    def layers_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._execute("layers", sniffed, options)
-
-    def timing_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        return self._execute("time", sniffed, options, "hardware", threads=1)
-
-    def operators_call(self) -> Call:
-        return Call(self.toolchain, WORKER, "operators", libraries=(KIT,))
-
-    def _execute(
+    def _original(
         self,
         operation: str,
         sniffed: Sniffed,
         options: ImportOptions,
         stage_class: StageClass = "deterministic",
-        **params: Any,
+        **more: Any,
     ) -> Call:
-        params = {"entry": sniffed.entry, "unsafe_load": options.unsafe_load, **params}
-        return Call("theano", EXECUTOR, operation, params, libraries=(KIT,), stage_class=stage_class)
+        call = super()._original(operation, sniffed, options, stage_class, unsafe_load=options.unsafe_load, **more)
+        return replace(call, toolchain="theano")
