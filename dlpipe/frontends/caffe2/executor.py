@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 from dlpipe_worker import Refused, Request, operation
 
@@ -10,24 +10,6 @@ from ..kit import executing
 from .naming import single_assignment
 
 _STARTED = []  # type: List[bool]  # whether Caffe2's flags are set: once in a process
-
-
-@operation
-def reference(request: Request) -> Dict[str, Any]:
-    """See `executing.reference`. params: entry."""
-    return executing.reference(request, _open)
-
-
-@operation
-def layers(request: Request) -> Dict[str, Any]:
-    """See `executing.layers`. params: entry."""
-    return executing.layers(request, _open)
-
-
-@operation
-def time(request: Request) -> Dict[str, Any]:
-    """See `executing.time`. params: entry, threads."""
-    return executing.time(request, _open)
 
 
 @operation
@@ -43,6 +25,9 @@ def _open(request: Request, contract: Mapping[str, Any], threads: Optional[int])
     if threads and not _STARTED:
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     return _Net(Path(request.inputs["source"], request.params["entry"]).parent, contract)
+
+
+executing.serve(__name__, _open)
 
 
 class _Net(executing.Model):

@@ -2,32 +2,14 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
-from dlpipe_worker import Refused, Request, operation
+from dlpipe_worker import Refused, Request
 
 from ..kit import executing
 from . import mpi
 
 _LOADED = []  # type: List[bool]  # whether CNTK is imported: once in a process
-
-
-@operation
-def reference(request: Request) -> Dict[str, Any]:
-    """See `executing.reference`. params: entry."""
-    return executing.reference(request, _open)
-
-
-@operation
-def layers(request: Request) -> Dict[str, Any]:
-    """See `executing.layers`. params: entry."""
-    return executing.layers(request, _open)
-
-
-@operation
-def time(request: Request) -> Dict[str, Any]:
-    """See `executing.time`. params: entry, threads."""
-    return executing.time(request, _open)
 
 
 def import_cntk() -> Any:
@@ -43,6 +25,9 @@ def import_cntk() -> Any:
 
 def _open(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> executing.Model:
     return _Function(str(Path(request.inputs["source"], request.params["entry"])), contract, threads)
+
+
+executing.serve(__name__, _open)
 
 
 class _Function(executing.Model):

@@ -1,9 +1,12 @@
 """JAX functions -> ONNX, and the originals executed. Runs in the jax toolchain."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from dlpipe_worker import Request, operation
+
+from ..kit import executing
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # timings are of one thread
@@ -17,31 +20,13 @@ def import_(request: Request) -> dict[str, Any]:
     return import_model(request)
 
 
-@operation
-def reference(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: as for import."""
-    from ..kit import executing
+def _open(request: Request, contract: Mapping[str, Any], threads: int | None) -> executing.Model:
     from .original import open_model
 
-    return executing.reference(request, open_model)
+    return open_model(request, contract, threads)
 
 
-@operation
-def layers(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> layers.npz: every operator of a Python function."""
-    from ..kit import executing
-    from .original import open_model
-
-    return executing.layers(request, open_model)
-
-
-@operation
-def time(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: as for import, and handle, warmup, runs, threads."""
-    from ..kit import executing
-    from .original import open_model
-
-    return executing.time(request, open_model)
+executing.serve(__name__, _open)
 
 
 @operation

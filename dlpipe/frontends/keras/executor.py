@@ -7,33 +7,18 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from dlpipe_worker import Refused, Request, operation
+from dlpipe_worker import Refused, Request
 
 from ..kit import executing
 
 SMALL = 300_000  # weights; below it Theano's operators in Python answer sooner than a compiler could make others
 
 
-@operation
-def reference(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: entry, unsafe_load."""
-    return executing.reference(request, open_model)
-
-
-@operation
-def layers(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> layers.npz. params: entry, unsafe_load."""
-    return executing.layers(request, open_model)
-
-
-@operation
-def time(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: entry, unsafe_load, handle, warmup, runs, threads."""
-    return executing.time(request, open_model)
-
-
 def open_model(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> executing.Model:
     return _Original(request, contract, compiled=threads is not None)
+
+
+executing.serve(__name__, open_model)
 
 
 class _Original(executing.Model):
@@ -44,7 +29,7 @@ class _Original(executing.Model):
 
         self.tool = "keras {} on theano {}".format(keras.__version__, theano.__version__)
         self._model = _load(Path(request.inputs["source"], request.params["entry"]), request)
-        self._options = {}  # type: Dict[str, Any]
+        self._options: Dict[str, Any] = {}
         if theano.config.cxx and (compiled or self._model.count_params() > SMALL):
             self._options = {"mode": theano.compile.mode.Mode("cvm", "fast_run")}
         self._model._function_kwargs = self._options  # noqa: SLF001 - else only `compile`, for training, sets them

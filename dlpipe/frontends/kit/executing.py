@@ -1,6 +1,8 @@
 """Operations that every executor of originals has: outputs for samples, all layers of one sample, timing.
 
-Clean down to Python 3.6, for old frameworks. A frontend brings `open_model(request, contract, threads)` -> `Model`.
+Clean down to Python 3.6, for old frameworks. A frontend brings `open_model(request, contract, threads)` -> `Model`,
+and `serve(__name__, open_model)` gives its worker file the operations `reference`, `layers` and `time`. Their params:
+those that `open_model` reads, and of `time` also handle, warmup, runs, threads.
 """
 
 import resource
@@ -8,7 +10,7 @@ import time as clock
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from dlpipe_worker import Refused, Request
+from dlpipe_worker import Refused, Request, operation
 
 from . import ports
 
@@ -42,6 +44,23 @@ class Model:
 
 
 Open = Callable[[Request, Mapping[str, Any], Optional[int]], Model]
+
+
+def serve(worker: str, open_model: Open) -> None:
+    """worker: the `__name__` of the file that the host calls. One whose operations differ writes them itself."""
+
+    def reference_(request: Request) -> Dict[str, Any]:
+        return reference(request, open_model)
+
+    def layers_(request: Request) -> Dict[str, Any]:
+        return layers(request, open_model)
+
+    def time_(request: Request) -> Dict[str, Any]:
+        return time(request, open_model)
+
+    for each in (reference_, layers_, time_):
+        each.__module__ = worker  # whose operation it is
+        operation(each)
 
 
 def reference(request: Request, open_model: Open, kind: str = "original") -> Dict[str, Any]:

@@ -130,22 +130,7 @@ def _open(request: Request, contract: Mapping[str, Any], threads: Optional[int])
     return MxnetModel(request, contract, threads)
 
 
-@operation
-def reference(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: entry, outputs."""
-    return executing.reference(request, _open)
-
-
-@operation
-def layers(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> layers.npz. params: entry, outputs."""
-    return executing.layers(request, _open)
-
-
-@operation
-def time(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: entry, outputs, handle, warmup, runs, threads."""
-    return executing.time(request, _open)
+executing.serve(__name__, _open)
 
 
 @operation

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Optional
 
 import ncnn
 import numpy as np
-from dlpipe_worker import Refused, Request, operation
+from dlpipe_worker import Refused, Request
 
 from ..kit import executing
 from .param import read_param
@@ -14,26 +14,11 @@ from .weights import find_weights
 _HALVES = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
 
 
-@operation
-def reference(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: entry."""
-    return executing.reference(request, _open)
-
-
-@operation
-def layers(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> layers.npz. params: entry."""
-    return executing.layers(request, _open)
-
-
-@operation
-def time(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: entry, handle, warmup, runs, threads."""
-    return executing.time(request, _open)
-
-
 def _open(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> "Net":
     return Net(Path(request.inputs["source"]), request.params["entry"], contract, threads)
+
+
+executing.serve(__name__, _open)
 
 
 class Net(executing.Model):

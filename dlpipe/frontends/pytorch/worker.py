@@ -1,8 +1,11 @@
 """PyTorch programs and weights -> ONNX, and the originals executed. Runs in the pytorch toolchain."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlpipe_worker import Request, operation
+
+from ..kit import executing
 
 
 @operation
@@ -14,31 +17,13 @@ def import_(request: Request) -> dict[str, Any]:
     return import_model(request)
 
 
-@operation
-def reference(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: as for import."""
-    from ..kit import executing
+def _open(request: Request, contract: Mapping[str, Any], threads: int | None) -> executing.Model:
     from .original import open_model
 
-    return executing.reference(request, open_model)
+    return open_model(request, contract, threads)
 
 
-@operation
-def layers(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> layers.npz: of an nn.Module its modules, of a program its operators."""
-    from ..kit import executing
-    from .original import open_model
-
-    return executing.layers(request, open_model)
-
-
-@operation
-def time(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: as for import, and handle, warmup, runs, threads."""
-    from ..kit import executing
-    from .original import open_model
-
-    return executing.time(request, open_model)
+executing.serve(__name__, _open)
 
 
 @operation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlpipe_worker import Request, operation
@@ -64,28 +65,13 @@ def import_(request: Request) -> dict[str, Any]:
     return import_model(request)
 
 
-@operation
-def reference(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: entry."""
+def _open(request: Request, contract: Mapping[str, Any], threads: int | None) -> executing.Model:
     from .original import open_model
 
-    return executing.reference(request, open_model)
+    return open_model(request, contract, threads)
 
 
-@operation
-def layers(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> layers.npz: what each stage makes of sample 0. params: entry."""
-    from .original import open_model
-
-    return executing.layers(request, open_model)
-
-
-@operation
-def time(request: Request) -> dict[str, Any]:
-    """source, imported, samples -> seconds of each run. params: entry, handle, warmup, runs."""
-    from .original import open_model
-
-    return executing.time(request, open_model)
+executing.serve(__name__, _open)
 
 
 @operation
