@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, inspect, select
 from sqlalchemy.orm import Session
 
 from dlpipe.service.accounts import Caller
-from dlpipe.service.tables import AuditRow
+from dlpipe.service.tables import AuditRow, fitting
 
 Action = Literal[
     "session.start",
@@ -181,6 +181,5 @@ def is_kept(session: Session) -> bool:
 
 
 def _text(text: str, length: int) -> str:
-    """PostgreSQL's texts hold no NUL, and its columns no more than they say."""
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """PostgreSQL's texts hold no NUL."""
+    return fitting(text.replace("\0", "\N{REPLACEMENT CHARACTER}"), length)

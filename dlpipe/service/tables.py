@@ -11,6 +11,11 @@ from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, String, Uniq
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
+def fitting(text: str, length: int) -> str:
+    """As a column of that many characters holds it."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 class Base(DeclarativeBase):
     pass
 

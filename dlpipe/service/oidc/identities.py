@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from dlpipe.service.accounts import SCOPES, Caller, caller_of, token_hash
 from dlpipe.service.oidc.rules import Grant
-from dlpipe.service.tables import Team, Token
+from dlpipe.service.tables import Team, Token, fitting
 
 PREFIX = "oidc:"  # no token that an administrator makes may be called so
 _NAME = 64  # characters
@@ -54,4 +54,4 @@ def _name(claims: Mapping[str, Any]) -> str:
     email = claims.get("email")
     known = isinstance(email, str) and email and claims.get("email_verified") is True
     name = "".join(c if c.isprintable() else "?" for c in PREFIX + str(email if known else claims["sub"]))
-    return name if len(name) <= _NAME else name[: _NAME - 1] + "…"
+    return fitting(name, _NAME)

@@ -12,7 +12,6 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dlpipe.service import browsers
 from dlpipe.service.api import cookies
 from dlpipe.service.api.problems import Problem
 from dlpipe.service.api.refusals import note_sign_in
@@ -23,6 +22,7 @@ from dlpipe.service.oidc.signing import CALLBACK, Oidc, Vouched, new_secret, unt
 from dlpipe.service.oidc.verification import TokenRefused
 from dlpipe.service.rates import Rate, network
 from dlpipe.service.web.rendering import page
+from dlpipe.service.web.signing import start
 from dlpipe.service.web.visitor import inner
 
 router = APIRouter()
@@ -86,14 +86,12 @@ async def _refused(request: Request, status: int, refusal: Refusal, reason: str)
 
 
 def _start(service: State, vouched: Vouched, where: str) -> tuple[str, float]:
-    """The session's secret, and for how many seconds. Raises NotLetIn."""
+    """See `signing.start`. Raises NotLetIn."""
     with service.database.write() as session:
         service.database.one_at_a_time(session)
         now = service.database.now(session)
         caller = replace(vouched.let_in(session, now, until(now)), address=where)
-        secret, expires = browsers.start(session, caller, now)
-        service.audit(session, caller, "session.start", issuer=vouched.issuer, sub=vouched.claims["sub"])
-        return secret, expires - now
+        return start(service, session, caller, now, issuer=vouched.issuer, sub=vouched.claims["sub"])
 
 
 def _oidc(service: State) -> Oidc:

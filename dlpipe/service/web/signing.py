@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
 
 from dlpipe.report.languages import LANGUAGES
 from dlpipe.service import accounts, browsers
@@ -72,16 +73,22 @@ def _has_provider(service: State) -> bool:
     return service.oidc is not None and service.oidc.main is not None
 
 
+def start(service: State, session: Session, caller: Caller, now: float, **details: str) -> tuple[str, float]:
+    """Whoever has shown to be `caller` is signed in: the cookie's secret, and for how many seconds. details: of how,
+    for the audit log."""
+    secret, expires = browsers.start(session, caller, now)
+    service.audit(session, caller, "session.start", **details)
+    return secret, expires - now
+
+
 def _start(service: State, token: str, address: str) -> tuple[str, float] | None:
-    """The cookie's secret, and for how many seconds; None for a token that opens nothing."""
+    """None for a token that opens nothing."""
     with service.database.write() as session:
         now = service.database.now(session)
         caller: Caller | None = accounts.caller(session, token, now)
         if caller is None:
             return None
-        secret, expires = browsers.start(session, caller, now)
-        service.audit(session, replace(caller, address=address), "session.start")
-        return secret, expires - now
+        return start(service, session, replace(caller, address=address), now)
 
 
 def _end(service: State, secret: str, address: str) -> None:
