@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import numpy as np
 from dlpipe_worker import Refused
 
 from ..kit import emit
+from ..kit.handling import Table
 from ..kit.ports import BATCH
+from ..kit.writing import Writing
 from . import schema
 from .net import Layer
 
@@ -18,34 +19,21 @@ Shape = list[Any]  # ints; the first dim may be BATCH
 MAX_MADE = 1 << 27  # numbers in a constant that is computed and not read from the file
 
 Handler = Callable[["Step"], None]
-HANDLERS: dict[str, Handler] = {}
-LIMITS: dict[str, str] = {}  # layer type -> what of it is not taken
+layer: Table[Handler] = Table()
+HANDLERS, LIMITS = layer.handlers, layer.limits
 
 
 class FixedBatch(Exception):
     """The net counts on the first dim being what its inputs declare."""
 
 
-def layer(*types: str, limits: str | None = None) -> Callable[[Handler], Handler]:
-    """Register a handler. limits: what of the layer it refuses, in words."""
-
-    def register(handler: Handler) -> Handler:
-        for each in types:
-            HANDLERS[each] = handler
-            if limits:
-                LIMITS[each] = limits
-        return handler
-
-    return register
-
-
-class Step:
+class Step(Writing[emit.Graph]):
     """`inputs`: values of the bottoms; `shapes`: theirs; `tops`: the values to be written; `results`: their shapes."""
 
     def __init__(
         self, graph: emit.Graph, layer: Layer, inputs: list[str], shapes: list[Shape], tops: list[str], blobs: list[Any]
     ) -> None:
-        self.graph = graph
+        super().__init__(graph, layer.name)
         self.layer = layer
         self.inputs = inputs
         self.shapes = shapes
@@ -94,15 +82,6 @@ class Step:
                 hint="do the prototxt and the caffemodel belong together?",
             )
         return found.reshape(shape)
-
-    def constant(self, array: Any, name: str) -> str:
-        return self.graph.constant(np.asarray(array), f"{self.layer.name}.{name}")
-
-    def number(self, value: float, name: str = "value", dtype: Any = np.float32) -> str:
-        return self.constant(np.asarray(value, dtype), name)
-
-    def ints(self, values: Sequence[int], name: str = "dims") -> str:
-        return self.constant(np.asarray(values, np.int64), name)
 
     def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """An intermediate value."""

@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import numpy as np
 from dlpipe_worker import Refused
 
 from ..kit import emit
+from ..kit.handling import Table
+from ..kit.writing import Writing
 from .cfg import MAX_INT, Section
 from .weights import Weights
 
 Shape = list[Any]  # without the batch: [channels, height, width] or [numbers]
 Handler = Callable[["Step"], None]
-HANDLERS: dict[str, Handler] = {}
-LIMITS: dict[str, str] = {}
+layer: Table[Handler] = Table()
+HANDLERS, LIMITS = layer.handlers, layer.limits
 # Options that only training, drawing or the choice of an implementation has a use for.
 TRAINING = {
     "absolute", "angle", "batch", "beta_nms", "bias_match", "burn_in", "burnin_update", "class_scale", "clip",
@@ -33,20 +34,7 @@ TRAINING = {
 }  # fmt: skip
 
 
-def layer(*kinds: str, limits: str | None = None) -> Callable[[Handler], Handler]:
-    """Register a handler. limits: what of the layer it refuses, in words."""
-
-    def register(handler: Handler) -> Handler:
-        for each in kinds:
-            HANDLERS[each] = handler
-            if limits:
-                LIMITS[each] = limits
-        return handler
-
-    return register
-
-
-class Step:
+class Step(Writing[emit.Graph]):
     """`value`, `shape`: what the layer before gave; `made`: all layers' (value, shape) so far; `head`: see heads."""
 
     def __init__(
@@ -57,7 +45,7 @@ class Step:
         made: list[tuple[str, Shape]],
         before: tuple[str, Shape],
     ) -> None:
-        self.graph = graph
+        super().__init__(graph, section.name)
         self.section = section
         self.weights = weights
         self.made = made
@@ -76,21 +64,6 @@ class Step:
         if min(shape, default=1) < 1:
             self.fail(f"weights of the shape {list(shape)}")
         return self.weights.take(shape, f"layer {self.section.index} [{self.section.kind}]")
-
-    def constant(self, array: Any, name: str) -> str:
-        return self.graph.constant(np.asarray(array), f"{self.section.name}.{name}")
-
-    def number(self, value: float, name: str = "value") -> str:
-        return self.constant(np.float32(value), name)
-
-    def ints(self, values: Sequence[int], name: str = "dims") -> str:
-        return self.constant(np.asarray(values, np.int64), name)
-
-    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """An intermediate value."""
-        return self.graph.node(
-            op, inputs, self.graph.fresh(f"{self.section.name}.{op}"), self.section.name, **attributes
-        )
 
     def reshape(self, value: str, shape: Sequence[int]) -> str:
         """The batch stays as it is."""

@@ -7,36 +7,26 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..kit.handling import Table
 from ..kit.shaped import Dim, ShapedGraph
+from ..kit.writing import Writing
 from .reading import Op
 from .schema import NC4HW4
 
 Handler = Callable[["Step"], None]
-HANDLERS: dict[str, Handler] = {}
-LIMITS: dict[str, str] = {}
+operator: Table[Handler] = Table()
+HANDLERS, LIMITS = operator.handlers, operator.limits
 
 
-def operator(*types: str, limits: str | None = None) -> Callable[[Handler], Handler]:
-    """Register a handler. limits: what of the operator it refuses, in words."""
-
-    def register(handler: Handler) -> Handler:
-        for each in types:
-            HANDLERS[each] = handler
-            if limits:
-                LIMITS[each] = limits
-        return handler
-
-    return register
-
-
-class Step:
+class Step(Writing[ShapedGraph]):
     """`values`: tensor's number -> its value; `formats`: -> its layout, as in the enum MNN_DATA_FORMAT; `tops`: the
     names that the operator's results get."""
 
     def __init__(
         self, graph: ShapedGraph, op: Op, values: dict[int, str], formats: dict[int, int], tops: list[str]
     ) -> None:
-        self.graph, self.op, self.values, self.formats, self.tops = graph, op, values, formats, tops
+        super().__init__(graph, op.name)
+        self.op, self.values, self.formats, self.tops = op, values, formats, tops
         graph.where = (op.name, op.type)
         for each in op.inputs:
             if each not in values:
@@ -88,20 +78,6 @@ class Step:
         if found is None:
             self.unsupported("what says its shape or place is computed at run time")
         return [int(each) for each in np.asarray(found).reshape(-1)]
-
-    def constant(self, array: Any, name: str) -> str:
-        return self.graph.constant(np.asarray(array), f"{self.op.name}.{name}")
-
-    def number(self, value: float, name: str = "value") -> str:
-        return self.constant(np.float32(value), name)
-
-    def ints(self, values: Sequence[int], name: str = "dims") -> str:
-        return self.constant(np.asarray(values, np.int64), name)
-
-    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """An intermediate value."""
-        made = self.graph.fresh(f"{self.op.name}.{op}")
-        return self.graph.node(op, inputs, made, self.op.name, **attributes)
 
     def done(self, value: str, top: int = 0, layout: int | None = None) -> None:
         number = self.op.outputs[top]

@@ -9,37 +9,24 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-import numpy as np
-
+from ..kit.handling import Table
 from ..kit.shaped import Dim, ShapedGraph
+from ..kit.writing import Writing
 from .param import Layer
 from .weights import Weights
 
 Handler = Callable[["Step"], None]
-HANDLERS: dict[str, Handler] = {}
-LIMITS: dict[str, str] = {}
+layer: Table[Handler] = Table()
+HANDLERS, LIMITS = layer.handlers, layer.limits
 HINTS = {30, 31}  # shapes of the tops, and options of single layers: they change no number
 MAX_SIZE = 1 << 28  # numbers in one array of weights
 
 
-def layer(*types: str, limits: str | None = None) -> Callable[[Handler], Handler]:
-    """Register a handler. limits: what of the layer it refuses, in words."""
-
-    def register(handler: Handler) -> Handler:
-        for each in types:
-            HANDLERS[each] = handler
-            if limits:
-                LIMITS[each] = limits
-        return handler
-
-    return register
-
-
-class Step:
+class Step(Writing[ShapedGraph]):
     """`inputs`: values of the bottoms; `batch`: what the model's first dim is; `values`: blob -> value, of all."""
 
     def __init__(self, graph: ShapedGraph, layer: Layer, weights: Weights, values: dict[str, str], batch: Any) -> None:
-        self.graph = graph
+        super().__init__(graph, layer.name)
         self.layer = layer
         self.weights = weights
         self.values = values
@@ -121,20 +108,6 @@ class Step:
         if not (shared and array.size == 1) and self.shape()[0] not in (array.size, None):
             self.fail(f"it has weights for {array.size} channels, and is given {self.shape()[0]}")
         return self.constant(array.reshape(array.size, *[1] * (rank - 1)), name)
-
-    def constant(self, array: Any, name: str) -> str:
-        return self.graph.constant(np.asarray(array), f"{self.layer.name}.{name}")
-
-    def number(self, value: float, name: str = "value") -> str:
-        return self.constant(np.float32(value), name)
-
-    def ints(self, values: Sequence[int], name: str = "dims") -> str:
-        return self.constant(np.asarray(values, np.int64), name)
-
-    def node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """An intermediate value."""
-        made = self.graph.fresh(f"{self.layer.name}.{op}")
-        return self.graph.node(op, inputs, made, self.layer.name, **attributes)
 
     def nodes(self, op: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
         """Several values of one node."""

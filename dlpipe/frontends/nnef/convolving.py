@@ -9,7 +9,7 @@ from .step import Step, Tensor, handles
 from .windows import Pads, Window, bordered_input, onnx_pads, read_pads, read_window
 
 
-@handles("conv", limit="up to three spatial dims in ONNX Runtime")
+@handles("conv", limits="up to three spatial dims in ONNX Runtime")
 def _conv(step: Step) -> Tensor:
     value = step.tensor("input")
     made = convolve(step, value, step.tensor("filter", value), step.args["bias"], step.integer("groups"))
@@ -46,14 +46,14 @@ def convolve(step: Step, value: Tensor, kernel: Tensor, bias: object, groups: in
     )
 
 
-@handles("deconv", limit="border 'constant'; up to three spatial dims in ONNX Runtime")
+@handles("deconv", limits="border 'constant'; up to three spatial dims in ONNX Runtime")
 def _deconv(step: Step) -> Tensor:
     value = step.tensor("input")
     made = deconvolve(step, value, step.tensor("filter", value), step.args["bias"], step.integer("groups"))
     return step.result("Identity", [made])
 
 
-@handles("separable_deconv", limit="border 'constant'")
+@handles("separable_deconv", limits="border 'constant'")
 def _separable_deconv(step: Step) -> Tensor:
     value = step.tensor("input")
     point = step.tensor("point_filter")

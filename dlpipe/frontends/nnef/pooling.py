@@ -29,7 +29,7 @@ def _max_pool(step: Step) -> Tensor:
     return step.result("Identity", [pool(step, "MaxPool", step.tensor("input"))])
 
 
-@handles("max_pool_with_index", limit="without the index")
+@handles("max_pool_with_index", limits="without the index")
 def _max_pool_with_index(step: Step) -> tuple[Tensor, Absent]:
     return step.result("Identity", [pool(step, "MaxPool", step.tensor("input"))]), Absent(_INDEX)
 
@@ -120,7 +120,7 @@ def _apart(step: Step, value: Tensor, window: Window) -> Tensor:
     return step.emit("Squeeze", [made, step.ints([2])])
 
 
-@handles("debox", limit="border 'constant' where it is normalised")
+@handles("debox", limits="border 'constant' where it is normalised")
 def _debox(step: Step) -> Tensor:
     """Every element is spread over the window, and what overlaps is added."""
     value = step.tensor("input")

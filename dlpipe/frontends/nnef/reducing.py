@@ -29,7 +29,7 @@ def _logical(step: Step) -> Tensor:
     return step.result("Cast", [found], to=_BOOL)
 
 
-@handles(*_INDEX, limit="along one axis")
+@handles(*_INDEX, limits="along one axis")
 def _index(step: Step) -> Tensor:
     value = step.tensor("input")
     axes = step.axes("axes", step.rank(value))

@@ -69,6 +69,6 @@ def _constant(step: Step) -> Tensor:
     return step.constant(np.broadcast_to(array, count).reshape(shape), step.name())
 
 
-@handles("update", limit="its result, not what the variable holds the next time")
+@handles("update", limits="its result, not what the variable holds the next time")
 def _update(step: Step) -> Tensor:
     step.fail("a variable that changes from run to run", "unsupported", hint="ONNX models keep no state")

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from dlpipe_worker import Refused
 
+from ..kit.handling import Table
 from ..kit.shaped import ShapedGraph
 from .packed import Files
 
@@ -32,20 +33,8 @@ class Absent:
 
 
 Handler = Callable[["Step"], Any]
-HANDLERS: dict[str, Handler] = {}
-LIMITS: dict[str, str] = {}  # of operations that are taken in part
-
-
-def handles(*names: str, limit: str | None = None) -> Callable[[Handler], Handler]:
-    """The decorated function converts these operations: it returns a Tensor, or a tuple or list of them."""
-
-    def register(handler: Handler) -> Handler:
-        HANDLERS.update(dict.fromkeys(names, handler))
-        if limit:
-            LIMITS.update(dict.fromkeys(names, limit))
-        return handler
-
-    return register
+handles: Table[Handler] = Table()  # a handler returns a Tensor, or a tuple or list of them
+HANDLERS, LIMITS = handles.handlers, handles.limits
 
 
 class Step:
