@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +14,7 @@ from numpy.typing import NDArray
 
 from dlpipe.data import read_call
 from dlpipe.pipeline.store import Store
-
-RUNTIME = Path(__file__).resolve().parents[2] / "dlpipe" / "toolchains" / "runtime" / "dlpipe_worker.py"
+from tests.serving import Serve, serving
 
 
 @dataclass(frozen=True)
@@ -54,27 +50,13 @@ Read = Callable[..., Answer]
 
 
 @pytest.fixture(scope="session")
-def worker() -> Iterator[Callable[[dict[str, Any]], list[dict[str, Any]]]]:
-    """One process without the jail and without `core`: numpy is all that the readers need."""
-    ours, theirs = socket.socketpair()
-    process = subprocess.Popen([sys.executable, RUNTIME, str(theirs.fileno()), "{}"], pass_fds=[theirs.fileno()])
-    theirs.close()
-    with ours, ours.makefile("r", encoding="utf-8") as reader:
-        assert json.loads(reader.readline())["event"] == "ready"
-
-        def request(line: dict[str, Any]) -> list[dict[str, Any]]:
-            ours.sendall((json.dumps(line) + "\n").encode())
-            events: list[dict[str, Any]] = []
-            while not events or events[-1]["event"] not in ("result", "failed"):
-                events.append(json.loads(reader.readline()))
-            return events
-
-        yield request
-    process.wait(timeout=30)
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    with serving(tmp_path_factory.mktemp("code")) as ask:
+        yield ask
 
 
 @pytest.fixture
-def read(tmp_path: Path, worker: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> Read:
+def read(tmp_path: Path, serve: Serve) -> Read:
     """read(path, limit=..., seed=...) -> Answer"""
     store = Store(tmp_path / "store")
     count = 0
@@ -86,8 +68,7 @@ def read(tmp_path: Path, worker: Callable[[dict[str, Any]], list[dict[str, Any]]
         data, out = tmp_path / f"data-{count}", tmp_path / f"out-{count}"
         out.mkdir()
         store.checkout(store.ingest_files(files).digest, data, link=True)
-        request = {"id": 1, "worker": str(call.worker), "operation": call.operation, "params": dict(call.params)}
-        events = worker({**request, "inputs": {"data": str(data)}, "out": str(out)})
+        events = serve(call, {"data": data}, out)
         return Answer(events[-1], [event["message"] for event in events if event["event"] == "note"], out)
 
     return run
