@@ -11,6 +11,7 @@ from onnx import helper
 
 from ..kit import ports
 from . import converting, lists, squeezing
+from .inferring import inferred
 from .loading import TOOL, load
 
 IMAGE, OTHER = 64, 8  # what a free dim is in generated inputs
@@ -98,13 +99,11 @@ def _settle_inputs(graph: Any, options: dict[str, Any], dims: dict[str, int]) ->
 
 def _infer_outputs(model: Any) -> None:
     """What paddle2onnx calls DynamicDimension is told apart by ONNX's own inference, or named after the output."""
-    bare = squeezing.without_outputs(model)
-    found = onnx.shape_inference.infer_shapes(bare, data_prop=True)
-    inferred = {value.name: value.type.tensor_type.shape for value in found.graph.output}
+    found = {value.name: value.type.tensor_type.shape for value in inferred(model).output}
     del model.graph.value_info[:]
     for value in model.graph.output:
         shape = value.type.tensor_type.shape
-        better = inferred[value.name]
+        better = found[value.name]
         if better.dim and len(better.dim) != len(shape.dim):
             shape.CopyFrom(better)
         for axis, dim in enumerate(shape.dim):

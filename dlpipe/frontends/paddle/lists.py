@@ -6,10 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import helper, numpy_helper
 
-from .squeezing import without_outputs
+from .inferring import inferred
 
 _ONE = "dlpipe.shape_of_a_list_of_one"
 
@@ -17,8 +16,9 @@ _ONE = "dlpipe.shape_of_a_list_of_one"
 def flatten(model: Any) -> None:
     """Give each input of rank 0 that a Concat has the rank 1."""
     graph = model.graph
-    inferred = onnx.shape_inference.infer_shapes(without_outputs(model))
-    scalars = {value.name for value in inferred.graph.value_info if _is_scalar(value)}
+    if all(node.op_type != "Concat" for node in graph.node):
+        return
+    scalars = {value.name for value in inferred(model).value_info if _is_scalar(value)}
     scalars |= {tensor.name for tensor in graph.initializer if not tensor.dims}
     made: dict[str, Any] = {}
     nodes: list[Any] = []

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import numpy_helper
+
+from .inferring import inferred
 
 
 def settle(model: Any, declared: Mapping[str, list[int]]) -> list[str]:
@@ -16,14 +17,15 @@ def settle(model: Any, declared: Mapping[str, list[int]]) -> list[str]:
 
     Returns the squeezes where a dim is free: it is taken to be larger than 1.
     """
-    inferred = onnx.shape_inference.infer_shapes(without_outputs(model), data_prop=True)
-    values = (*inferred.graph.value_info, *inferred.graph.input)
+    squeezes = [node for node in model.graph.node if node.op_type == "Squeeze" and node.output[0] in declared]
+    if not squeezes:
+        return []
+    graph = inferred(model)
+    values = (*graph.value_info, *graph.input)
     shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     free = []
-    for node in model.graph.node:
-        if node.op_type != "Squeeze" or node.output[0] not in declared:
-            continue
+    for node in squeezes:
         said, axes = declared[node.output[0]], _axes(node, constants)
         if not said or not axes or not all(-len(said) <= axis < len(said) for axis in axes):
             continue
@@ -51,13 +53,3 @@ def _keep(model: Any, node: Any, axes: list[int]) -> None:
     name = f"{node.output[0]}_axes"
     model.graph.initializer.append(numpy_helper.from_array(np.asarray(axes, np.int64), name))
     node.input[1] = name
-
-
-def without_outputs(model: Any) -> Any:
-    """What it claims of its results may rest on what is changed here."""
-    bare = onnx.ModelProto()
-    bare.CopyFrom(model)
-    del bare.graph.value_info[:]
-    for value in bare.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    return bare
