@@ -21,19 +21,6 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(Event):
-    run: str
-    command: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished(Event):
-    run: str
-    status: Literal["ok", "failed", "interrupted"]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StageQueued(Event):
     """It is going to run, once those are done that it comes `after`: the DAG's edges."""
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from dlpipe.pipeline.events import Event, EventBus, JsonLines, RunStarted, StageFinished, StageNote, StageProgress
+from dlpipe.pipeline.events import Event, EventBus, JsonLines, StageFinished, StageNote, StageProgress, StageStarted
 
 
 def test_listeners_hear_everything_in_order() -> None:
     bus, heard, also = EventBus(), list[Event](), list[Event]()
     bus.subscribe(heard.append)
     bus.subscribe(also.append)
-    events = [RunStarted(run="r"), StageProgress(stage="s", message="m", fraction=0.5)]
+    events = [StageStarted(stage="r", kind="run"), StageProgress(stage="s", message="m", fraction=0.5)]
     for event in events:
         bus.emit(event)
     assert heard == also == events
@@ -31,8 +31,8 @@ def test_a_listener_that_fails_breaks_nothing_and_is_logged_once(caplog: pytest.
     bus.subscribe(failing)
     bus.subscribe(heard.append)
     with caplog.at_level(logging.WARNING):
-        bus.emit(RunStarted(run="1"))
-        bus.emit(RunStarted(run="2"))
+        bus.emit(StageStarted(stage="1", kind="run"))
+        bus.emit(StageStarted(stage="2", kind="run"))
     assert len(heard) == 2
     assert len(caplog.records) == 1
     assert caplog.records[0].exc_info is not None
@@ -73,5 +73,5 @@ def test_a_line_says_what_and_when(tmp_path: Path) -> None:
         "where": {"path": str(tmp_path)},
     }
     assert (second["event"], second["cache"], second["status"]) == ("StageFinished", "hit", "ok")
-    lines(RunStarted(run="after the end"))  # is not written, and not an error
+    lines(StageStarted(stage="after the end", kind="run"))  # is not written, and not an error
     assert len((tmp_path / "events.jsonl").read_text().splitlines()) == 2

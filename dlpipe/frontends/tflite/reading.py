@@ -16,7 +16,6 @@ from .schema import OPERATORS, OPTIONS, OPTIONS_OF, TYPES
 from .sparsity import Sparsity, read_sparsity
 
 MAX_RANK = 8
-MAX_DIM = 2**31 - 1
 
 Array = np.ndarray[Any, Any]
 

@@ -46,7 +46,6 @@ ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 
 Field = tuple[int, str, float]
 _ACTIVATION = {"activation": (0, "int8", 0)}
-_NOTHING: Mapping[str, Field] = {}
 
 
 def _fields(text: str) -> dict[str, Field]:

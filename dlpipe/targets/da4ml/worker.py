@@ -30,7 +30,6 @@ _OPERATORS = {
     **quantising.OPERATORS,
 }
 _BITS = {"int8": 8, "int4": 4}
-_TOO_LARGE = 1.5  # times the device, by da4ml's own estimate: beyond that no synthesis makes it fit
 _NO_VENDOR = "the vendor's tools are needed for that"
 
 
