@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
-from dlpipe_worker import Refused, Request, operation
+from dlpipe_worker import Refused, Request
 
 from ..kit import executing, fallback
 from .boundary import find_boundary
@@ -16,30 +16,6 @@ from .own import interpreter
 from .plain import plain_text
 
 OWN = "dlpipe's interpreter of Caffe nets"
-
-
-@operation
-def reference(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: entry."""
-    return fallback.reference(request, _open_cv, _open_own)
-
-
-@operation
-def interpreted(request: Request) -> Dict[str, Any]:
-    """The same by dlpipe's interpreter alone, so that the two can be held against each other. params: entry."""
-    return executing.reference(request, _open_own, kind="own")
-
-
-@operation
-def layers(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> layers.npz. params: entry."""
-    return fallback.layers(request, _open_cv, _open_own)
-
-
-@operation
-def time(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: entry, handle, warmup, runs, threads."""
-    return fallback.time(request, _open_cv, _open_own)
 
 
 def _open_cv(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> OpenCv:
@@ -62,6 +38,9 @@ def _open_own(request: Request, contract: Mapping[str, Any], threads: Optional[i
     source, entry = Path(request.inputs["source"]), request.params["entry"]
     _, found = _read(source, entry, contract)
     return Own(found.layers, read_weights(find_weights(source, entry)), contract, unused(found, contract))
+
+
+fallback.serve(__name__, _open_cv, _open_own)
 
 
 def _read(source: Path, entry: str, contract: Mapping[str, Any]) -> Any:

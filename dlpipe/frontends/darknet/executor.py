@@ -3,37 +3,13 @@
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
-from dlpipe_worker import Request, operation
+from dlpipe_worker import Request
 
 from ..kit import executing, fallback
 from . import own
 from .cfg import read_cfg
 from .opencv_net import OpenCv
 from .weights import Weights, find_weights
-
-
-@operation
-def reference(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> outputs.npz. params: entry."""
-    return fallback.reference(request, _open_cv, _open_own)
-
-
-@operation
-def interpreted(request: Request) -> Dict[str, Any]:
-    """The same by dlpipe's interpreter alone, so that the two can be held against each other. params: entry."""
-    return executing.reference(request, _open_own, kind="own")
-
-
-@operation
-def layers(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> layers.npz. params: entry."""
-    return fallback.layers(request, _open_cv, _open_own)
-
-
-@operation
-def time(request: Request) -> Dict[str, Any]:
-    """source, imported, samples -> seconds per run. params: entry, handle, warmup, runs, threads."""
-    return fallback.time(request, _open_cv, _open_own)
 
 
 def _open_cv(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> OpenCv:
@@ -43,6 +19,9 @@ def _open_cv(request: Request, contract: Mapping[str, Any], threads: Optional[in
 def _open_own(request: Request, contract: Mapping[str, Any], threads: Optional[int]) -> "Own":
     del threads
     return Own(Path(request.inputs["source"]), request.params["entry"], contract)
+
+
+fallback.serve(__name__, _open_cv, _open_own)
 
 
 class Own(executing.Model):

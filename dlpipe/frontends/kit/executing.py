@@ -58,8 +58,13 @@ def serve(worker: str, open_model: Open) -> None:
     def time_(request: Request) -> Dict[str, Any]:
         return time(request, open_model)
 
-    for each in (reference_, layers_, time_):
-        each.__module__ = worker  # whose operation it is
+    enter(worker, reference_, layers_, time_)
+
+
+def enter(worker: str, *operations: Callable[[Request], Dict[str, Any]]) -> None:
+    """Functions that are made here are operations of that file."""
+    for each in operations:
+        each.__module__ = worker
         operation(each)
 
 

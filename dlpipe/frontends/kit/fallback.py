@@ -1,4 +1,8 @@
-"""The operations of executing.py where another implementation runs originals, and dlpipe's own what that one cannot."""
+"""The operations of executing.py where another implementation runs originals, and dlpipe's own what that one cannot.
+
+`serve(__name__, independent, own)` gives them to a worker file, and `interpreted`: the reference by dlpipe's own alone,
+so that the two can be held against each other.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +13,24 @@ from . import executing
 from .executing import Open
 
 Answer = dict[str, Any]
+
+
+def serve(worker: str, independent: Open, own: Open) -> None:
+    """worker: the `__name__` of the file that the host calls."""
+
+    def reference_(request: Request) -> Answer:
+        return reference(request, independent, own)
+
+    def layers_(request: Request) -> Answer:
+        return layers(request, independent, own)
+
+    def time_(request: Request) -> Answer:
+        return time(request, independent, own)
+
+    def interpreted(request: Request) -> Answer:
+        return executing.reference(request, own, kind="own")
+
+    executing.enter(worker, reference_, layers_, time_, interpreted)
 
 
 def reference(request: Request, independent: Open, own: Open) -> Answer:

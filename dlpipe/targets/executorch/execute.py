@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from dlpipe_worker import Request, operation
 from executorch.extension.pybindings import portable_lib as runtime
 from executorch.kernels import quantized  # noqa: F401 - its kernels enter themselves
 
@@ -44,13 +43,4 @@ class Model(executing.Model):
         return {name: result.numpy() for name, result in zip(names, results, strict=True)}
 
 
-@operation
-def run(request: Request) -> object:
-    """artifact, samples -> `outputs.npz`. params: machine."""
-    return operations.run(request, Model)
-
-
-@operation
-def time_(request: Request) -> object:
-    """artifact, samples -> seconds of each run of the first sample. params: handle, warmup, runs, threads."""
-    return operations.time(request, Model)
+operations.serve(__name__, Model)

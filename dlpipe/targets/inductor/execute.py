@@ -10,7 +10,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 import torch._inductor
-from dlpipe_worker import Request, operation
 
 from ..kit import executing, operations
 from ..kit.executing import Array, Arrays
@@ -49,13 +48,4 @@ class Model(executing.Model):
         return {name: result.numpy() for name, result in zip(names, results, strict=True)}
 
 
-@operation
-def run(request: Request) -> object:
-    """artifact, samples -> `outputs.npz`. params: machine."""
-    return operations.run(request, Model)
-
-
-@operation
-def time_(request: Request) -> object:
-    """artifact, samples -> seconds of each run of the first sample. params: handle, warmup, runs, threads."""
-    return operations.time(request, Model)
+operations.serve(__name__, Model)

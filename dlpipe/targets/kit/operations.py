@@ -1,13 +1,30 @@
-"""The operations around a backend's `open_model`: run the samples, and be timed."""
+"""The operations around a backend's `open_model`: run the samples, and be timed.
+
+`serve(__name__, open_model)` gives both to a worker file.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from dlpipe_worker import Request
+from dlpipe_worker import Request, operation
 
 from .executing import Held, Open, execute
+
+
+def serve(worker: str, open_model: Open) -> None:
+    """worker: the `__name__` of the file that the host calls. One whose operations differ writes them itself."""
+
+    def run_(request: Request) -> dict[str, Any]:
+        return run(request, open_model)
+
+    def time_(request: Request) -> dict[str, Any]:
+        return time(request, open_model)
+
+    for each in (run_, time_):
+        each.__module__ = worker  # whose operation it is
+        operation(each)
 
 
 def run(request: Request, open_model: Open, ran_on: str = "native") -> dict[str, Any]:

@@ -128,13 +128,4 @@ def _prove(folder: Path, description: dict[str, Any]) -> None:
         raise Refused(f"what pnnx made does not work: {error}", kind="unsupported") from error
 
 
-@operation
-def run(request: Request) -> object:
-    """artifact, samples -> `outputs.npz`, on this machine's own processor. params: machine."""
-    return operations.run(request, guest.Model)
-
-
-@operation
-def time_(request: Request) -> object:
-    """artifact, samples -> seconds of each run of the first sample. params: handle, warmup, runs, threads."""
-    return operations.time(request, guest.Model)
+operations.serve(__name__, guest.Model)

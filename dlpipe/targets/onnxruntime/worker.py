@@ -62,16 +62,7 @@ def _convert(source: Path, target: Path, arch: str) -> None:
     target.write_bytes(ortformat.canonical(target.read_bytes()))
 
 
-@operation
-def run(request: Request) -> object:
-    """artifact, samples -> `outputs.npz`, on this machine's own processor. params: machine."""
-    return operations.run(request, guest.Model)
-
-
-@operation
-def time_(request: Request) -> object:
-    """artifact, samples -> seconds of each run of the first sample. params: handle, warmup, runs, threads."""
-    return operations.time(request, guest.Model)
+operations.serve(__name__, guest.Model)
 
 
 @operation

@@ -68,16 +68,7 @@ def _told(text: str, engine: str, status: int) -> tuple[str, re.Match[str] | Non
     return f"{engine} engine: {last[:300]}", _PLACE.search(text)
 
 
-@operation
-def run(request: Request) -> object:
-    """artifact, samples -> `outputs.npz`, on this machine's own processor. params: machine."""
-    return operations.run(request, guest.Model)
-
-
-@operation
-def time_(request: Request) -> object:
-    """artifact, samples -> seconds of each run of the first sample. params: handle, warmup, runs, threads."""
-    return operations.time(request, guest.Model)
+operations.serve(__name__, guest.Model)
 
 
 @operation
