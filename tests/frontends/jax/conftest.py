@@ -6,17 +6,17 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.frontends.jax import JaxFrontend
 from dlpipe.ir import calls
 from dlpipe.toolchains import Toolchains
+from tests.frontends.compared import Ran
+from tests.frontends.imported import load
 
 HERE = Path(__file__).parent
 
@@ -29,29 +29,6 @@ def made(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Pa
     environ = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run([python, HERE / "making.py", out], check=True, timeout=300, capture_output=True, env=environ)
     return out
-
-
-@dataclass
-class Ran:
-    """`reference`, `outputs`: output -> [samples, *shape]."""
-
-    ir: Path
-    contract: dict[str, Any]
-    notes: list[str]
-    reference: dict[str, Any]
-    outputs: dict[str, Any]
-
-    def shapes(self, side: str) -> dict[str, list[Any]]:
-        return {port["name"]: port["shape"] for port in self.contract[side]}
-
-    def check(self, limit: float = 1e-5) -> None:
-        """Raises AssertionError where the import departs by more than `limit` of an output's range."""
-        assert self.reference
-        for name, want in self.reference.items():
-            got = self.outputs[name]
-            assert (got.shape, got.dtype) == (want.shape, want.dtype), name
-            span = max(float(np.ptp(want.astype(np.float64))), 1e-6)
-            np.testing.assert_allclose(got, want, rtol=0, atol=limit * span, err_msg=name)
 
 
 @pytest.fixture
@@ -70,11 +47,6 @@ def ran(work: Any) -> Callable[..., Ran]:
         assert value["tool"].startswith("jax ")
         outputs, _ = work(calls.run_call(), {"ir": ir, "samples": samples})
         contract = json.loads((ir / "contract.json").read_text())
-        return Ran(ir, contract, notes, _arrays(reference), _arrays(outputs))
+        return Ran(ir, contract, notes, load(reference / "outputs.npz"), load(outputs / "outputs.npz"))
 
     return ran
-
-
-def _arrays(folder: Path) -> dict[str, Any]:
-    with np.load(folder / "outputs.npz", allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.frontends.pytorch import PyTorchFrontend
 from dlpipe.ir import calls
 from dlpipe.toolchains import Toolchains
+from tests.frontends.compared import Ran
+from tests.frontends.imported import load
 
 HERE = Path(__file__).parent
 
@@ -27,27 +28,6 @@ def made(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Pa
     assert python is not None
     subprocess.run([python, HERE / "making.py", out], check=True, timeout=300, capture_output=True)
     return out
-
-
-@dataclass
-class Ran:
-    """`ir`: the imported folder; `reference`, `outputs`: output -> [samples, *shape]."""
-
-    ir: Path
-    contract: dict[str, Any]
-    notes: list[str]
-    reference: dict[str, Any]
-    outputs: dict[str, Any]
-
-    def shapes(self, side: str) -> dict[str, list[Any]]:
-        return {port["name"]: port["shape"] for port in self.contract[side]}
-
-    def check(self, limit: float = 1e-5) -> None:
-        """Raises AssertionError where the import departs by more than `limit` of an output's range."""
-        assert self.reference
-        for name, want in self.reference.items():
-            span = max(float(np.ptp(want)), 1e-6)
-            np.testing.assert_allclose(self.outputs[name], want, rtol=0, atol=limit * span, err_msg=name)
 
 
 @pytest.fixture
@@ -72,11 +52,6 @@ def ran(work: Any) -> Callable[..., Ran]:
         assert value["kind"] == "original"
         outputs, _ = work(calls.run_call(), {"ir": ir, "samples": fed})
         contract = json.loads((ir / "contract.json").read_text())
-        return Ran(ir, contract, notes, _arrays(reference), _arrays(outputs))
+        return Ran(ir, contract, notes, load(reference / "outputs.npz"), load(outputs / "outputs.npz"))
 
     return ran
-
-
-def _arrays(folder: Path) -> dict[str, Any]:
-    with np.load(folder / "outputs.npz", allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
