@@ -97,11 +97,16 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    folder = tmp_path_factory.mktemp("bench")
+def pool(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
+    folder = tmp_path_factory.mktemp("pool")
+    (folder / "logs").mkdir()
     with WorkerPool(toolchains, folder / "workers", keep_logs=folder / "logs") as pool:
-        (folder / "out").mkdir()
-        yield Bench(pool, folder / "out")
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def bench(pool: WorkerPool, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(pool, tmp_path_factory.mktemp("bench"))
 
 
 @contextmanager

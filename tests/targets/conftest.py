@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ import numpy as np
 import pytest
 
 from dlpipe.contracts.backend import Backend, Target
-from dlpipe.contracts.call import Call
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
+from tests import working
 
 REAL = {"faces": "ultraface/version-RFB-320_simplified.onnx"}
 
@@ -96,34 +95,12 @@ def tflite_models(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFacto
     return {each.name: Model(each / "ir", each / "samples", each / "reference.npz") for each in folders}
 
 
-@pytest.fixture(scope="session")
-def pool(toolchains: Toolchains, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
-    folder = tmp_path_factory.mktemp("pool")
-    (folder / "logs").mkdir()
-    with WorkerPool(toolchains, folder / "workers", keep_logs=folder / "logs") as pool:
-        yield pool
+class Work(working.Work):
+    """Remembers, for all tests of a session, what was built."""
 
-
-@dataclass
-class Work:
-    """Runs calls; remembers the notes of the last one, and (for all tests of a session) what was built."""
-
-    pool: WorkerPool
-    folder: Path
-    kept: dict[str, tuple[Path, list[str]]]
-    notes: list[str] = field(default_factory=list)
-    numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    def __call__(self, call: Call | None, inputs: Mapping[str, Path], **params: Any) -> tuple[Path, Any]:
-        assert call is not None
-        self.notes.clear()
-        out = self.folder / str(next(self.numbers))
-        call = replace(call, params={**call.params, **params})
-        return out, self.pool.run(call, inputs, out, self._listen)
-
-    def _listen(self, event: Mapping[str, Any]) -> None:
-        if event["event"] == "note":
-            self.notes.append(event["message"])
+    def __init__(self, pool: WorkerPool, folder: Path, kept: dict[str, tuple[Path, list[str]]]) -> None:
+        super().__init__(pool, folder)
+        self.kept = kept
 
     def built(self, backend: Backend, target: Target, model: Model, variant: str = "fp32", fresh: bool = False) -> Path:
         """The artefact, to read only. fresh: made for this test alone, even where it was made before."""
