@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.e2e.user import User, kill_within, make_user
@@ -95,6 +97,17 @@ def test_to_keep_a_limit_that_the_model_breaks_is_a_gain_even_where_it_is_slower
     assert report["chosen"]["number"] == 1
     assert (settled_user.folder / "half.onnx").stat().st_size < 1_000_000
     assert report["base"]["cost"]["latency_p50"]["value"] < 1000
+
+
+def test_layers_are_taken_back_where_a_backend_compiles_them(settled_user: User, lenet: Path, digits: Path) -> None:
+    """ONNX Runtime computes fp16 in float32 here, and casts before and behind."""
+    with np.load(digits) as archive:
+        np.savez(settled_user.folder / "some.npz", x=archive["x"][:400], y=archive["y"][:400])
+    report = settled_user.ok(
+        "compress", lenet, "--data", "some.npz", "--recipe", "fp16", "-t", "x86-64", "--backend", "onnxruntime",
+        "--minimise", "latency", "-o", "layers.onnx", "--json",
+    ).json  # fmt: skip
+    assert re.search("no layer of fp16 alone|takes fp16 back in", report["ended"]), report["ended"]
 
 
 def test_what_cannot_be_done_is_told_before_any_work(settled_user: User, lenet: Path) -> None:

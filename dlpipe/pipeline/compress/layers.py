@@ -140,9 +140,11 @@ def with_layers(recipe: Recipe, index: int, layers: Sequence[str], name: str) ->
 
 
 def _made(ground: Ground, recipe: Recipe) -> str | None:
-    """The stage that holds its result; None where the pass refuses, say since no layer is left."""
+    """The stage that holds its result; None where the pass refuses, say since no layer is left. Of its checks only what
+    is in it is asked, which a backend wants to know."""
     variant = make_variant(recipe, ground.rank, ir=ground.ir, target=ground.request.quantised_for)
-    outcomes = ground.session.executor.run(stage for stage in variant.stages if stage.kind != "measure")
+    wanted = [each for each in variant.stages if each.kind != "measure" or each.id == f"describe:{variant.ir}"]
+    outcomes = ground.session.executor.run(wanted)
     return variant.ir if outcomes[variant.ir].status == "ok" else None
 
 
