@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlpipe.contracts.toml import read_toml
 from dlpipe.errors import UserError
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ def _for_a_service(path: Path, values: Mapping[str, Any], mine: Mapping[str, Any
 
 def _table(path: Path, name: str) -> Mapping[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = read_toml(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}", hint="`dlpipe init` writes a file to begin with") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UserError(f"{path}: not a TOML file: {error}") from None
     for each, table in found.items():
         if each not in TABLES.values() or not isinstance(table, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,10 +81,11 @@ def _given(texts: list[str]) -> dict[str, float]:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
+    from dlpipe.contracts.toml import read_toml
     from dlpipe.errors import UserError
 
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return read_toml(file)
     except OSError as error:
         raise UserError(f"--weights {file}: {error.strerror}", hint="NAME=VALUE, or a TOML file") from None
     except ValueError as error:

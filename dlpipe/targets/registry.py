@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import platform
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -23,6 +22,7 @@ from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from dlpipe.contracts.backend import Backend, Kind, Runner, Target
+from dlpipe.contracts.toml import read_toml
 from dlpipe.errors import UserError
 from dlpipe.toolchains.agent.client import address
 
@@ -106,11 +106,11 @@ def _table(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The fields of a file and of those it extends. Options are taken over one by one, every other field as a whole,
     and notes are each target's own."""
     try:
-        own = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from error
+        own = read_toml(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from error
     if "extends" not in own:
         return own
     name = own["extends"]

@@ -69,6 +69,10 @@ def test_plan_takes_what_convert_takes(tmp_path: Path) -> None:
         ("[convert]\nprecision = true\n", "precision: expected a text or a number"),
         ("[convert]\ntarget = [[1]]\n", "target: expected a text or a number, or a list"),
         ("[convert\n", "not a TOML file"),
+        ("[convert]\njobs = " + "[" * 900 + "]" * 900, "nested too deep"),
+        ("[convert]\njobs = " + "9" * 10_000, "not a TOML file"),
+        ("[convert]\n" + ".".join("a" * 30_000) + " = 1", "line 2 has a key of more than 50 dots"),
+        ("#" * (1 << 20) + "\n", "more than 1048576 bytes"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:

@@ -166,11 +166,10 @@ def test_outputs_count_for_the_team_that_asked(idle: Service, farm: Farm) -> Non
 
 
 def test_work_that_comes_while_a_board_waits_is_had_at_once(idle: Service, farm: Farm) -> None:
-    """Once it asks no more for itself, since it has waited for long."""
     board = fake(idle)
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(board.poll, 30)
-        time.sleep(4)
+        time.sleep(1)
         task, _ = ask(farm, idle, board)
         assert waiting.result().json["id"] == task
 

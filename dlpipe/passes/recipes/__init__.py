@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from dlpipe.contracts.toml import read_toml
 from dlpipe.errors import UserError
 from dlpipe.passes.registry import pass_info
 
@@ -171,13 +171,13 @@ def recipe(spec: str) -> Recipe:
 def read_recipe(path: Path) -> Recipe:
     """Raises UserError that names the file and each wrong field."""
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from error
-    except RecursionError as error:
-        raise UserError(f"{path}: lists or tables are nested too deep") from error
+        found = read_toml(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from error
+    try:
+        return Recipe.model_validate(found)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors())
         raise UserError(f"{path}: {faults}", hint="`dlpipe recipe show balanced` prints one that is right") from error

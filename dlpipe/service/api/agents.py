@@ -137,9 +137,10 @@ def register(about: About, caller: BoardAgent, service: Service) -> Registered:
 @router.post("/boards/{name}/poll", responses={204: {"description": "nothing to do"}}, response_model=Task)
 async def poll(name: BoardName, asked: Poll, caller: BoardAgent, service: Service, request: Request) -> Any:
     """The next task, as soon as there is one; 204 where there is none for `seconds`."""
-    target = await run_sync(service.farm.seen, caller.token, name, asked.session)
-    until, pause = time.monotonic() + asked.seconds, _FIRST_LOOK
-    mine, found = frozenset({Opening(name, None), Opening(None, target)}), None
+    board = await run_sync(service.farm.seen, caller.token, name, asked.session)
+    until = time.monotonic() + asked.seconds
+    pause = POLL_SECONDS if board.hold is None else _FIRST_LOOK  # a timing's next question follows at once
+    mine, found = frozenset({Opening(name, None), Opening(None, board.target)}), None
     while True:
         if found is None or found & mine:
             given = await run_sync(service.farm.lease, caller.token, name, asked.session)
@@ -147,7 +148,7 @@ async def poll(name: BoardName, asked: Poll, caller: BoardAgent, service: Servic
                 return _task(service, given)
         if time.monotonic() >= until or await request.is_disconnected():
             return Response(status_code=204)
-        if pause < POLL_SECONDS:  # more often at first: a timing's next question follows at once
+        if pause < POLL_SECONDS:
             await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
             pause *= 1.3
         else:

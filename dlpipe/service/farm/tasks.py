@@ -123,12 +123,12 @@ class Farm:
         with self.database.write() as session:
             session.execute(delete(BoardTask).where(BoardTask.name == name))
 
-    def seen(self, token: int, name: str, secret: str) -> str:
-        """The board lives; its target. Raises FarmRefused."""
+    def seen(self, token: int, name: str, secret: str) -> Board:
+        """The board lives. Raises FarmRefused."""
         with self.database.write() as session:
             board = boards.of_agent(session, token, name, secret)
             board.seen = self.now(session)
-            return board.target
+            return board
 
     def openings(self) -> frozenset[Opening]:
         """Tasks that wait, or whose board has vanished."""
