@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -26,6 +27,7 @@ from dlpipe.toolchains import Registry, Toolchains
 
 KUBERNETES = "1.37"
 MASKED = {"procMount": "Unmasked", "seccompProfile": {"type": "Unconfined"}, "appArmorProfile": {"type": "Unconfined"}}
+CLOSED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 PROBES = {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
 
 
@@ -93,9 +95,10 @@ def check_pods(resources: list[dict[str, Any]], secret: set[str]) -> None:
         assert spec["securityContext"]["runAsNonRoot"] is True
         (container,) = spec["containers"]
         inside = container["securityContext"]
-        assert inside == {**MASKED, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        assert inside == {**MASKED, **CLOSED}
         volumes = {each["name"] for each in spec["volumes"]}
         assert {each["name"] for each in container["volumeMounts"]} <= volumes
+        assert {"/cache", "/tmp"} <= {each["mountPath"] for each in container["volumeMounts"]}, "the root is read-only"
         for variable in container["env"]:
             if "valueFrom" in variable:
                 assert variable["valueFrom"]["secretKeyRef"]["key"] == variable["name"]
@@ -136,7 +139,7 @@ def test_the_plain_manifests(deploy: Path) -> None:
 
 
 def test_ray_reads_its_cluster(deploy: Path) -> None:
-    """Ray's own autoscaler reads a RayCluster inside one. No package at hand has KubeRay's schema."""
+    """Ray's own autoscaler reads a RayCluster inside one. No package has KubeRay's schema (docs/deploy.md)."""
     (cluster,) = [each for each in plain(deploy) if each["kind"] == "RayCluster"]
     assert cluster["spec"]["rayVersion"] == ray.__version__
     read = autoscaling_config._derive_autoscaling_config_from_ray_cr(cluster)
@@ -189,25 +192,45 @@ def test_compose(deploy: Path) -> None:
     compose = yaml.safe_load((deploy / "compose.yaml").read_text(encoding="utf-8"))
     services, volumes = compose["services"], set(compose["volumes"])
     ours = {name for name, each in services.items() if each["image"].startswith("dlpipe")}
-    assert ours == {"api", "worker", "bucket", "ray-head", "ray-worker"}
+    assert ours == {"api", "worker", "s3-volume", "ray-head", "ray-worker"}
     for name, each in services.items():
         assert set(each.get("depends_on", ())) <= services.keys(), name
         for volume in each.get("volumes", ()):
             source = volume.split(":")[0]
-            assert source in volumes or source.startswith("./"), name
+            assert source in volumes or (deploy / source).is_file() or source in ("./work", "/tmp"), name
         conditions = each["depends_on"].values() if isinstance(each.get("depends_on"), dict) else ()
         assert {one["condition"] for one in conditions} <= {"service_healthy", "service_completed_successfully"}
         for before, one in each["depends_on"].items() if conditions else ():
             has_check = "healthcheck" in services[before] or before == "api"  # the image's own
             assert has_check or one["condition"] == "service_completed_successfully"
-    for name in ours - {"bucket"}:
-        assert services[name]["cap_drop"] == ["ALL"]
+    for name in ours - {"s3-volume"}:
         assert {"seccomp=unconfined", "systempaths=unconfined"} <= set(services[name]["security_opt"])
     for name in ("api", "worker"):
         check_command(services[name]["command"])
     text = (deploy / "compose.yaml").read_text(encoding="utf-8")
     for variable in set(re.findall(r"\$\{(\w+)", text)):
         assert variable in text.split("name: dlpipe")[0], f"{variable} is told of at the top"
+
+
+def test_compose_gives_nobody_more_than_he_needs(deploy: Path) -> None:
+    compose = yaml.safe_load((deploy / "compose.yaml").read_text(encoding="utf-8"))
+    for name, each in compose["services"].items():
+        assert (each["read_only"], each["cap_drop"]) == (True, ["ALL"]), name
+        assert "no-new-privileges=true" in each["security_opt"], name
+        if not each["image"].startswith("dlpipe"):
+            assert re.search(r":[\w.-]*\d[\w.-]*\}?$", each["image"]), f"{name} is of no certain version"
+            assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", each["user"]), name
+        assert each.get("cap_add", []) == (["CHOWN"] if each.get("user") == "0:0" else []), name
+        assert ("MINIO_ROOT_PASSWORD" in each.get("environment", {})) == (name in ("s3", "bucket"))
+    (script,) = compose["services"]["bucket"]["command"]
+    subprocess.run(["sh", "-n", "-c", script.replace("$$", "$")], check=True)
+    bucket = compose["x-service"]["DLPIPE_STORE_URL"].split("/")[2]
+    assert f"mb --ignore-existing s3/{bucket}\n" in script
+    allowed = json.loads((deploy / "s3-policy.json").read_text(encoding="utf-8"))["Statement"]
+    assert {place for each in allowed for place in each["Resource"]} == {
+        f"arn:aws:s3:::{bucket}{to}" for to in ("", "/*")
+    }
+    assert not [action for each in allowed for action in each["Action"] if "*" in action]
 
 
 def test_the_image(repo_root: Path) -> None:

@@ -15,6 +15,7 @@ volumes:
     emptyDir: {{- toYaml .Values.volumes.data | nindent 6 }}
   - name: cache
     emptyDir: {{- toYaml .Values.volumes.cache | nindent 6 }}
+  - {name: tmp, emptyDir: {}}
 {{- end }}
 
 {{- define "dlpipe.container" -}}
@@ -22,6 +23,7 @@ image: {{ include "dlpipe.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
   procMount: Unmasked # bubblewrap mounts a /proc of its own
   seccompProfile: {type: Unconfined} # and makes user namespaces
@@ -29,6 +31,7 @@ securityContext:
 volumeMounts:
   - {name: data, mountPath: /data}
   - {name: cache, mountPath: /cache}
+  - {name: tmp, mountPath: /tmp}
 {{- end }}
 
 {{- define "dlpipe.secrets" -}}
