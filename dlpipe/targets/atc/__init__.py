@@ -14,6 +14,7 @@ from typing import Any
 from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.targets import KIT, preflight
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _WRITTEN_OUT = ("Attention", "RotaryEmbedding", "RMSNormalization", "Swish")
@@ -61,10 +62,7 @@ class Atc:
         return "fp32" if variant == "fp16" else variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        steps = [Lowering("unroll")] if {"Loop", "Scan"} & set(model["operators"]) else []
-        composed = [name for name in _WRITTEN_OUT if name in model["operators"]]
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        return (*steps, Lowering("fold-constants")) if steps else ()
+        return written_out(model, _WRITTEN_OUT)
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         kit = _kit(target)

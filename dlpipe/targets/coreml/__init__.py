@@ -10,6 +10,7 @@ from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.ir import TORCH_MODULE
 from dlpipe.targets import KIT, preflight
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _PLATFORMS = ("arm64-apple-ios", "arm64-apple-macosx")
@@ -38,9 +39,7 @@ class CoreMl:
         return "fp32" if variant == "fp16" else variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        if {"Loop", "Scan"} & set(model["operators"]):
-            return Lowering("unroll"), Lowering("fold-constants")
-        return ()
+        return written_out(model)
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         if target.triple not in _PLATFORMS:

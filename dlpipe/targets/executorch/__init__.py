@@ -10,6 +10,7 @@ from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.ir import TORCH_MODULE
 from dlpipe.targets import KIT, preflight
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _HERE_TOO = "x86_64-linux-gnu"  # where its Python runtime runs
@@ -41,9 +42,7 @@ class ExecuTorch:
         return variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        if {"Loop", "Scan"} & set(model["operators"]):
-            return Lowering("unroll"), Lowering("fold-constants")
-        return ()
+        return written_out(model)
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         found = []

@@ -21,6 +21,7 @@ from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.targets import KIT, preflight
 from dlpipe.targets.emulation import emulated_run
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _WORKER = _HERE / "worker.py"
@@ -41,11 +42,7 @@ class Mnn:
         return "int8" if variant == "int8" else "fp32"
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        operators = model["operators"]
-        steps = [Lowering("unroll")] if "Scan" in operators else []
-        composed = [name for name in _WRITTEN_OUT if name in operators]
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        return (*steps, Lowering("fold-constants")) if steps else ()
+        return written_out(model, _WRITTEN_OUT, loops=frozenset({"Scan"}))
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By operator and by type of the inputs and outputs; `model` is what the describe operation says of the IR."""

@@ -14,6 +14,7 @@ from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.targets import KIT, preflight
 from dlpipe.targets.emulation import emulated_run, vulkan_run
+from dlpipe.targets.lowering import written_out
 from dlpipe.toolchains.jail import devices
 
 _HERE = Path(__file__).parent
@@ -46,15 +47,9 @@ class Ncnn:
         return "fp32" if variant in ("fp16", "bf16") else variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        steps = [Lowering("unroll")] if {"Loop", "Scan"} & set(model["operators"]) else []
-        composed = [name for name in _WRITTEN_OUT if name in model["operators"]]
-        composed += [
-            name
-            for name in _NORMS
-            if any(each["op"] == name and not _is_plain(each) for each in model.get("nodes", ()))
-        ]
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        return (*steps, Lowering("fold-constants")) if steps else ()
+        nodes = model.get("nodes", ())
+        norms = [name for name in _NORMS if any(each["op"] == name and not _is_plain(each) for each in nodes)]
+        return written_out(model, (*_WRITTEN_OUT, *norms))
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         del target

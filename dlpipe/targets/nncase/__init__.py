@@ -9,6 +9,7 @@ from typing import Any
 from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call, Limits
 from dlpipe.targets import KIT, preflight
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _OPSET = 11  # newer ones have shapes and axes in tensors, which its importer reads in part
@@ -37,12 +38,8 @@ class Nncase:
         return "fp32"
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        steps = [Lowering("unroll")] if {"Loop", "Scan"} & set(model["operators"]) else []
-        composed = [name for name in _WRITTEN_OUT if name in model["operators"]]
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        steps += [Lowering("fold-constants")] if steps else []
-        old = (model.get("opset") or _OPSET) <= _OPSET
-        return (*steps, *(() if old else (Lowering("opset", {"version": _OPSET}),)))
+        steps, old = written_out(model, _WRITTEN_OUT), (model.get("opset") or _OPSET) <= _OPSET
+        return steps if old else (*steps, Lowering("opset", {"version": _OPSET}))
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         if target.arch == "k230":

@@ -19,6 +19,7 @@ from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.targets import KIT, preflight
 from dlpipe.targets.emulation import emulated_run
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _WORKER = _HERE / "worker.py"
@@ -39,11 +40,8 @@ class OpenCv:
         return variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        operators = model["operators"]
-        steps = [Lowering("unroll")] if "Scan" in operators else []
-        composed = [name for name in _WRITTEN_OUT if name in operators and _fails(name)]
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        return (*steps, Lowering("fold-constants")) if steps else ()
+        fails = [name for name in _WRITTEN_OUT if _fails(name)]
+        return written_out(model, fails, loops=frozenset({"Scan"}))
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By operator: one that passes none of ONNX's own cases. `model` is what the describe operation says."""

@@ -18,12 +18,12 @@ from typing import Any
 from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.targets import KIT, preflight
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _WORKER = _HERE / "worker.py"
 _TOOLCHAIN = "paddle-inference"
 _OPSET = 11
-_LOOPS = ("Loop", "Scan")
 _WRITTEN_OUT = ("Attention", "Gelu", "LayerNormalization", "RMSNormalization", "RotaryEmbedding", "Swish")
 _PRECISIONS = ("fp32",)
 
@@ -40,14 +40,10 @@ class Paddle:
         return variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        operators = model["operators"]
-        steps = [Lowering("unroll")] if set(_LOOPS) & set(operators) else []
-        composed = [name for name in _WRITTEN_OUT if name in operators]
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        steps += [Lowering("fold-constants")] if steps else []
-        if (model.get("opset") or 0) > _OPSET and not {"QuantizeLinear", "DequantizeLinear"} & set(operators):
-            steps.append(Lowering("opset", {"version": _OPSET}))
-        return tuple(steps)
+        steps = written_out(model, _WRITTEN_OUT)
+        if (model.get("opset") or 0) > _OPSET and not {"QuantizeLinear", "DequantizeLinear"} & set(model["operators"]):
+            return (*steps, Lowering("opset", {"version": _OPSET}))
+        return steps
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By target, operator and node; `model` is what the describe operation says of the lowered IR."""

@@ -9,6 +9,7 @@ from typing import Any
 from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.targets import KIT, preflight
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _NO_GRAPHS = "QNN's graphs have no branches, loops or sequences"
@@ -36,12 +37,10 @@ class Qnn:
         return "fp32" if variant == "fp16" else variant
 
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
-        steps = [Lowering("unroll")] if {"Loop", "Scan"} & set(model["operators"]) else []
-        composed = [name for name in _WRITTEN_OUT if name in model["operators"]]
-        if "LayerNormalization" in model["operators"] and "QuantizeLinear" in model["operators"]:
+        composed = list(_WRITTEN_OUT)
+        if "QuantizeLinear" in model["operators"]:
             composed.append("LayerNormalization")  # which it rejects between quantised tensors
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        return (*steps, Lowering("fold-constants")) if steps else ()
+        return written_out(model, composed)
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         if not _arch(target):

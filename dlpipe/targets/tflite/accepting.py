@@ -13,6 +13,7 @@ from typing import Any
 
 from dlpipe.contracts.backend import Lowering, Refusal
 from dlpipe.targets import preflight
+from dlpipe.targets.lowering import written_out
 
 OPERATORS = Path(__file__).with_name("operators.json")
 _WRITTEN_OUT = ("Attention", "RotaryEmbedding")
@@ -20,10 +21,7 @@ _WRITTEN_OUT = ("Attention", "RotaryEmbedding")
 
 def lowering(model: Mapping[str, Any]) -> tuple[Lowering, ...]:
     """The graph has no loops, and of attention no operator."""
-    steps = [Lowering("unroll")] if {"Loop", "Scan"} & set(model["operators"]) else []
-    composed = [name for name in _WRITTEN_OUT if name in model["operators"]]
-    steps += [Lowering("decompose", {"operators": composed})] if composed else []
-    return (*steps, Lowering("fold-constants")) if steps else ()
+    return written_out(model, _WRITTEN_OUT)
 
 
 def refusals(model: Mapping[str, Any]) -> list[Refusal]:

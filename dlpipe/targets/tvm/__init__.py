@@ -12,6 +12,7 @@ from dlpipe.contracts.backend import Lowering, Refusal, Target
 from dlpipe.contracts.call import Call
 from dlpipe.targets import KIT, nvidia, preflight
 from dlpipe.targets.emulation import opencl_run
+from dlpipe.targets.lowering import written_out
 
 _HERE = Path(__file__).parent
 _COMPILER = _HERE / "worker.py"
@@ -57,11 +58,7 @@ class Tvm:
     def lowering(self, model: Mapping[str, Any]) -> tuple[Lowering, ...]:
         """Relax has no loops over tensors that its ONNX frontend could make of them, and not every operator."""
         old = "Slice" in model["operators"] and (model.get("opset") or _SLICES) < _SLICES
-        steps = [Lowering("opset", {"version": _SLICES})] if old else []
-        steps += [Lowering("unroll")] if {"Loop", "Scan"} & set(model["operators"]) else []
-        composed = [name for name in _WRITTEN_OUT if name in model["operators"]]
-        steps += [Lowering("decompose", {"operators": composed})] if composed else []
-        return (*steps, Lowering("fold-constants")) if steps else ()
+        return written_out(model, _WRITTEN_OUT, before=[Lowering("opset", {"version": _SLICES})] if old else ())
 
     def refusals(self, target: Target, variant: str, model: Mapping[str, Any]) -> list[Refusal]:
         """By target and operator; `model` is what the describe operation says of the IR."""
