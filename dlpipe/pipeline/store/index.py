@@ -86,8 +86,8 @@ class Index:
 
         self._attempt(work, None)
 
-    def rebuild(self) -> None:
-        """Begin anew. What it held is found again by hashing, or taken from the records' own dates."""
+    def _begin_anew(self) -> None:
+        """What it held is found again by hashing, or taken from the records' own dates."""
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
@@ -105,7 +105,7 @@ class Index:
                     break
             finally:
                 engine.dispose()
-            self.rebuild()
+            self._begin_anew()
         return otherwise
 
 

@@ -236,11 +236,6 @@ class Store:
             self._index.forget_uses(dropped)
             return freed
 
-    def rebuild_index(self) -> None:
-        """Throw the index away; it grows again with use."""
-        with writing(self.root), exclusive(self._lock):
-            self._index.rebuild()
-
     @cached_property
     def _index(self) -> Index:
         from dlpipe.pipeline.store.index import Index
