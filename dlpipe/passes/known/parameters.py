@@ -85,7 +85,7 @@ _COMMON: Mapping[str, Parameter] = {
 
 _OWN: Mapping[tuple[str, str], Parameter] = {
     ("adaround", "steps"): Parameter("for each layer", "1 or more"),
-    ("adaround", "batch"): Parameter("samples in a step", "1 or more"),
+    ("adaround", "batch"): Parameter("samples in a step at most; fewer where outputs are large", "1 or more"),
     ("decompose", "operators"): Parameter("that are written out", "operators that it knows"),
     ("extract", "inputs"): Parameter("where the part begins", "names of values"),
     ("extract", "outputs"): Parameter("where the part ends", "names of values"),

@@ -10,6 +10,7 @@ import torch
 _STRETCH = (-0.1, 1.1)  # the sigmoid is stretched beyond 0 and 1, so that it reaches both
 _WARM_UP = 0.2  # share of the steps in which nothing pushes towards a decision
 _SHARPNESS = (20.0, 2.0)  # of that push, from the first such step to the last
+_PLACES = 1 << 19  # output values in a step: of a large picture one sample has as much to say as of a small one many
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Layer:
 @dataclass(frozen=True, slots=True)
 class Effort:
     steps: int
-    batch: int
+    batch: int  # samples in a step at most
     rate: float
     push: float  # how much a decision counts against the reconstruction
 
@@ -46,12 +47,13 @@ def learn(layer: Layer, effort: Effort, seed: int) -> tuple[Any, float, float]:
     undecided = torch.log(share / (1 - share)).requires_grad_()
     made = torch.optim.Adam([undecided], lr=effort.rate)
     random = torch.Generator().manual_seed(seed)
+    batch = min(effort.batch, len(layer.inputs), max(1, _PLACES // max(layer.wanted[0].size, 1)))
 
     def stored(up: Any) -> Any:
         return (below + up + zero).clamp(low, high)
 
     for step in range(effort.steps):
-        chosen = torch.randint(len(layer.inputs), (min(effort.batch, len(layer.inputs)),), generator=random).numpy()
+        chosen = torch.randint(len(layer.inputs), (batch,), generator=random).numpy()
         x, wanted = torch.from_numpy(layer.inputs[chosen]), torch.from_numpy(layer.wanted[chosen])
         up = _decision(undecided)
         # Summed over the channels, as the paper has it, so that `push` weighs the same in wide and narrow layers.
