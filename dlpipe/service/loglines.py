@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -14,6 +16,7 @@ from dlpipe.service.places import DATABASE
 from dlpipe.service.tracing import spans
 
 LogFormat = Literal["text", "json"]
+EVERY_SECONDS = 60.0
 _SECRETS = ("DLPIPE_TOKEN", "DLPIPE_OIDC_SECRET", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _SHORTEST_KEY = 8  # of a collector: other headers hold words such as `true`
 _FIELDS = ("job", "team", "attempt")  # what a line may carry besides, by `extra`
@@ -25,6 +28,30 @@ def log_to_stderr(kind: LogFormat = "text") -> None:
     handler.setFormatter(JsonLines() if kind == "json" else shown)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(Seldom())
+
+
+class Seldom(logging.Filter):
+    """Each warning once in EVERY_SECONDS, with how often it was left out since: uvicorn's tell of strangers' requests
+    that are none, and of those it has no place for, one line each, which would fill a disk. clock: for tests."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told: dict[str, tuple[float, int]] = {}  # message -> when, how often it was left out since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno != logging.WARNING:
+            return True
+        text, now = str(record.msg), self._clock()
+        then, left_out = self._told.get(text, (float("-inf"), 0))
+        if now - then < EVERY_SECONDS:
+            self._told[text] = (then, left_out + 1)
+            return False
+        self._told[text] = (now, 0)
+        if left_out:
+            record.msg = f"{text} [{left_out} times more since this was said last]"
+        return True
 
 
 class JsonLines(logging.Formatter):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dlpipe.service.loglines import JsonLines
+from dlpipe.service.loglines import EVERY_SECONDS, JsonLines, Seldom
 from tests.e2e.user import make_user
 
 from .running import ADMINISTRATOR, Service, eventually
@@ -21,6 +21,21 @@ from .running import ADMINISTRATOR, Service, eventually
 def lines(log: Path) -> list[dict[str, Any]]:
     """Of those that are whole."""
     return [json.loads(line) for line in log.read_text().split("\n")[:-1]]
+
+
+def test_strangers_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    logger = logging.getLogger("test of seldom")
+    logger.addFilter(Seldom(lambda: now))
+    for _ in range(1000):
+        logger.warning("Invalid HTTP request received.")
+        logger.error("an error is always told")
+    now = EVERY_SECONDS
+    logger.warning("Invalid HTTP request received.")
+    warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    again = "Invalid HTTP request received. [999 times more since this was said last]"
+    assert warnings == ["Invalid HTTP request received.", again]
+    assert len(caplog.records) == 1002
 
 
 def test_every_line_is_an_object(tmp_path: Path) -> None:
