@@ -11,7 +11,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from dlpipe.service.audit import SERVICE, Actor
 from dlpipe.service.database import Database
 from dlpipe.service.places import Places
 from dlpipe.service.queue import FINAL
+from dlpipe.service.shared import Shared
 from dlpipe.service.tables import Job, Team
 from dlpipe.service.uploads import UploadRefused, Uploads
 
@@ -75,7 +76,15 @@ def collect(
         store = places.root / "caches" / str(team) / "store"
         if not dry_run and store.is_dir():
             found.bytes += Store(store).gc(max_age=keep_days * DAY)
-    found.bucket = _bucket(places, teams, keep_days, dry_run, rest_seconds, over)
+    for team in teams:
+        shared = places.shared(team)
+        last = shared.store.modified(_COLLECTED) if shared is not None else None
+        if shared is None or (last is not None and time.time() - last < rest_seconds):
+            continue
+        _uploads_away(database, places, team, min(before, time.time() - DAY), found, actor, dry_run)
+        _stages_away(shared, keep_days, found, dry_run, over)
+        if not dry_run:
+            shared.store.write(_COLLECTED, b"")
     went = found.bucket is not None and found.bucket != remote.Collected()
     if not dry_run and (went or found.bytes or found.jobs or found.attempts or found.uploads):
         counts: dict[str, Any] = {name: len(getattr(found, name)) for name in ("jobs", "attempts", "uploads")}
@@ -137,10 +146,7 @@ def _uploads(
     old = [each for folder in _folders_in(places.uploads(team)) for each in folder.iterdir() if _used(each) < before]
     if not old:
         return
-    needed: set[str] = set()
-    with database.read() as session:
-        for asked in session.scalars(select(Job.asked).where(Job.team_id == team).execution_options(yield_per=20)):
-            needed.update(digests(asked))
+    needed = _needed(database, team)
     for path in old:
         digest = path.name.removesuffix(".part")
         if digest in needed:
@@ -157,29 +163,43 @@ def _uploads(
         found.bytes += size
 
 
-def _bucket(
-    places: Places,
-    teams: Iterable[int],
-    keep_days: float,
-    dry_run: bool,
-    rest_seconds: float,
-    over: Callable[[], bool],
-) -> remote.Collected | None:
+def _uploads_away(
+    database: Database, places: Places, team: int, before: float, found: Collected, actor: Actor, dry_run: bool
+) -> None:
+    """Those that lie in the bucket, and not here."""
+    shared = places.shared(team)
+    assert shared is not None
+    uploads = Uploads(places.uploads(team), shared=shared)
+    old = {digest: size for digest, size in shared.uploads_before(before).items() if not uploads.path(digest).is_file()}
+    needed = _needed(database, team) if old else set()
+    for digest, size in old.items():
+        if digest in needed:
+            continue
+        if not dry_run:
+            if shared.looked_for(digest) >= before:  # somebody has just asked for it
+                continue
+            try:
+                removing.remove_upload(database, uploads, team, digest, actor)
+            except (removing.NotThere, removing.StillNeeded, UploadRefused):
+                continue
+        found.uploads.append(f"{team}/{digest}")
+        found.bytes += size
+
+
+def _needed(database: Database, team: int) -> set[str]:
+    """By jobs of any state."""
+    found: set[str] = set()
+    with database.read() as session:
+        for asked in session.scalars(select(Job.asked).where(Job.team_id == team).execution_options(yield_per=20)):
+            found.update(digests(asked))
+    return found
+
+
+def _stages_away(shared: Shared, keep_days: float, found: Collected, dry_run: bool, over: Callable[[], bool]) -> None:
     """What stages made stays while it is used, and while a job is there whose output it is part of."""
     limits = Limits(None, keep_days * DAY, remote.GRACE_SECONDS)
-    total = None
-    for team in teams:
-        shared = places.shared(team)
-        if shared is None:
-            break
-        last = shared.store.modified(_COLLECTED)
-        if last is not None and time.time() - last < rest_seconds:
-            continue
-        found = remote.collect(shared.store, limits, time.time(), roots=shared.outputs, dry_run=dry_run, over=over)
-        total = found if total is None else total + found
-        if not dry_run:
-            shared.store.write(_COLLECTED, b"")
-    return total
+    went = remote.collect(shared.store, limits, time.time(), roots=shared.outputs, dry_run=dry_run, over=over)
+    found.bucket = went if found.bucket is None else found.bucket + went
 
 
 def digests(asked: Any) -> Iterator[str]:

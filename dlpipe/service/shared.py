@@ -2,6 +2,7 @@
 
     teams/TEAM/store/             the pipeline's store: objects, trees, records (pipeline/store/remote)
     teams/TEAM/uploads/DIGEST     a file that was sent
+    teams/TEAM/looked/DIGEST      its age says when somebody last looked for that file
     teams/TEAM/jobs/JOB/N.log     the log of its attempt N, as far as it is
     teams/TEAM/jobs/JOB/N.json    {"out": digest of a tree in `store`}: its output folder, once it is there in full
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ from dlpipe.pipeline.store.values import check_digest
 
 _POINTER_BYTES = 1 << 16
 _AT_ONCE = 8  # requests
+_NEW_SECONDS = 21600.0  # less than the day for which gc leaves everything alone
 
 
 class Shared:
@@ -61,9 +64,31 @@ class Shared:
         finally:
             fresh.unlink(missing_ok=True)
 
+    def look_for_upload(self, digest: str) -> int | None:
+        """Its bytes; None where it is not there. Whoever looks is about to use it: it counts as new (gc.py)."""
+        found = self._bucket.entry(_upload(digest))
+        if found is None:
+            return None
+        if time.time() - found.modified > _NEW_SECONDS:
+            self._bucket.write(_looked(digest), b"")
+        return found.size
+
+    def uploads_before(self, when: float) -> dict[str, int]:
+        """Digest and bytes of those that nobody has sent or looked for since."""
+        looked = {entry.name for entry in self._bucket.listing("looked") if entry.modified >= when}
+        old = [entry for entry in self._bucket.listing("uploads") if entry.modified < when]
+        sizes = {entry.name.rpartition("/")[2]: entry.size for entry in old}
+        return {each: size for each, size in sizes.items() if _is_digest(each) and _looked(each) not in looked}
+
+    def looked_for(self, digest: str) -> float:
+        """When somebody last looked for an upload, in seconds since 1970; 0 where nobody did."""
+        return self._bucket.modified(_looked(digest)) or 0.0
+
     def remove_upload(self, digest: str) -> bool:
         """Whether it was there."""
-        return self._bucket.remove(_upload(digest))
+        there = self._bucket.remove(_upload(digest))
+        self._bucket.remove(_looked(digest))
+        return there
 
     def remove_job(self, job: str, attempts: int) -> None:
         """Its logs, and what leads to its outputs; what these are made of stays in the store."""
@@ -124,3 +149,15 @@ class Shared:
 
 def _upload(digest: str) -> str:
     return f"uploads/{digest[:2]}/{digest}"
+
+
+def _looked(digest: str) -> str:
+    return f"looked/{digest}"
+
+
+def _is_digest(name: str) -> bool:
+    try:
+        check_digest(name)
+    except ValueError:
+        return False
+    return True

@@ -70,7 +70,7 @@ class Uploads:
         with suppress(FileNotFoundError):
             os.utime(self.path(digest))
         if self._shared is not None and not (found and found.complete):
-            size = self._shared.upload_size(digest)
+            size = self._shared.look_for_upload(digest)
             return Received(size, True) if size is not None else found
         return found
 
@@ -155,7 +155,7 @@ class Uploads:
         if self.path(digest).is_file():  # perhaps since before there was a bucket
             self._shared.send_upload(digest, self.path(digest))
             return True
-        return self._shared.upload_size(digest) is not None
+        return self._shared.look_for_upload(digest) is not None
 
     def _part(self, digest: str) -> Path:
         path = self.path(digest)

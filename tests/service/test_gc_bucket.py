@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import update
@@ -16,10 +17,12 @@ from dlpipe.service.gc import DAY, collect
 from dlpipe.service.queue import Outcome, Queue
 from dlpipe.service.removing import remove_job
 from dlpipe.service.tables import Job
+from dlpipe.service.uploads import Uploads
 from tests.pipeline.store.making import contents, record, write
 
 from .test_backup_bucket import a_job, machine
 
+OF_JOB, FORGOTTEN, WANTED = (sha256(content).hexdigest() for content in (b"a model", b"forgotten", b"wanted"))
 OUT = {"manifest.json": b'{"files": {}}'}
 
 
@@ -41,16 +44,22 @@ def test_what_a_job_left_stays_as_long_as_the_job(tmp_path: Path) -> None:
     queue.finish(lease, Outcome(0, None, written=True))
     with database.write() as session:  # long after the stage was of any use
         session.execute(update(Job).values(finished=time.time()))
-    in_store = [path for path in (tmp_path / "bucket/teams/1/store").rglob("*") if path.is_file()]
-    for path in in_store:
+    for name in (FORGOTTEN, WANTED):
+        shared.send_upload(name, write(tmp_path / "sent", {"x": b"x"}) / "x")
+    for path in (path for path in (tmp_path / "bucket/teams/1").rglob("*") if path.is_file()):
         os.utime(path, (time.time() - 40 * DAY,) * 2)
 
+    received = Uploads(places.uploads(1), shared=shared).received(WANTED)
+    assert received is not None
     would = collect(database, places, 30, dry_run=True).bucket
     assert would is not None
     assert (would.records, would.trees, would.objects) == (1, 1, 1)
     found = collect(database, places, 30, rest_seconds=DAY)
     assert found.bucket == would
-    assert (found.jobs, found.uploads) == ([], [])
+    assert (found.jobs, found.uploads) == ([], [f"1/{FORGOTTEN}"])
+    assert shared.upload_size(FORGOTTEN) is None
+    assert shared.upload_size(WANTED) == 1, "somebody has just looked for it"
+    assert shared.upload_size(OF_JOB) == len(b"a model")
     assert collect(database, places, 30, rest_seconds=DAY).bucket is None, "somebody has just been through it"
     fresh = machine(tmp_path, "fresh", "x", "bucket")
     assert Store(fresh.cache(1) / "store", bucket=shared.store).get(stage.key) is None
@@ -58,7 +67,8 @@ def test_what_a_job_left_stays_as_long_as_the_job(tmp_path: Path) -> None:
     assert contents(tmp_path / "fetched") == OUT
 
     remove_job(database, places, 1, job, Actor.of_command())
-    gone = collect(database, places, 30).bucket
-    assert gone is not None
-    assert (gone.records, gone.trees, gone.objects) == (0, 1, 1)
+    last = collect(database, places, 30)
+    assert last.uploads == [f"1/{OF_JOB}"]
+    assert last.bucket is not None
+    assert (last.bucket.records, last.bucket.trees, last.bucket.objects) == (0, 1, 1)
     database.close()

@@ -89,13 +89,19 @@ class Bucket:
         except FileNotFoundError:
             return None
 
-    def modified(self, name: str) -> float | None:
-        """In seconds since 1970; None where there is none."""
+    def entry(self, name: str) -> Entry | None:
+        """None where there is none."""
         try:
             with self._asking():
-                return _modified(self._files.info(self._place(name)))
+                info = self._files.info(self._place(name))
+                return Entry(name, int(info["size"]), _modified(info))
         except FileNotFoundError:
             return None
+
+    def modified(self, name: str) -> float | None:
+        """In seconds since 1970; None where there is none."""
+        found = self.entry(name)
+        return found.modified if found is not None else None
 
     def listing(self, folder: str) -> list[Entry]:
         """All that is below it, by name: whatever was there all the time. Raises StoreUnreachable."""
@@ -152,8 +158,8 @@ class Bucket:
             self._files.pipe_file(place, data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """False where there is one: it stays. On S3 that holds for any number at once; elsewhere two that come at the
-        same moment may both believe to be the first."""
+        """False where there is one: it stays. On S3 as Amazon has it that holds for any number at once; elsewhere, and
+        on Swift, those that come at the same moment may each believe to be the first."""
         try:
             with self._asking():
                 if self._scheme in _ATOMIC:

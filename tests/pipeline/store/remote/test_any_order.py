@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from dlpipe.contracts.json import digest
 from dlpipe.pipeline.store import Lost, Store
+from dlpipe.pipeline.store.gc import Limits
 from dlpipe.pipeline.store.remote import Bucket
+from dlpipe.pipeline.store.remote.gc import collect
 from tests.pipeline.store.making import contents, objects, overwrite, record, write
 
 STAGES = {n: {"weights": bytes([n]) * 3000, "shared": b"in each"} for n in range(3)}
@@ -29,6 +32,7 @@ class Bucketful(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(prefix="any-order-")
         self.root = Path(self.folder.name)
         self.url = f"memory://any-order-{next(_fresh)}"
+        self.day = 0
         self.files: Any = fsspec.filesystem("memory")
         self.stores = [Store(self.root / str(n), bucket=Bucket(self.url)) for n in range(2)]
 
@@ -75,6 +79,12 @@ class Bucketful(RuleBasedStateMachine):
             there[number % len(there)].unlink()
         elif there:
             overwrite(there[number % len(there)], b"damaged")
+
+    @rule(unused=st.booleans(), days=st.integers(0, 2))
+    def make_room(self, unused: bool, days: int) -> None:
+        self.day += days
+        limits = Limits(None, 0.0 if unused else None, grace=0.0)
+        collect(Bucket(self.url), limits, time.time() + self.day * 86400.0)
 
     @rule(machine=machines)
     def start_anew(self, machine: int) -> None:
