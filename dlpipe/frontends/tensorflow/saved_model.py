@@ -12,6 +12,7 @@ from .graphs import Graph, first_line, parse_text
 
 PREFERRED = "serving_default"
 _INTERNAL = "__saved_model_init_op"
+_FAULTS = (ValueError, KeyError, IndexError, TypeError, OSError)  # of a damaged file, besides TensorFlow's own
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def open_session(path: Path, meta: Any, config: Any) -> Iterator[tuple[Any, Any]
         try:
             with graph.as_default(), session.as_default():  # for the loading only, see `open_graph`
                 tf.compat.v1.saved_model.loader.load(session, list(meta.meta_info_def.tags), str(path))
-        except (tf.errors.OpError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
+        except (tf.errors.OpError, *_FAULTS) as error:
             raise _damaged(path, error) from None
         yield session, graph
     finally:
@@ -101,23 +102,33 @@ def freeze(path: Path, meta: Any, signature: Signature) -> tuple[Graph, dict[str
     Returns it with the names of its tensors: signature input -> tensor, signature output -> tensor.
     """
     if meta.HasField("object_graph_def") and meta.object_graph_def.nodes:
-        try:
-            return _freeze_functions(path, meta, signature)
-        except AttributeError:
-            pass  # an optimizer of Keras 2 among the objects, which cannot be restored without that Keras
+        loaded = _restored(path, meta)
+        if loaded is not None:
+            return _freeze_functions(path, loaded, signature)
     return _freeze_session(path, meta, signature)
 
 
-def _freeze_functions(path: Path, meta: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
+def _restored(path: Path, meta: Any) -> Any:
+    """The objects. None where an optimizer of Keras 2 is among them: they cannot be restored without that Keras."""
+    import tensorflow as tf
+
+    try:
+        return tf.saved_model.load(str(path), tags=list(meta.meta_info_def.tags))
+    except AttributeError:
+        return None
+    except (tf.errors.OpError, *_FAULTS) as error:
+        raise _damaged(path, error) from None
+
+
+def _freeze_functions(path: Path, loaded: Any, signature: Signature) -> tuple[Graph, dict[str, str], dict[str, str]]:
     """TensorFlow 2: a signature is a function that captured its variables."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     try:
-        loaded = tf.saved_model.load(str(path), tags=list(meta.meta_info_def.tags))
         function = loaded.signatures[signature.key]
         frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    except (tf.errors.OpError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
+    except (tf.errors.OpError, *_FAULTS) as error:
         raise _damaged(path, error) from None
     fed = [tensor for tensor in frozen.inputs if tensor.dtype != tf.resource]
     names = sorted(function.structured_input_signature[1])
