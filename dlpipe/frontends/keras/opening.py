@@ -9,7 +9,7 @@ from typing import Any
 
 from dlpipe_worker import Refused
 
-from . import keras1, keras1_layers, keras2, reading, safety, theano_backend, weights
+from . import keras1, keras1_layers, keras2, reading, safety, theano_backend, weights, zoo
 from .reading import Saved
 
 MATCHED = "matched"
@@ -37,12 +37,10 @@ def open_saved(folder: str, params: Mapping[str, Any], route: str = MATCHED) -> 
     unsafe, notes = bool(params.get("unsafe_load")), list[str]()
     if route in ("tf-keras", "keras-3"):
         library = _library(2 if route == "tf-keras" else 3)
-        safety.check(saved.config, dir(library.layers), unsafe=unsafe)
         model = _load_as_it_is(library, saved, unsafe)
     else:
         library = _library(saved.generation)
         if library.__name__ == "keras" or saved.path.suffix == ".keras":
-            safety.check(saved.config, dir(library.layers), unsafe=unsafe)
             model = _load_as_it_is(library, saved, unsafe)
         else:
             model = _load_with_care(library, saved, params, KERNELS.get(route), notes)
@@ -65,12 +63,15 @@ def _library(generation: int) -> Any:
 
 
 def _load_as_it_is(library: Any, saved: Saved, unsafe: bool) -> Any:
-    """By Keras alone, nothing added."""
+    """By Keras alone, with nothing that is not its own."""
+    custom = zoo.layer_classes(library)
+    safety.check(saved.config, [*dir(library.layers), *custom], unsafe=unsafe)
     with _errors(saved):
         if saved.is_whole:
-            return library.models.load_model(str(saved.path), compile=False, safe_mode=not unsafe)
+            path = str(saved.path)
+            return library.models.load_model(path, custom_objects=custom, compile=False, safe_mode=not unsafe)
         with _allowing_code(library, unsafe):
-            model = library.models.model_from_json(json.dumps(saved.config))
+            model = library.models.model_from_json(json.dumps(saved.config), custom_objects=custom)
         model.load_weights(str(saved.weights))
         return model
 
@@ -79,7 +80,8 @@ def _load_with_care(
     library: Any, saved: Saved, params: Mapping[str, Any], backend: str | None, notes: list[str]
 ) -> Any:
     """Keras 1 and 2: the configuration translated, and what differed on Theano put right."""
-    config, custom, unsafe = saved.config, dict(keras2.known_functions()), bool(params.get("unsafe_load"))
+    custom = {**keras2.known_functions(), **zoo.layer_classes(library)}
+    config, unsafe = saved.config, bool(params.get("unsafe_load"))
     backend = backend or saved.backend
     if saved.generation == 1:
         backend = backend or _guessed(saved, notes)

@@ -44,6 +44,12 @@ def pictures(L, **form):
     }
 
 
+def zoo(K):
+    """Of keras.applications, in no public module."""
+    convnext = K.src.applications.convnext
+    return {"scaled": convnext.LayerScale(0.3, 6), "depth": convnext.StochasticDepth(0.2)}
+
+
 def sequences(L):
     return {
         "conv": L.Conv1D(4, 3, padding="causal", dilation_rate=2),
@@ -131,6 +137,7 @@ def merges(K):
     made = [layer([a, b]) for layer in (L.Add(), L.Subtract(), L.Multiply(), L.Average(), L.Maximum(), L.Minimum())]
     made += [L.Concatenate(axis=1)([a, b]), L.Dot(axes=2)([a, b]), L.Dot(axes=(1, 1), normalize=True)([a, b])]
     made += [L.Attention()([a, b]), L.AdditiveAttention()([a, b]), L.MultiHeadAttention(2, 3)(a, b)]
+    made.append(K.src.applications.inception_resnet_v2.CustomScaleLayer(0.5)([a, b]))
     save(K, "merges", finish(K.Model([a, b], made)))
 
 
@@ -148,7 +155,7 @@ for K in (keras, tf_keras):
     write(K, "pictures", pictures(K.layers), (9, 8, 4))
     write(K, "first", pictures(K.layers, **FIRST), (4, 9, 8))
     write(K, "sequences", sequences(K.layers), (9, 4))
-    write(K, "vectors", vectors(K.layers), (6,))
+    write(K, "vectors", vectors(K.layers) | zoo(K), (6,))
     write(K, "volumes", volumes(K.layers), (4, 5, 6, 2))
     merges(K)
     nested(K)
