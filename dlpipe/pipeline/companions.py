@@ -33,7 +33,7 @@ _WANTED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     (r"(.+)\.pdiparams(?:\.info)?", (("{0}.pdmodel", "{0}.json"),)),
     (
         r"(.+)\.json",
-        (("{0}.pdiparams",), ("{0}_weights.h5", "{0}.weights.h5", "{0}-weights.h5", "{0}.h5", "{0}*.h5", "*.h5")),
+        (("{0}.pdiparams", "{0}_weights.h5", "{0}.weights.h5", "{0}-weights.h5", "{0}.h5", "{0}*.h5", "*.h5"),),
     ),
     (r"(.+?)[_.-]?weights\.(?:h5|hdf5)", (("{0}.json", "*.json"),)),
     (r"(.*)predict(.*)\.pb(?:txt)?", (("{0}init{1}.pb", "{0}init{1}.pbtxt"), ("value_info.json",))),

@@ -67,3 +67,10 @@ def test_several_that_could_be_meant_are_listed(tmp_path: Path) -> None:
         companions(tmp_path / "x-symbol.json")
     assert "folder" in (caught.value.hint or "")
     assert [each.name for each in companions(tmp_path / "x-0002.params")] == ["x-symbol.json"]
+
+
+def test_a_paddle_program_is_no_keras_architecture(tmp_path: Path) -> None:
+    """Where its own parameters lie beside a .json, the weights of other models there are none of its."""
+    for name in ("x.json", "x.pdiparams", "one.h5", "other.h5"):
+        (tmp_path / name).touch()
+    assert companions(tmp_path / "x.json") == [tmp_path / "x.pdiparams"]
