@@ -20,6 +20,7 @@ _MAGIC = (
     (0, struct.pack("<I", 7767517), "ncnn/param-binary", "an ncnn network in binary, without names"),
     (0, b"\x00B<Nnet3>", "kaldi/nnet3", "a Kaldi nnet3 network"),
     (0, b"\x00B<TransitionModel>", "kaldi/nnet3", "a Kaldi acoustic model"),
+    (0, b"\x00B<Nnet> <NumComponents>", "kaldi/nnet2", "a Kaldi nnet2 network"),
     (0, b"\x00B<Nnet>", "kaldi/nnet1", "a Kaldi nnet1 network"),
     (0, b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner", "xgboost/ubj", "an XGBoost model (UBJSON)"),
     (0, b"binf", "xgboost/binary", "an XGBoost model in the binary format that XGBoost dropped"),

@@ -14,6 +14,7 @@ from .keras_files import written_by
 _COMMENTS = rb"\A\s*(#[^\n]*\n\s*)*"
 _TEXTS = (
     (rb"\A\s*<(Nnet3|TransitionModel)>", "kaldi/nnet3", "a Kaldi nnet3 network as text"),
+    (rb"\A\s*<Nnet>\s*<NumComponents>", "kaldi/nnet2", "a Kaldi nnet2 network as text"),
     (rb"\A\s*<Nnet>", "kaldi/nnet1", "a Kaldi nnet1 network as text"),
     (rb"\A\s*(#[^\n]*\n\s*)*version\s+\d+\.\d+\s*;", "nnef/text", "an NNEF graph"),
     (rb"\Atree\r?\nversion=", "lightgbm/text", "a LightGBM model"),

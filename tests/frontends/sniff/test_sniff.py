@@ -170,6 +170,11 @@ def test_what_no_frontend_takes_is_named(sniff: Sniff, shared: Path) -> None:
         frontend_for(sniff(shared / "models/caffe2_lenet/init_net.pb"))
     with pytest.raises(Unsupported, match="how to train"):
         frontend_for(sniff(b'net: "train_val.prototxt"\nbase_lr: 0.01\nname: "x"\n', "solver.prototxt"))
+    for begins in (b"<Nnet> ", b"\0B<Nnet> "):
+        with pytest.raises(Unsupported, match="nnet1"):
+            frontend_for(sniff(begins + b"<AffineTransform> 3 2 "))
+        with pytest.raises(Unsupported, match="nnet2"):
+            frontend_for(sniff(begins + b"<NumComponents> 2 "))
 
 
 def test_a_file_cut_short_says_so(sniff: Sniff, shared: Path) -> None:
