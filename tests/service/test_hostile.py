@@ -159,7 +159,7 @@ def test_no_address_that_a_request_names_is_asked(service: Service) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         here = f"127.0.0.1:{listening.getsockname()[1]}"
         digest = service.upload(
-            f'name: "http://{here}/" layer {{ data_param {{ source: "http://{here}/x" }} }}'.encode()
+            f'name: "http://{here}/"\nlayer {{ data_param {{ source: "http://{here}/x" }} }}'.encode()
         )
         plain = {"model": {"files": {"m.prototxt": digest}, "entry": "m.prototxt"}, "targets": ["x86-64"]}
         together, fields = dict(plain), dict(texts())
