@@ -43,6 +43,16 @@ class RoomFrontend(Frontend):
         del sniffed
         return {"inputs": inputs_of(options), "outputs": list(options.outputs), "dims": dict(options.dims)}
 
+    def of_original(self, options: ImportOptions) -> dict[str, Any]:
+        """What running the original is told beyond that."""
+        del options
+        return {}
+
+    def runs(self, call: Call, sniffed: Sniffed) -> Call:
+        """Where the original is run, if it is elsewhere."""
+        del sniffed
+        return call
+
     def _original(
         self,
         operation: str,
@@ -51,7 +61,8 @@ class RoomFrontend(Frontend):
         stage_class: StageClass = "deterministic",
         **more: Any,
     ) -> Call:
-        return self._call(operation, {**self.common(sniffed, options), **more}, stage_class)
+        params = {**self.common(sniffed, options), **self.of_original(options), **more}
+        return self.runs(self._call(operation, params, stage_class), sniffed)
 
     def _call(self, operation: str, params: dict[str, Any], stage_class: StageClass = "deterministic") -> Call:
         worker = self.room / "worker.py"
@@ -68,17 +79,9 @@ class ParsedFrontend(RoomFrontend):
         del options
         return {"entry": sniffed.entry}
 
-    def _original(
-        self,
-        operation: str,
-        sniffed: Sniffed,
-        options: ImportOptions,
-        stage_class: StageClass = "deterministic",
-        **more: Any,
-    ) -> Call:
-        params = {**self.common(sniffed, options), **more}
-        executor = self.room / "executor.py"
-        return Call(self.toolchain, executor, operation, params, libraries=self.libraries, stage_class=stage_class)
+    def runs(self, call: Call, sniffed: Sniffed) -> Call:
+        del sniffed
+        return replace(call, toolchain=self.toolchain, worker=self.room / "executor.py")
 
     def _call(self, operation: str, params: dict[str, Any], stage_class: StageClass = "deterministic") -> Call:
         return replace(super()._call(operation, params, stage_class), toolchain="core")

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.call import Call, StageClass
+from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.frontends import KIT, inputs_of
 from dlpipe.frontends.room import RoomFrontend
@@ -56,15 +56,7 @@ class KerasFrontend(RoomFrontend):
         settled = {"outputs": list(options.outputs), "dims": dict(options.dims)}
         return {**settled, "opset": OPSET, "route": options.route or ROUTES[0]}
 
-    def _original(
-        self,
-        operation: str,
-        sniffed: Sniffed,
-        options: ImportOptions,
-        stage_class: StageClass = "deterministic",
-        **more: Any,
-    ) -> Call:
-        call = super()._original(operation, sniffed, options, stage_class, **more)
+    def runs(self, call: Call, sniffed: Sniffed) -> Call:
         if "theano" not in (sniffed.version or ""):
             return call
         return replace(call, toolchain="theano", worker=self.room / "executor.py", libraries=(KIT,))

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from dlpipe.contracts.call import Call, StageClass
-from dlpipe.contracts.frontend import ImportOptions, Sniffed
+from dlpipe.contracts.call import Call
+from dlpipe.contracts.frontend import Sniffed
 from dlpipe.frontends.room import ParsedFrontend
 
 OLD = "mnn1"
@@ -31,13 +30,6 @@ class MnnFrontend(ParsedFrontend):
     toolchain = "mnn"
     room = Path(__file__).parent
 
-    def _original(
-        self,
-        operation: str,
-        sniffed: Sniffed,
-        options: ImportOptions,
-        stage_class: StageClass = "deterministic",
-        **more: Any,
-    ) -> Call:
-        call = super()._original(operation, sniffed, options, stage_class, **more)
-        return replace(call, toolchain=OLD) if sniffed.version == "1" else call
+    def runs(self, call: Call, sniffed: Sniffed) -> Call:
+        here = super().runs(call, sniffed)
+        return replace(here, toolchain=OLD) if sniffed.version == "1" else here

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.call import Call, StageClass
+from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.frontends.room import ParsedFrontend
 
@@ -37,13 +37,5 @@ class MxnetFrontend(ParsedFrontend):
             return call
         return replace(call, toolchain=self.toolchain, worker=self.room / "executor.py")
 
-    def _original(
-        self,
-        operation: str,
-        sniffed: Sniffed,
-        options: ImportOptions,
-        stage_class: StageClass = "deterministic",
-        **more: Any,
-    ) -> Call:
-        outputs = list(options.outputs)
-        return super()._original(operation, sniffed, options, stage_class, outputs=outputs, **more)
+    def of_original(self, options: ImportOptions) -> dict[str, Any]:
+        return {"outputs": list(options.outputs)}

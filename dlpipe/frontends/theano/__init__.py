@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlpipe.contracts.call import Call, StageClass
+from dlpipe.contracts.call import Call
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.frontends.room import ParsedFrontend
 
@@ -28,13 +28,8 @@ class TheanoFrontend(ParsedFrontend):
     toolchain = "core"
     room = Path(__file__).parent
 
-    def _original(
-        self,
-        operation: str,
-        sniffed: Sniffed,
-        options: ImportOptions,
-        stage_class: StageClass = "deterministic",
-        **more: Any,
-    ) -> Call:
-        call = super()._original(operation, sniffed, options, stage_class, unsafe_load=options.unsafe_load, **more)
-        return replace(call, toolchain="theano")
+    def of_original(self, options: ImportOptions) -> dict[str, Any]:
+        return {"unsafe_load": options.unsafe_load}
+
+    def runs(self, call: Call, sniffed: Sniffed) -> Call:
+        return replace(super().runs(call, sniffed), toolchain="theano")
