@@ -1,7 +1,8 @@
 """What calibration costs: its peak memory on 10 and on 10,000 samples, and its time against bare forward passes.
 
 Run it as `python benchmarks/calibration.py MODEL.onnx [...] [--rounds N]`; `dlpipe optimize MODEL -o MODEL.onnx` makes
-one of any model. Samples are made up; what is in them does not matter here.
+one of any model. Samples are made up; what is in them does not matter here. Figures go into
+benchmarks/results/calibration.json, from which `passes_table.py --page` writes its part of docs/passes.md.
 
 "Bare" runs the same samples through the model and keeps nothing: one at a time, as they are fed, and in the batches
 that calibration takes where a model's batch dim is free. "Stock" is the calibrator of onnxruntime.quantization. Each
@@ -15,22 +16,29 @@ that is looked at cannot be fused away, and leaves its blocked layout.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
 import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from comparison import costs
 
 from dlpipe import ir as ir_room
 from dlpipe import passes as passes_room
 from dlpipe.contracts.call import Call, Limits
 from dlpipe.ir.calls import import_call
+from dlpipe.measure.machine import fingerprint, machine_name
 from dlpipe.toolchains import Toolchains
 from dlpipe.toolchains.pool import WorkerPool
 
 WORKER = Path(__file__).parent / "calibrating" / "worker.py"
 LIBRARIES = tuple(Path(str(room.__file__)).parent for room in (ir_room, passes_room))
+RESULTS = Path(__file__).parent / "results" / costs.CALIBRATION
 FEW, MANY, TIMED = 10, 10_000, 200
 
 
@@ -51,38 +59,43 @@ def measure(operation: str, **params: Any) -> Call:
     return Call("core", WORKER, operation, params, libraries=LIBRARIES, limits=Limits(wall_seconds=7200))
 
 
-def report(runner: Runner, path: Path, rounds: int, stock_samples: int) -> None:
+def measured(runner: Runner, path: Path, rounds: int, stock_samples: int) -> dict[str, Any]:
+    """A record as comparison/costs.py takes it."""
     source = runner.folder / "source"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir()
     shutil.copy(path, source / "model.onnx")
     _, ir = runner(import_call("model.onnx"), source=source)
-    print(f"{path.name}: load {os.getloadavg()[0]:.1f}")
-    peaks: dict[tuple[str, int], int] = {}
+    load = os.getloadavg()[0]
+    peaks: dict[str, int] = {}
     for count in (FEW, MANY):
         _, samples = runner(measure("make", count=count), ir=ir)
-        for way in ("idle", "ours"):
-            peaks[way, count] = runner(measure("peak", way=way), ir=ir, samples=samples)[0]
-        if count == FEW:
-            _, stocked = runner(measure("make", count=stock_samples), ir=ir)
-        else:
-            shutil.rmtree(samples)
-    few, many = (peaks["ours", count] for count in (FEW, MANY))
-    print(f"  peak memory, whole process: {few / 1e6:.1f} MB with {FEW} samples, {many / 1e6:.1f} MB with {MANY:,}")
-    print(f"  ratio {many / few:.3f}; above an idle session: {(few - peaks['idle', FEW]) / 1e6:.1f} MB, ", end="")
-    print(f"{(many - peaks['idle', MANY]) / 1e6:.1f} MB")
-    for way in ("stock MinMax", "stock Entropy", "ours"):
-        peak = runner(measure("peak", way=way), ir=ir, samples=stocked)[0] - peaks["idle", FEW]
-        print(f"  {way}, {stock_samples} samples: {peak / 1e6:.1f} MB above an idle session")
+        peaks[str(count)] = runner(measure("peak", way="ours"), ir=ir, samples=samples)[0]
+        shutil.rmtree(samples)
+    _, stocked = runner(measure("make", count=stock_samples), ir=ir)
+    whole = {
+        way: runner(measure("peak", way=way), ir=ir, samples=stocked)[0]
+        for way in ("idle", "ours", "stock MinMax", "stock Entropy")
+    }
     _, samples = runner(measure("make", count=TIMED), ir=ir)
     timed, _ = runner(measure("time_all", rounds=rounds), ir=ir, samples=samples)
-    for bare in ("bare, one by one", "bare, in batches"):
-        ratios = {
-            way: statistics.median(a / b for a, b in zip(seconds, timed[bare], strict=True))
-            for way, seconds in timed.items()
-            if not way.startswith("bare")
-        }
-        print(f"  time over {bare}: " + ", ".join(f"{way} {ratio:.2f}" for way, ratio in ratios.items()))
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine_name(fingerprint()),
+        "load": load,
+        "peak": peaks,
+        "beyond": {way: peak - whole["idle"] for way, peak in whole.items() if way != "idle"},
+        "times": {bare: _ratios(timed, f"bare, {bare}") for bare in ("one by one", "in batches")},
+    }
+
+
+def _ratios(timed: Mapping[str, list[float]], bare: str) -> dict[str, float]:
+    """Medians over the rounds, which are interleaved."""
+    return {
+        way: statistics.median(a / b for a, b in zip(seconds, timed[bare], strict=True))
+        for way, seconds in timed.items()
+        if not way.startswith("bare")
+    }
 
 
 def main() -> None:
@@ -90,10 +103,17 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stock-samples", type=int, default=100, help="that the stock calibrator's memory is taken on")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
+    found = json.loads(options.results.read_text(encoding="utf-8")) if options.results.exists() else {"models": {}}
     with tempfile.TemporaryDirectory() as folder:
         for path in options.models:
-            report(Runner(Path(folder)), path, options.rounds, options.stock_samples)
+            record = measured(Runner(Path(folder)), path, options.rounds, options.stock_samples)
+            for said in zip(costs.CALIBRATED, costs.calibrated(path.stem, record), strict=True):
+                print(": ".join(said), flush=True)
+            found["models"][path.stem] = record
+            found |= {"stock_samples": options.stock_samples, "timed": TIMED}
+            options.results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

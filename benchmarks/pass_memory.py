@@ -7,19 +7,25 @@ pass: that time is told by itself. Before each pass onnx_ir loads and saves the 
 with nothing else around it: that is the unit of time, measured anew for each pass since the load of a machine
 changes. Memory is the sum of resident pages of all processes of the worker, mapped files included, polled; and the
 same of this process.
-Goals: 1 GiB each, at most twice a load and save.
+Goals: 1 GiB each, at most twice a load and save. Figures go into benchmarks/results/pass_memory.json, in the place of
+those that are there, from which `passes_table.py --page` writes its part of docs/passes.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from comparison import costs
 
 from dlpipe.contracts.call import Call
 from dlpipe.passes.known import exact
@@ -81,16 +87,22 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def main(gigabytes: float, scaled: int, names: list[str]) -> None:
+def main(gigabytes: float, scaled: int, names: list[str], results: Path) -> None:
     memory = Memory()
     with memory.watching(), Session() as session:
         executor = session.executor
         executor.run([Stage("made", "source", Call("core", MAKER, "make", {"gigabytes": gigabytes, "scaled": scaled}))])
-        print(f"{gigabytes} GB in {executor.outcomes['made'].value['weights']} weights")
         laid_out = Path(session.folder) / "laid-out"
-        seconds = timed(lambda: session.store.checkout(executor.outcomes["made"].output, laid_out, link=True))
-        print(f"laid out for the first time in a run, which hashes it: {seconds:.1f} s")
-        print("pass            modified   load+save      pass   ratio    worker      host   load")
+        hashed = timed(lambda: session.store.checkout(executor.outcomes["made"].output, laid_out, link=True))
+        found: dict[str, Any] = {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": session.machine,
+            "gigabytes": gigabytes,
+            "weights": executor.outcomes["made"].value["weights"],
+            "laid_out": hashed,
+            "passes": {},
+        }
+        print(" | ".join(costs.PASSED))
         for name in names:
             baseline = Call("core", MAKER, "load_and_save", {"for": name})
             with executor.pool.worker("core") as worker:
@@ -100,10 +112,16 @@ def main(gigabytes: float, scaled: int, names: list[str]) -> None:
             memory.reset()
             stage = Stage(name, "pass", pass_call(name), {"ir": "made"})
             seconds = timed(lambda: executor.run([stage]))  # noqa: B023 - runs at once
-            modified = executor.outcomes[name].value["modified"]
-            figures = f"{unit:9.1f} s {seconds:7.1f} s {seconds / unit:7.2f}"
-            peaks = f"{memory.worker >> 20:6d} MiB {memory.host >> 20:5d} MiB"
-            print(f"{name:15s} {modified!s:8s} {figures} {peaks} {os.getloadavg()[0]:6.1f}", flush=True)
+            found["passes"][name] = {
+                "modified": executor.outcomes[name].value["modified"],
+                "unit": unit,
+                "seconds": seconds,
+                "worker": memory.worker,
+                "host": memory.host,
+                "load": os.getloadavg()[0],
+            }
+            print(" | ".join(costs.passed(name, found["passes"][name])), flush=True)
+            results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -112,8 +130,9 @@ if __name__ == "__main__":
     parser.add_argument("--scaled", type=int, default=4, help="every how-many-th weight is changed by fold-batchnorm")
     parser.add_argument("--passes", default=",".join(info.name for info in exact.PASSES))
     parser.add_argument("--folder", default=None, help="where to work; default: the system's temporary folder")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / costs.MEMORY)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         (Path(folder) / "toolchains").symlink_to(default_cache_dir() / "toolchains")
         os.environ["DLPIPE_CACHE_DIR"] = folder
-        main(chosen.gigabytes, chosen.scaled, chosen.passes.split(","))
+        main(chosen.gigabytes, chosen.scaled, chosen.passes.split(","), chosen.results)

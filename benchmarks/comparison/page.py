@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import exact, processor, pruning, summary
+from . import costs, exact, processor, pruning, summary
 from .records import machines
 from .words import BACKENDS, half, points, table, times
 
@@ -47,6 +47,7 @@ def render(found: Mapping[str, Any], settings: Mapping[str, Any], folder: Path) 
         exact.section(judged),
         *(_model(name, record, settings["models"][name].get("remark")) for name, record in judged.items()),
         *pruning.sections(folder / "fashion_pruning.json"),
+        *costs.sections(folder),
         _not_run(records, [name for name in settings["models"] if name not in records]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

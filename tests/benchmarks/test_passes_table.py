@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.comparison import processor, pruning, summary, verdicts
+from benchmarks.comparison import costs, processor, pruning, summary, verdicts
 from benchmarks.comparison.page import render
 from benchmarks.comparison.records import Records
 from benchmarks.comparison.words import BACKENDS, telling
@@ -141,6 +141,27 @@ def test_what_is_missing_on_this_machine(tmp_path: Path) -> None:
     older = tmp_path / "older.json"
     older.write_text(json.dumps({"machine": "that one", "models": {"net": {"candidates": {}}}}))
     assert Records(older).all()["net"]["machine"] == "that one"
+
+
+def test_what_calibration_and_passes_need_is_shown_where_it_was_measured(tmp_path: Path) -> None:
+    assert list(costs.sections(tmp_path)) == []
+    times = {"ours": 1.5, "ours, ends only": 1.8, "stock MinMax": 2.5, "stock Entropy": 8.0}
+    measured = {"date": "2026-11-28T12:00:00+00:00", "machine": "this one", "load": 0.5}
+    record = {
+        **measured,
+        "peak": {"10": 200_000_000, "10000": 201_000_000},
+        "beyond": {"ours": 40_000_000, "stock MinMax": 300_000_000, "stock Entropy": 400_000_000},
+        "times": {"one by one": times, "in batches": {**times, "ours": 1.25}},
+    }
+    calibration = {"models": {"net": record}, "stock_samples": 100, "timed": 200}
+    (tmp_path / costs.CALIBRATION).write_text(json.dumps(calibration))
+    passed = {"modified": False, "unit": 10.0, "seconds": 15.0, "worker": 300 << 20, "host": 90 << 20, "load": 0.25}
+    memory = {**measured, "gigabytes": 8.0, "weights": 120, "laid_out": 4.0, "passes": {"clean": passed}}
+    (tmp_path / costs.MEMORY).write_text(json.dumps(memory))
+    first, second = costs.sections(tmp_path)
+    assert "| net | 200.0 | 201.0 | 1.005 | 40.0 | 300.0 | 400.0 | 1.50 | 1.25 | 1.80 | 2.50 | 8.00 | 2026-" in first
+    assert "8 GB of weights (120)" in second
+    assert "| clean | no | 10.0 | 15.0 | 1.50 | 300 | 90 | 0.2 |" in second
 
 
 def test_pruning_is_shown_where_it_was_run(tmp_path: Path) -> None:
