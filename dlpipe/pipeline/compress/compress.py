@@ -12,6 +12,7 @@ from dlpipe.errors import DlpipeError, GateFailed
 from dlpipe.pipeline.compress import judge
 from dlpipe.pipeline.compress.ground import FINAL, Ground, prepare
 from dlpipe.pipeline.compress.notes import of_the_ground, too_few
+from dlpipe.pipeline.compress.ranking import in_order
 from dlpipe.pipeline.compress.request import DEFAULT_DROP, CompressRequest
 from dlpipe.pipeline.compress.trial import NOTHING_TO_DO, Candidate, base_figures, finally_measured, verdict_on
 from dlpipe.pipeline.compress.trying import OnTried, try_all
@@ -19,7 +20,7 @@ from dlpipe.pipeline.history import record_compression
 from dlpipe.pipeline.model_file import MODEL, check_onnx_place, write_ir
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.zoo import data_of
-from dlpipe.report.compression import Chosen, Compression
+from dlpipe.report.compression import Chosen, Compression, Tried
 from dlpipe.report.compression_html import render_compression_html
 
 _FINALISTS = 3  # the part that judges finally must not become one that is chosen by
@@ -80,15 +81,14 @@ def _choose(ground: Ground, found: Iterable[Candidate]) -> _Choice:
     """The best on the part that ranks that keeps the limits on the final part too; else the model as it is."""
     request = ground.request
     by_number = {each.tried.number: each for each in found}
-    order = judge.in_order((each.tried for each in by_number.values()), request.minimised)
+    order = in_order((each.tried for each in by_number.values()), request.minimised)
     notes: list[str] = []
     for best in order[:_FINALISTS]:
         candidate = by_number[best.number]
         figures = finally_measured(ground, candidate)
         verdict, why = verdict_on(ground, figures)
         if verdict == "meets":
-            what = "smallest" if request.minimised == "size" else "fastest"
-            reason = f"the {what} of {len(by_number)} tried that keeps the limits"
+            reason = _why_this(best, order, len(by_number), request)
             chosen = Chosen(number=best.number, recipe=best.recipe, figures=figures, reason=reason)
             return _Choice(chosen, ground.tree(candidate.variant.ir), tuple(notes))
         notes.append(f"{best.recipe} ranked high, and did not hold when it was measured once more: {why}")
@@ -107,6 +107,14 @@ def _choose(ground: Ground, found: Iterable[Candidate]) -> _Choice:
     return _Choice(
         Chosen(number=0, recipe="fp32", figures=base, reason=reason), ground.tree(ground.ir), tuple(notes), undone
     )
+
+
+def _why_this(best: Tried, kept: list[Tried], tried: int, request: CompressRequest) -> str:
+    if request.minimised == "size":
+        return f"the smallest of {tried} tried that keeps the limits"
+    if judge.cost(best.figures, "latency") == min(judge.cost(each.figures, "latency") for each in kept):
+        return f"the fastest of {tried} tried that keeps the limits"
+    return f"of {tried} tried, nearest to the original among the fastest that keep the limits, whose speeds are alike"
 
 
 def _written(session: Session, choice: _Choice) -> Chosen | None:

@@ -1,4 +1,4 @@
-"""Does a candidate keep the limits, does it gain anything, and which is the best."""
+"""Does a candidate keep the limits, does it gain anything, and does another beat it in everything."""
 
 from __future__ import annotations
 
@@ -109,14 +109,6 @@ def drop(figures: Figures) -> float:
         return figures.accuracy.drop
     cosine = figures.fidelity.cosine if figures.fidelity is not None else None
     return 100.0 if cosine is None else 100 * (1 - cosine)
-
-
-def in_order(tried: Iterable[Tried], goal: Goal) -> list[Tried]:
-    """Those that keep every limit and gain, the best first; of equals the one that loses less."""
-    return sorted(
-        (each for each in tried if each.verdict == "meets"),
-        key=lambda each: (cost(each.figures, goal), drop(each.figures), each.number),
-    )
 
 
 def marked(tried: Iterable[Tried], base: Figures, goal: Goal) -> list[Tried]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlpipe.passes.recipes import Goal, Recipe
-from dlpipe.pipeline.compress import judge, space
+from dlpipe.pipeline.compress import judge, ranking, space
 from dlpipe.pipeline.compress.request import CompressRequest
 from dlpipe.pipeline.compress.spending import Spending
 from dlpipe.pipeline.compress.trial import Candidate
@@ -147,5 +147,5 @@ class _Watch:
 
 def _since_best(done: list[Candidate], goal: Goal) -> int:
     """Trials since the best one that keeps the limits; 0 where none does."""
-    best = judge.in_order((each.tried for each in done), goal)
+    best = ranking.in_order((each.tried for each in done), goal)
     return len(done) - best[0].number if best else 0

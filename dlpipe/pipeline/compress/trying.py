@@ -10,6 +10,7 @@ from dlpipe.passes.recipes import Recipe
 from dlpipe.pipeline.compress import judge
 from dlpipe.pipeline.compress.ground import Ground
 from dlpipe.pipeline.compress.layers import ROUND, leaves_out, refine
+from dlpipe.pipeline.compress.ranking import in_order
 from dlpipe.pipeline.compress.search import Searched, search
 from dlpipe.pipeline.compress.space import suitable
 from dlpipe.pipeline.compress.spending import Spending
@@ -47,7 +48,7 @@ def try_all(ground: Ground, on_tried: OnTried) -> Searched:
         spending = Spending(request.budget)  # all of it, to look at what they made
     else:
         ended = search(request, {each.name: each for each in suitable(request)}, measured, spending).ended
-    best = next(iter(judge.in_order((each.tried for each in found), request.minimised)), None)
+    best = next(iter(in_order((each.tried for each in found), request.minimised)), None)
     if best is not None:
         whole = found[best.number - 1]
         said, found[best.number - 1] = _passes(ground, whole, one_more, spending)

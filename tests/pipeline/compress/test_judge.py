@@ -94,18 +94,6 @@ def tried(number: int, found: Figures, verdict: Any = "meets") -> Tried:
     return Tried(number=number, recipe=f"r{number}", figures=found, verdict=verdict)
 
 
-def test_the_best_is_the_fastest_or_the_smallest_of_those_that_meet_all() -> None:
-    every = [
-        tried(1, figures(0.4, size=50, speedup=(1.5, 1.4, 1.6))),
-        tried(2, figures(0.1, size=90, speedup=(3.0, 2.9, 3.1))),
-        tried(3, figures(0.9, size=10, speedup=(9.0, 8.9, 9.1)), "breaks"),
-        tried(4, figures(0.0, size=90, speedup=(3.0, 2.9, 3.1))),
-    ]
-    assert [each.number for each in judge.in_order(every, "latency")] == [4, 2, 1]
-    assert [each.number for each in judge.in_order(every, "size")] == [1, 4, 2]
-    assert judge.in_order([tried(1, figures(), "no-gain")], "size") == []
-
-
 def test_what_nothing_beats_in_both_is_on_the_pareto_front() -> None:
     every = [
         tried(1, figures(0.4, size=50)),
