@@ -58,7 +58,8 @@ def compress(
     budget: Annotated[
         str,
         typer.Option(
-            help="How long a search goes on: 90s, 10min, 1h. What is expected to end later is not begun, and said."
+            help="How long a search goes on: 90s, 10min, 1h. What is expected to end later is not begun, and what does "
+            "is stopped; both are said."
         ),
     ] = "10min",
     input_: opt.Inputs = None,

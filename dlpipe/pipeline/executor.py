@@ -3,11 +3,13 @@ this machine's CPU and memory, or by a cluster."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,7 @@ class LocalExecutor:
         self._memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._ahead: list[tuple[Call, ...]] = []
         self._held_back: dict[str, float] = {}  # stage that waits for a busy worker -> since when
+        self._deadline: float | None = None
 
     def look_ahead(self, calls: Iterable[Call]) -> None:
         """What will be called once the stages to come had to be computed: as soon as one has to be, the workers for
@@ -92,6 +95,15 @@ class LocalExecutor:
         if first_error:
             raise first_error
         return self.outcomes
+
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """A stage that is computed meanwhile fails when the time is up. None: there is no such limit."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._deadline = None
 
     def forget(self, ids: Iterable[str]) -> None:
         """Let stages be planned anew under the same id, with other inputs."""
@@ -198,6 +210,10 @@ class LocalExecutor:
 
     def _compute(self, stage: Stage, parts: dict[str, Any], key: str, faults: list[str]) -> tuple[Record, str | None]:
         """And the node of a cluster that did it."""
+        if self._deadline is not None:
+            left = max(1, math.ceil(self._deadline - time.monotonic()))
+            limits = replace(stage.call.limits, wall_seconds=min(left, stage.call.limits.wall_seconds))
+            stage = replace(stage, call=replace(stage.call, limits=limits))
         if self._cluster is not None and self._cluster.takes(stage):
             return self._cluster.compute(stage, parts, key, self.bus.emit, faults)
         return self._computing.compute(stage, parts, key, self.bus.emit), None

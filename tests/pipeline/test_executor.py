@@ -127,6 +127,19 @@ def test_the_key_knows_parameters_inputs_and_code(session: Session, worker: Path
     assert executor.run([add(changed, "a", 1)])["a"].key != first
 
 
+def test_what_is_not_done_when_the_time_is_up_fails_and_is_computed_the_next_time(
+    session: Session, worker: Path
+) -> None:
+    late = replace(who(worker, "late", 3.0), required=False)
+    session.executor.run([who(worker, "early")])  # the worker has started
+    with session.executor.within(0.5):
+        outcome = session.executor.run([late])["late"]
+    assert (outcome.status, outcome.reason) == ("failed", "the tool did not finish within its time limit of 1 s")
+    session.executor.forget(["late"])
+    again = session.executor.run([late])["late"]
+    assert (again.status, again.cache, again.key) == ("ok", "miss", outcome.key)
+
+
 def who(worker: Path, name: str, seconds: float = 0.0) -> Stage:
     return Stage(name, "pass", Call("base", worker, "who", {"name": name, "seconds": seconds}))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from dlpipe.pipeline.variants import Variant, make_variant, settle
 from dlpipe.report.compression import Applied, Figures, Tried
 
 NOTHING_TO_DO = "nothing in this model for it to do"
+TIME_UP = "not made when the time was up (--budget)"
 _CHANGES = 6
 
 Verdict = Literal["meets", "no-gain", "breaks", "failed"]
@@ -41,13 +43,17 @@ def base_figures(ground: Ground, at: str = RANKED) -> Figures:
     return figures(ground, ground.ir, at, timing=timing, untimed="it is what the others are compared with")
 
 
-def attempt(ground: Ground, number: int, recipe: Recipe, before: Sequence[Candidate] = ()) -> Candidate:
+def attempt(
+    ground: Ground, number: int, recipe: Recipe, before: Sequence[Candidate] = (), seconds: float | None = None
+) -> Candidate:
     """Never raises for what the candidate does: that is its verdict. One of those `before` where the same comes of it,
-    to be judged alike."""
+    to be judged alike. seconds: it fails where making it takes longer."""
+    started = time.monotonic()
     target, outcomes = ground.request.quantised_for, ground.session.executor.outcomes
     recipe = named(ground, recipe)
     variant = make_variant(recipe, ground.rank, ir=ground.ir, target=target)
-    variant = settle(ground.session, variant, ground.rank, ir=ground.ir, target=target)
+    with ground.session.executor.within(seconds):
+        variant = settle(ground.session, variant, ground.rank, ir=ground.ir, target=target)
     about: dict[str, Any] = {
         "number": number,
         "recipe": recipe.name,
@@ -56,7 +62,9 @@ def attempt(ground: Ground, number: int, recipe: Recipe, before: Sequence[Candid
     }
     for name in (variant.ir, f"run:{variant.ir}"):
         if name in outcomes and outcomes[name].status != "ok":
-            return Candidate(Tried(**about, verdict="failed", reason=outcomes[name].reason), variant)
+            late = seconds is not None and time.monotonic() - started >= seconds
+            why = f"{TIME_UP}: stopped after {seconds:.0f} s" if late else outcomes[name].reason
+            return Candidate(Tried(**about, verdict="failed", reason=why), variant)
     if variant.ir == ground.ir or ground.tree(variant.ir) == ground.tree(ground.ir):
         return Candidate(Tried(**about, verdict="failed", reason=NOTHING_TO_DO), variant)
     for each in before:

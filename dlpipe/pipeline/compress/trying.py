@@ -28,8 +28,8 @@ def try_all(ground: Ground, on_tried: OnTried) -> Searched:
     request, found = ground.request, list[Candidate]()
     also = defaultdict[int, list[str]](list)  # number -> recipes that made the same
 
-    def measured(number: int, recipe: Recipe) -> Candidate:
-        candidate = attempt(ground, number, recipe, found)
+    def measured(number: int, recipe: Recipe, seconds: float | None = None) -> Candidate:
+        candidate = attempt(ground, number, recipe, found, seconds)
         if candidate.tried.number == number:
             found.append(candidate)
             on_tried(candidate.tried)
@@ -40,6 +40,11 @@ def try_all(ground: Ground, on_tried: OnTried) -> Searched:
     def one_more(recipe: Recipe) -> Candidate:
         return measured(len(found) + 1, recipe)
 
+    def in_time(number: int, recipe: Recipe) -> Candidate:
+        """What was expected to end in time and does not is stopped, once there is something to choose from."""
+        something = any(each.tried.verdict != "failed" for each in found)
+        return measured(number, recipe, max(spending.left(), 0.0) if something else None)
+
     spending = Spending(request.budget)
     if request.recipes:
         for recipe in request.recipes:
@@ -47,7 +52,7 @@ def try_all(ground: Ground, on_tried: OnTried) -> Searched:
         ended = "the recipes that were named are tried"
         spending = Spending(request.budget)  # all of it, to look at what they made
     else:
-        ended = search(request, {each.name: each for each in suitable(request)}, measured, spending).ended
+        ended = search(request, {each.name: each for each in suitable(request)}, in_time, spending).ended
     best = next(iter(in_order((each.tried for each in found), request.minimised)), None)
     if best is not None:
         whole = found[best.number - 1]
