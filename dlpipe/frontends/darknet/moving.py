@@ -41,9 +41,10 @@ def route(step: Step) -> None:
     step.done(value, [channels, *sources[0][1][1:]])
 
 
-@layer("shortcut", limits="images of one size")
+@layer("shortcut", limits="no images that are smaller than the layer's own")
 def shortcut(step: Step) -> None:
-    """A sum, where asked for with learned factors; channels that the other layer has not are left as they are."""
+    """A sum, where asked for with learned factors; channels that the other layer has not are left as they are. Of a
+    larger image every n-th pixel counts: where Redmon's ResNets halve, that is all they have of a projection."""
     section = step.section
     step.refuse_options(alpha="1", beta="1", assisted_excitation="0")
     sources = [earlier(step, int(each)) for each in section.numbers("from")]
@@ -53,7 +54,7 @@ def shortcut(step: Step) -> None:
     values = [step.value]
     for value, shape in sources:
         if shape[1:] != step.shape[1:]:
-            step.fail(f"it adds {shape} to {step.shape}", "unsupported")
+            value = _thinned(step, value, shape)
         values.append(_fit(step, value, shape[0], channels))
     factors = _factors(step, len(values), channels)
     if factors is not None:
@@ -65,6 +66,18 @@ def shortcut(step: Step) -> None:
     for value in values[1:]:
         total = step.node("Add", [total, value])
     step.done(activate(step, total, section.text("activation", "linear")), step.shape)
+
+
+def _thinned(step: Step, value: str, shape: Shape) -> str:
+    """Darknet divides the sizes and drops the rest: 57 pixels to 28 are every second of the first 56."""
+    strides = {have // want for have, want in zip(shape[1:], step.shape[1:], strict=True)}
+    if len(shape) != 3 or len(strides) != 1 or strides == {0}:
+        step.fail(f"it adds {shape} to {step.shape}", "unsupported")
+    (stride,) = strides
+    ends = [(want - 1) * stride + 1 for want in step.shape[1:]]
+    bounds = ((0, 0), ends, (2, 3), (stride, stride))
+    names = ("starts", "ends", "axes", "steps")
+    return step.node("Slice", [value, *(step.ints(each, name) for each, name in zip(bounds, names, strict=True))])
 
 
 def _fit(step: Step, value: str, have: int, want: int) -> str:

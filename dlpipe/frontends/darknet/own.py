@@ -189,7 +189,8 @@ def _shortcut(c: Context, x: Any) -> Any:
     inputs = [x]
     for each in c.sources("from"):
         fitted, common = np.zeros_like(x), min(each.shape[1], x.shape[1])
-        fitted[:, :common] = each[:, :common]
+        apart = max(1, each.shape[3] // x.shape[3])  # of a larger image, the pixels that count
+        fitted[:, :common] = each[:, :common, ::apart, ::apart][:, :, : x.shape[2], : x.shape[3]]
         inputs.append(fitted)
     kind = s.text("weights_type", "none")
     factors = np.ones([len(inputs), 1])

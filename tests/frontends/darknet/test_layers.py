@@ -91,6 +91,12 @@ CASES: dict[str, tuple[str, list[tuple[int, ...]]]] = {
         CONV + CONV.replace("filters=8", "filters=9") + "[shortcut]\nfrom=-2\nactivation=linear\n",
         [BIAS, KERNEL, (9,), (9, 8, 3, 3)],
     ),
+    "shortcut, from a larger image": (
+        CONV
+        + CONV.replace("stride=1", "stride=2").replace("filters=8", "filters=9")
+        + "[shortcut]\nfrom=-2\nactivation=leaky\n",
+        [BIAS, KERNEL, (9,), (9, 8, 3, 3)],
+    ),
     "shortcut, weighted": (
         CONV
         + CONV
@@ -117,9 +123,9 @@ OWN = set(
     """activation alone|activation elu|activation hardtan|activation loggy|activation ramp|activation relie
     |activation relu6|activation selu|batchnorm|convolution, dilated|convolution, strides by axis|crop|deconvolution
     |deconvolution, normalised|detection|local|local, strided|max pooling, strides by axis|normalization|region
-    |shortcut, weighted|shortcut, weighted as a whole|softmax in groups|upsample, scaled""".replace("\n    ", "").split(
-        "|"
-    )
+    |shortcut, from a larger image|shortcut, weighted|shortcut, weighted as a whole|softmax in groups|upsample, scaled""".replace(
+        "\n    ", ""
+    ).split("|")
 )
 
 
@@ -149,6 +155,7 @@ def test_layer(darknet: Any, name: str) -> None:
         (CONV.replace("leaky", "stair"), "stair"),
         (CONV + "antialiasing=1\n", "antialiasing"),
         (CONV + "knee=1\n", "'knee'"),
+        (CONV.replace("stride=1", "stride=2") + "[upsample]\n[shortcut]\nfrom=0\n", "it adds"),
         (CONV + "[softmax]\ntree=data/9k.tree\n", "tree"),
     ],
 )
