@@ -1,4 +1,4 @@
-"""Files that belong together: what lies beside the file that is named, found by its name."""
+"""Files that belong together: what lies beside the file that is named, found by its name; ONNX files are asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlpipe.errors import UserError
+from dlpipe.pipeline.onnx_data import data_files
 
 ALWAYS = (
     "labels.txt",
@@ -48,6 +49,11 @@ _WANTED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
 _SHARDS = r"(.+)\.(?:meta|index|data-\d+-of-\d+)"  # a checkpoint's: all of them are wanted
 
 
+def gathered(path: Path) -> dict[str, Path]:
+    """`path` and what belongs to it, each under its name from `path`'s folder on. Raises UserError as `companions`."""
+    return {each.relative_to(path.parent).as_posix(): each for each in (path, *companions(path))}
+
+
 def companions(path: Path) -> list[Path]:
     """What belongs to `path` and is there. Raises UserError where several files could be meant."""
     found = dict.fromkeys(_certain(path))
@@ -56,6 +62,8 @@ def companions(path: Path) -> list[Path]:
         if match:
             found.update(dict.fromkeys(each for patterns in wanted for each in _one(path, match.groups(), patterns)))
             break
+    else:
+        found.update(dict.fromkeys(data_files(path)))
     return [each for each in found if each != path]
 
 

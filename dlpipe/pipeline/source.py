@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlpipe.errors import BadModel, UserError
-from dlpipe.pipeline.companions import companions
+from dlpipe.pipeline.companions import gathered
 from dlpipe.pipeline.store import Store
 from dlpipe.pipeline.usercode import find_code
 from dlpipe.pipeline.zoo import find_zoo_model
@@ -41,7 +41,7 @@ def take(store: Store, spec: str, frameworks: tuple[str, ...], factory: str | No
         return Source(path, ".", tree.digest, tree.digest, sum(file.size for file in tree.files), framework, factory)
     if not path.is_file():
         raise BadModel(f"{path} is neither a file nor a folder")
-    tree = store.ingest_files({each.name: each for each in (path, *companions(path))} | code)
+    tree = store.ingest_files(gathered(path) | code)
     main = next(file for file in tree.files if file.name == path.name)
     return Source(path, path.name, tree.digest, main.sha256, main.size, framework, factory)
 

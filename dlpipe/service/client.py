@@ -144,7 +144,7 @@ class Client:
 
     def _model(self, spec: str) -> dict[str, Any]:
         from dlpipe.frontends.registry import frontends
-        from dlpipe.pipeline.companions import companions
+        from dlpipe.pipeline.companions import gathered
         from dlpipe.pipeline.source import INSIDE, locate
 
         if spec.startswith("zoo:"):
@@ -156,8 +156,7 @@ class Client:
         if path.is_dir():
             label = {"label": path.resolve().name}
             return {"model": self._send(_below(path), "."), **label, **forced}
-        files = {each.name: each for each in (path, *companions(path))}
-        return {"model": self._send(files, path.name), **forced}
+        return {"model": self._send(gathered(path), path.name), **forced}
 
     def _data(self, spec: str) -> dict[str, Any]:
         from dlpipe.data import read_call

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlpipe.errors import UserError
-from dlpipe.pipeline.companions import companions
+from dlpipe.pipeline.companions import companions, gathered
 
 PAIRS = {
     "x.prototxt": "x.caffemodel",
@@ -74,3 +74,23 @@ def test_a_paddle_program_is_no_keras_architecture(tmp_path: Path) -> None:
     for name in ("x.json", "x.pdiparams", "one.h5", "other.h5"):
         (tmp_path / name).touch()
     assert companions(tmp_path / "x.json") == [tmp_path / "x.pdiparams"]
+
+
+def test_an_onnx_file_says_where_its_weights_lie(tmp_path: Path) -> None:
+    """Exporters of large models write a file for each tensor, and call it as that."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def tensor(place: bytes) -> bytes:
+        return field(13, field(1, b"location") + field(2, place)) + b"\x70\x01"
+
+    nested = field(1, field(5, field(5, tensor(b"onnx__MatMul_7"))))
+    graph = field(5, tensor(b"weights/a.bin")) + nested + field(5, tensor(b"../outside")) + field(5, tensor(b"gone"))
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x08" + field(7, graph))
+    (tmp_path / "weights").mkdir()
+    for name in ("weights/a.bin", "onnx__MatMul_7", "other"):
+        (tmp_path / name).touch()
+    assert list(gathered(tmp_path / "model.onnx")) == ["model.onnx", "onnx__MatMul_7", "weights/a.bin"]
+    (tmp_path / "model.onnx").write_bytes((tmp_path / "model.onnx").read_bytes()[:-3])
+    assert list(gathered(tmp_path / "model.onnx")) == ["model.onnx"]
