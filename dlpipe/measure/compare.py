@@ -33,6 +33,7 @@ class Tally:
     nan: int = 0
     nan_lost: int = 0
     inf: int = 0
+    texts: bool = False
     seen: int = field(default=0)
 
     def add(self, reference: Array, candidate: Array) -> None:
@@ -51,6 +52,12 @@ class Tally:
             self.high = max(self.high, float(a[finite].max()))
             self._errors(np.where(finite, a, 0.0), np.where(finite, b, 0.0))
         self.seen += len(a)
+
+    def add_texts(self, reference: Array, candidate: Array) -> None:
+        """A piece of both: texts, which are the same or not."""
+        self.texts = True
+        self.places += reference.size
+        self.agreeing += int((reference == candidate).sum())
 
     def _errors(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> None:
         error = np.abs(a - b).max(axis=1)
@@ -92,7 +99,8 @@ def compare(
     reference: Member, candidate: Member, limits: dict[str, Any], resolution: dict[str, float] | None = None
 ) -> dict[str, Any]:
     """One entry of `fidelity["outputs"]` (contracts/measurement.py, OutputFidelity)."""
-    for what in ("shape", "dtype"):
+    texts = reference.dtype.kind == candidate.dtype.kind == "U"  # as wide as the longest
+    for what in ("shape",) if texts else ("shape", "dtype"):
         ours, theirs = getattr(candidate, what), getattr(reference, what)
         if ours != theirs:
             return {"passed": False, "reason": f"{what} is {_say(ours)}, the reference's is {_say(theirs)}"}
@@ -100,8 +108,8 @@ def compare(
     rows = reference.rows_per_chunk()
     with np.errstate(all="ignore"):  # what overflows shows in the figures, and is reported there
         for a, b in zip(reference.chunks(rows), candidate.chunks(rows), strict=True):
-            tally.add(a, b)
-    return _judged(tally, reference.dtype.kind in "iub", limits, resolution or {})
+            (tally.add_texts if texts else tally.add)(a, b)
+    return _judged(tally, reference.dtype.kind in "iubU", limits, resolution or {})
 
 
 def judge(
@@ -146,9 +154,12 @@ def _judged(tally: Tally, integer: bool, limits: Mapping[str, Any], resolution: 
     broken = _broken(figures, integer, {} if _within(figures, resolution) else limits)
     if tally.nan_lost:
         reasons.append(f"the reference has {tally.nan_lost} NaN that are numbers here; these were left out")
-    if not tally.compared:
+    nothing = not tally.compared and not tally.texts
+    if tally.texts:
+        reasons.append("texts, which agree or differ by no amount")
+    elif nothing:
         reasons.append("there is no number to compare")
-    undecided = not tally.compared or tally.nan_lost or "max_abs overflows" in reasons
+    undecided = nothing or tally.nan_lost or "max_abs overflows" in reasons
     figures["passed"] = False if broken else None if undecided else True
     figures["reason"] = "; ".join(broken + reasons) or None
     return figures

@@ -57,6 +57,15 @@ def test_identical_outputs_pass_and_say_why_there_is_no_sqnr(compare: Compare) -
     assert "fp32 keeps 24 bits" in (found.tolerance_reason or "")
 
 
+def test_texts_are_the_same_or_not(compare: Compare) -> None:
+    """Arrays of texts are as wide as the longest, which is no other type."""
+    y = np.array(["no", "yes", "no"])
+    found = compare({"same": y, "other": y}, {"same": y, "other": np.array(["no", "never", "no"])})
+    assert found.outputs["same"].passed is True
+    assert found.outputs["other"].passed is found.passed is False
+    assert "argmax_agreement 0.6667 breaks its limit" in (found.reason or "")
+
+
 def test_rounding_noise_passes_fp32_and_is_measured(compare: Compare) -> None:
     y = np.random.default_rng(0).normal(size=(50, 1, 12)).astype(np.float32)
     found = compare({"y": y}, {"y": y * np.float32(1 + 1e-6)})
