@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx
@@ -29,11 +30,13 @@ class InRuntime(Original):
                 path, optimised=optimised, threads=threads, ort_format=is_ort(path)
             )
         self._names = [port.name for port in self._session.get_outputs()]
+        self._classes = {} if is_ort(path) else classes_of_tables(path)
 
     def run(self, feeds: executing.Arrays) -> executing.Arrays:
         plain = {name: np.asarray(value) for name, value in feeds.items()}  # a scalar stays an array
         with _refusing():
-            return dict(zip(self._names, self._session.run(self._names, plain), strict=True))
+            given = dict(zip(self._names, self._session.run(self._names, plain), strict=True))
+        return as_tensors(given, self._classes)
 
 
 class LayersInRuntime(InRuntime):
@@ -61,13 +64,40 @@ class InEvaluator(Original):
         self.kind, self.tool = "independent", f"onnx.reference {onnx.__version__}"
         with copied(path) as copy, _anything():
             model = onnx.load_model(str(copy), "protobuf")
+            self._classes = _classes(model)
             _forget_hints(model)
             self._evaluator = ReferenceEvaluator(model)
 
     def run(self, feeds: executing.Arrays) -> executing.Arrays:
         with _anything():
             outputs = self._evaluator.run(None, {name: np.asarray(value) for name, value in feeds.items()})
-        return dict(zip(self._evaluator.output_names, map(np.asarray, outputs), strict=True))
+        given = as_tensors(dict(zip(self._evaluator.output_names, outputs, strict=True)), self._classes)
+        return {name: np.asarray(value) for name, value in given.items()}
+
+
+def classes_of_tables(path: Path) -> dict[str, list[Any]]:
+    return _classes(onnx.load_model(str(path), "protobuf", load_external_data=False))
+
+
+def _classes(model: onnx.ModelProto) -> dict[str, list[Any]]:
+    """Output of a ZipMap -> the classes that its dictionaries have as keys, in the order of its input's columns."""
+    found = {}
+    for node in model.graph.node:
+        if node.op_type == "ZipMap":
+            given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+            texts = [each.decode(errors="replace") for each in given.get("classlabels_strings", [])]
+            found[node.output[0]] = texts or list(given.get("classlabels_int64s", []))
+    return found
+
+
+def as_tensors(given: executing.Arrays, classes: dict[str, list[Any]]) -> executing.Arrays:
+    """Dictionaries as rows of a tensor, as the import has them."""
+    return {
+        name: np.array([[row[key] for key in classes[name]] for row in value], np.float32)
+        if name in classes and isinstance(value, list)
+        else value
+        for name, value in given.items()
+    }
 
 
 def is_ort(path: Path) -> bool:

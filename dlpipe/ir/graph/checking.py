@@ -29,16 +29,21 @@ def check(path: Path) -> Any:
 
 
 def _checkable(model: Any, path: Path) -> Any:
-    """What onnx's checker is given: the file, or, where weights lie beside it, a copy that takes these for inputs.
+    """What onnx's checker is given: the file, or, where weights lie beside it, a copy that takes these for inputs; and
+    where an output has a shape that only a run tells, one that says something.
 
     The checker refuses a file with a further hard link, as the store's have; `files.read` has held what the weights
     declare against what is stored already.
     """
     outside = [each for each in model.graph.initializer if each.data_location == onnx.TensorProto.EXTERNAL]
-    if not outside:
+    untold = any(walk.dims(value) is None for value in model.graph.output)
+    if not outside and not untold:
         return str(path)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    for value in copy.graph.output:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.shape.SetInParent()
     inside = [each for each in copy.graph.initializer if each.data_location != onnx.TensorProto.EXTERNAL]
     del copy.graph.initializer[:]
     copy.graph.initializer.extend(inside)

@@ -1,5 +1,6 @@
 """What a model is made of, as data."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,15 @@ def _attribute(attribute: Any) -> Any:
     """Numbers and strings; tensors and graphs are left out."""
     kind = onnx.AttributeProto
     if attribute.type in (kind.INT, kind.FLOAT):
-        return onnx.helper.get_attribute_value(attribute)
+        return _plain(onnx.helper.get_attribute_value(attribute))
     if attribute.type in (kind.INTS, kind.FLOATS):
-        return list(onnx.helper.get_attribute_value(attribute))
+        return [_plain(each) for each in onnx.helper.get_attribute_value(attribute)]
     return attribute.s.decode(errors="replace") if attribute.type == kind.STRING else None
+
+
+def _plain(number: Any) -> Any:
+    """As JSON has it: what an Imputer replaces is mostly "nan"."""
+    return number if math.isfinite(number) else str(number)
 
 
 def _is_weight(tensor: Any) -> bool:

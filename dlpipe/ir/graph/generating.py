@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from dlpipe_worker import Refused
 
-from . import checking, describing, executing, files, sizing, walk
+from . import checking, describing, executing, files, sizing, texts, walk
 
 _PLAIN = ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose")
 _BUDGET = 128 << 20  # bytes of one input, over all samples: beyond it there are fewer of them, and never none
@@ -33,7 +33,7 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     """Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
-    index, if the model has one, else 0 and 1. Symbolic dims: `dims`, else what the frontend found to be typical
+    index, if the model has one, else 0 and 1. Texts: those that the model knows. Symbolic dims: `dims`, else what the frontend found to be typical
     (`example_dims` in the contract's metadata), else 1 for a batch and for others what `sizing` finds.
     """
     dims = {**_typical(folder), **dims}
@@ -72,8 +72,9 @@ def _known(folder: Path) -> _Known:
     told = _metadata(folder).get("choices", {})
     if not (folder / files.MODEL).is_file():
         return _Known(_contract(folder)["inputs"], {}, told)
-    graph = files.read(folder / files.MODEL).graph
-    return _Known(describing.ports(graph, "input"), _index_bounds(graph), {**_compared(graph), **told})
+    model = files.read(folder / files.MODEL)
+    choices = {**_compared(model.graph), **texts.choices(model), **told}
+    return _Known(describing.ports(model.graph, "input"), _index_bounds(model.graph), choices)
 
 
 def _typical(folder: Path) -> dict[str, int]:

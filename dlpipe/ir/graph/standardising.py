@@ -6,7 +6,7 @@ import onnx
 import onnx.inliner
 from dlpipe_worker import Refused
 
-from . import checking, legacy, opsets, quantisers, walk, writing
+from . import checking, legacy, opsets, quantisers, tables, walk, writing
 
 _NORM_AXES = [0, 2, 3]  # what MeanVarianceNormalization means where it says nothing
 _KNOWN = {"ai.onnx.ml": 1, "com.microsoft": 1, "ai.onnx.preview.training": 1}  # a domain, its set where none is given
@@ -17,9 +17,34 @@ def is_needed(model: Any) -> bool:
     return (
         opsets.is_foreign(model)
         or bool(_without_import(model))
+        or _is_loose(model)
+        or bool(tables.found(model.graph))
         or any(_is_bare_norm(node) for node in walk.nodes(model))
         or any(node.domain in quantisers.DOMAINS or legacy.is_legacy(node, opset) for node in walk.nodes(model))
     )
+
+
+def _is_loose(model: Any) -> bool:
+    """What ONNX Runtime takes and ONNX's checker does not: weights that the inputs do not list, where the version of
+    the format says that they must, and outputs that do not tell their shape."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    unlisted = model.ir_version < 4 and not stored <= {value.name for value in model.graph.input}
+    return unlisted or any(_is_untold(value) for value in model.graph.output)
+
+
+def _is_untold(value: Any) -> bool:
+    return value.type.WhichOneof("value") in (None, "tensor_type") and not value.type.tensor_type.HasField("shape")
+
+
+def _tell_outputs(model: Any) -> None:
+    """Types and shapes of outputs, as far as they can be inferred."""
+    if not any(_is_untold(value) for value in model.graph.output):
+        return
+    inferred = checking.infer(model, strict=False).graph
+    told = {value.name: value for value in (*inferred.output, *inferred.value_info)}
+    for value in model.graph.output:
+        if _is_untold(value) and value.name in told:
+            value.type.MergeFrom(told[value.name].type)
 
 
 def _is_bare_norm(node: Any) -> bool:
@@ -46,6 +71,8 @@ def standardise(model: Any) -> tuple[Any, list[str]]:
     model, said = opsets.bring(model, least=opsets.MODERN if lowered else opsets.OLDEST)
     notes += [said] if said else []
     notes += legacy.lower(model)
+    notes += tables.lower(model)
+    _tell_outputs(model)
     notes += quantisers.lower(model, walk.ranks(checking.infer(model, strict=False).graph))
     used = {node.domain for node in walk.nodes(model)}
     ours = (*quantisers.DOMAINS, legacy.DOMAIN)

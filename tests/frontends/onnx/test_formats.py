@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,22 @@ def test_old_set_with_weights_in_a_file_of_their_own(bench: Any, try_file: Try) 
     tried = try_file(bench.build(text, weights={"w": [4]}, external={"w": "weights.bin"}))
     assert tried.error < 1e-6
     assert not (tried.ir / "weights.bin").exists()
+
+
+def test_old_files_whose_inputs_do_not_list_the_weights(try_text: Try) -> None:
+    """ONNX's checker refuses them; ONNX Runtime never did."""
+    text = '<ir_version: 3, opset_import: ["" : 8]> g (float[2,3] x) => (float[2,3] y) <float[3] w = {1, 2, 3}>'
+    tried = try_text(text + "{ y = Add(x, w) }")
+    assert (tried.value["kind"], tried.error) == ("original", 0)
+
+
+def test_outputs_that_do_not_tell_their_shape(try_text: Try) -> None:
+    head = '<ir_version: 8, opset_import: ["" : 17]> g (float[2,N] x) =>'
+    tried = try_text(f"{head} (float[] y) {{ y = Relu(x) }}")
+    assert json.loads((tried.ir / "contract.json").read_bytes())["outputs"][0]["shape"] == [2, "N"]
+    assert tried.error == 0
+    tried = try_text(f"{head} (float[] y) {{ y = Squeeze(x) }}")  # nothing but a run tells how many axes are left
+    assert tried.error == 0
 
 
 def test_a_cycle_in_an_old_file_is_told_before_it_is_converted(try_text: Try) -> None:
