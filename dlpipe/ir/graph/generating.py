@@ -33,8 +33,9 @@ def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tu
     """Returns (input name -> [count or fewer, *shape], the symbolic dims and what they became).
 
     Floats: standard normal. uint8 and int8: their whole range. Other integers: below the size of the table they
-    index, if the model has one, else 0 and 1. Texts: those that the model knows. Symbolic dims: `dims`, else what the frontend found to be typical
-    (`example_dims` in the contract's metadata), else 1 for a batch and for others what `sizing` finds.
+    index, if the model has one, else 0 and 1. Texts: those that the model knows. Symbolic dims: `dims`, else what the
+    frontend found to be typical (`example_dims` in the contract's metadata), else 1 for a batch and for others what
+    `sizing` finds.
     """
     dims = {**_typical(folder), **dims}
     known = _known(folder)

@@ -1,4 +1,4 @@
-"""Texts that a model knows, by the input that it looks for them in: classifiers of tables come with their categories."""
+"""Texts that a model knows, by the input that it looks for them in: tables come with their categories."""
 
 from collections.abc import Iterator
 from typing import Any

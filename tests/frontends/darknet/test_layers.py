@@ -123,9 +123,8 @@ OWN = set(
     """activation alone|activation elu|activation hardtan|activation loggy|activation ramp|activation relie
     |activation relu6|activation selu|batchnorm|convolution, dilated|convolution, strides by axis|crop|deconvolution
     |deconvolution, normalised|detection|local|local, strided|max pooling, strides by axis|normalization|region
-    |shortcut, from a larger image|shortcut, weighted|shortcut, weighted as a whole|softmax in groups|upsample, scaled""".replace(
-        "\n    ", ""
-    ).split("|")
+    |shortcut, from a larger image|shortcut, weighted|shortcut, weighted as a whole|softmax in groups
+    |upsample, scaled""".replace("\n    ", "").split("|")
 )
 
 
