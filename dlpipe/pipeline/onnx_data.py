@@ -1,6 +1,8 @@
 """Which files an ONNX file keeps its weights in: exporters call them what they like, so the file itself is asked.
 
 Read without a schema and without the weights that lie in the file; field numbers are those of the public onnx.proto.
+This is the one thing that is read of an untrusted model outside the jail: names have to be known before anything can be
+taken into it. Hidden files are never taken: a model may name what its user keeps beside it and would not hand out.
 """
 
 from __future__ import annotations
@@ -61,5 +63,9 @@ def _location(entry: memoryview) -> Iterator[str]:
 
 
 def _is_beside(path: Path, name: str) -> bool:
-    parts = Path(name).parts
-    return not Path(name).is_absolute() and ".." not in parts and (path.parent / name).is_file()
+    if Path(name).is_absolute() or any(part.startswith(".") for part in Path(name).parts):
+        return False
+    try:
+        return (path.parent / name).is_file()
+    except OSError:  # no file can have that name
+        return False

@@ -76,17 +76,19 @@ def test_a_paddle_program_is_no_keras_architecture(tmp_path: Path) -> None:
     assert companions(tmp_path / "x.json") == [tmp_path / "x.pdiparams"]
 
 
+def field(number: int, content: bytes) -> bytes:
+    size = len(content)
+    return bytes([number << 3 | 2, size & 0x7F | 0x80, size >> 7]) + content
+
+
+def tensor(place: bytes) -> bytes:
+    return field(5, field(13, field(1, b"location") + field(2, place)) + b"\x70\x01")
+
+
 def test_an_onnx_file_says_where_its_weights_lie(tmp_path: Path) -> None:
     """Exporters of large models write a file for each tensor, and call it as that."""
-
-    def field(number: int, content: bytes) -> bytes:
-        return bytes([number << 3 | 2, len(content)]) + content
-
-    def tensor(place: bytes) -> bytes:
-        return field(13, field(1, b"location") + field(2, place)) + b"\x70\x01"
-
-    nested = field(1, field(5, field(5, tensor(b"onnx__MatMul_7"))))
-    graph = field(5, tensor(b"weights/a.bin")) + nested + field(5, tensor(b"../outside")) + field(5, tensor(b"gone"))
+    nested = field(1, field(5, tensor(b"onnx__MatMul_7")))
+    graph = tensor(b"weights/a.bin") + nested + tensor(b"../outside") + tensor(b"gone")
     (tmp_path / "model.onnx").write_bytes(b"\x08\x08" + field(7, graph))
     (tmp_path / "weights").mkdir()
     for name in ("weights/a.bin", "onnx__MatMul_7", "other"):
@@ -94,3 +96,12 @@ def test_an_onnx_file_says_where_its_weights_lie(tmp_path: Path) -> None:
     assert list(gathered(tmp_path / "model.onnx")) == ["model.onnx", "onnx__MatMul_7", "weights/a.bin"]
     (tmp_path / "model.onnx").write_bytes((tmp_path / "model.onnx").read_bytes()[:-3])
     assert list(gathered(tmp_path / "model.onnx")) == ["model.onnx"]
+
+
+def test_an_onnx_file_is_not_given_what_it_has_no_business_with(tmp_path: Path) -> None:
+    names = (b".aws/credentials", b".netrc", b"/etc/passwd", b"n" * 1000, b"a\0b", b"weights.bin")
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x08" + field(7, b"".join(map(tensor, names))))
+    (tmp_path / ".aws").mkdir()
+    for name in (".aws/credentials", ".netrc", "weights.bin"):
+        (tmp_path / name).touch()
+    assert list(gathered(tmp_path / "model.onnx")) == ["model.onnx", "weights.bin"]
