@@ -11,9 +11,13 @@ from dlpipe.contracts.call import Call
 _WORKER = Path(__file__).with_name("worker.py")
 
 
-def import_call(entry: str) -> Call:
-    """Input: `source`. Output: an IR folder, made from an ONNX file. Value: the I/O contract."""
-    return Call("core", _WORKER, "import_onnx", {"entry": entry})
+def import_call(entry: str, shapes: Mapping[str, Sequence[Any]] | None = None) -> Call:
+    """Input: `source`. Output: an IR folder, made from an ONNX file. Value: the I/O contract.
+
+    shapes: of inputs that have none in the file.
+    """
+    told = {"shapes": {name: list(shape) for name, shape in shapes.items()}} if shapes else {}
+    return Call("core", _WORKER, "import_onnx", {"entry": entry, **told})
 
 
 def import_ort_call(entry: str) -> Call:

@@ -21,12 +21,14 @@ _OPEN_SESSIONS = 16
 
 @operation
 def import_onnx(request: Request) -> object:
-    """source -> `model.onnx` (+ `model.onnx.data`), `contract.json`. params: entry ("." = the one .onnx in the folder).
+    """source -> `model.onnx` (+ `model.onnx.data`), `contract.json`. params: entry ("." = the one .onnx in the folder),
+    shapes (of inputs that have none in the file).
 
     Returns the contract. Raises Refused for anything that is not a valid ONNX model whose files are all there.
     """
     entry = request.params.get("entry", ".")
-    return importing.import_model(Path(request.inputs["source"]), entry, Path(request.out), request.note)
+    shapes = request.params.get("shapes", {})
+    return importing.import_model(Path(request.inputs["source"]), entry, Path(request.out), request.note, shapes)
 
 
 @operation

@@ -23,11 +23,11 @@ class OnnxFrontend(Frontend):
     toolchain = "core"
 
     def import_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
-        if options.inputs or options.outputs:
+        ort = sniffed.format == "onnx/ort"
+        if options.outputs or (options.inputs and ort):
             raise Unsupported("an ONNX file names its inputs and outputs itself", hint="leave --input and --output out")
-        return (
-            calls.import_ort_call(sniffed.entry) if sniffed.format == "onnx/ort" else calls.import_call(sniffed.entry)
-        )
+        shapes = {name: each["shape"] for name, each in options.inputs.items() if each.get("shape")}
+        return calls.import_ort_call(sniffed.entry) if ort else calls.import_call(sniffed.entry, shapes)
 
     def reference_call(self, sniffed: Sniffed, options: ImportOptions) -> Call:
         """By ONNX Runtime; by QONNX where its quantisers are in the file; see `worker.py` for what neither can run."""

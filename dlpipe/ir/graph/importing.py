@@ -1,7 +1,7 @@
 """An ONNX file that the user gives becomes an IR folder."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,24 +11,29 @@ import onnx
 from dlpipe_worker import Refused
 
 from .. import carried
-from . import checking, describing, files, ortformat, resolution, standardising
+from . import checking, describing, files, ortformat, resolution, standardising, walk
 
 NEWEST_IR = 10  # the file format's version that every consumer reads; newer ones only add element types
 INLINE_LIMIT = 1 << 30  # bytes of weights from which they go to a file of their own
 
 
-def import_model(source: Path, entry: str, out: Path, note: Callable[[str], None]) -> dict[str, Any]:
+def import_model(
+    source: Path, entry: str, out: Path, note: Callable[[str], None], shapes: Mapping[str, Any]
+) -> dict[str, Any]:
     """Checks the file and writes `model.onnx` (+ `model.onnx.data`) and `contract.json` into `out`.
+
+    shapes: the user's, of inputs of which the file does not even tell how many axes they have.
 
     Old files list their weights among the inputs; these are taken off, since nobody feeds them. Nodes get names,
     so that every message can name one. What is not standard becomes so; `note` is told of it.
     """
     main = main_file(source, entry)
     found = files.read(main)  # refuses what is no model or reaches outside, before anything is copied
-    change = standardising.is_needed(found)
+    untold = _untold(found, shapes)
+    change = bool(untold) or standardising.is_needed(found)
     with apart(main, out, always=change) as path:
         if change:
-            for line in _standardise(path):
+            for line in _standardise(path, {name: shapes[name] for name in untold}):
                 note(line)
         inferred = checking.check(path)
         model = onnx.load_model(str(path), "protobuf")
@@ -97,11 +102,34 @@ def main_file(source: Path, entry: str) -> Path:
     return found[0]
 
 
-def _standardise(path: Path) -> list[str]:
+def _untold(model: Any, shapes: Mapping[str, Any]) -> list[str]:
+    """Inputs without a shape. Raises Refused where nobody gives one, or for one that the file has."""
+    stored = {tensor.name for tensor in model.graph.initializer}
+    fed = {each.name: each for each in model.graph.input if each.name not in stored}
+    untold = [name for name, value in fed.items() if walk.dims(value) is None and value.type.HasField("tensor_type")]
+    for name in untold:
+        if not shapes.get(name):
+            raise Refused(
+                f"input {name!r} has no shape", kind="unsupported", hint=f"give it: --input {name}:1x3x224x224"
+            )
+    for name in shapes:
+        if name not in fed:
+            raise Refused(f"the model has no input {name!r}", hint=f"its inputs: {', '.join(fed) or 'none'}")
+        if name not in untold:
+            hint = "leave --input out; --shape gives sizes to free dims"
+            raise Refused(f"the file itself tells the shape of its input {name!r}", kind="unsupported", hint=hint)
+    return untold
+
+
+def _standardise(path: Path, shapes: Mapping[str, Any]) -> list[str]:
     """Changes the file; returns what was done."""
     checking.refuse_cycles(files.read(path).graph)
     model = onnx.load_model(str(path), "protobuf")
     _take_weights_off_inputs(model)
+    for value in model.graph.input:
+        if value.name in shapes:
+            kind = value.type.tensor_type.elem_type
+            value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, shapes[value.name]))
     _name_nodes(model.graph)
     model, notes = standardising.standardise(model)
     _save(model, path, f"{path.name}.standard")

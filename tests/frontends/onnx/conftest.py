@@ -41,9 +41,9 @@ Try = Callable[..., Tried]
 
 @pytest.fixture
 def try_file(bench: Any) -> Try:
-    """try_file(folder, entry="model.onnx", dims={}) -> Tried"""
+    """try_file(folder, entry="model.onnx", dims={}, inputs={}) -> Tried"""
 
-    def attempt(source: Path, entry: str = "model.onnx", *, count: int = 3, **dims: int) -> Tried:
+    def attempt(source: Path, entry: str = "model.onnx", *, count: int = 3, inputs: Any = None, **dims: int) -> Tried:
         frontend, notes = OnnxFrontend(), list[str]()
 
         def listen(event: Mapping[str, Any]) -> None:
@@ -52,7 +52,9 @@ def try_file(bench: Any) -> Try:
 
         sniffed = Sniffed(**bench.run(sniff_call(entry), source=source)[0])
         ir = bench.folder()
-        bench.pool.run(frontend.import_call(sniffed, ImportOptions()), {"source": source}, ir, listen)
+        bench.pool.run(
+            frontend.import_call(sniffed, ImportOptions(inputs=inputs or {})), {"source": source}, ir, listen
+        )
         samples = bench.samples(ir, count, **dims)
         call = frontend.reference_call(sniffed, ImportOptions())
         value, reference = bench.run(call, source=source, imported=ir, samples=samples)

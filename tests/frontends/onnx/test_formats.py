@@ -86,6 +86,17 @@ def test_outputs_that_do_not_tell_their_shape(try_text: Try) -> None:
     assert tried.error == 0
 
 
+def test_an_input_without_a_shape_takes_the_users(try_file: Try, bench: Any) -> None:
+    source = bench.build('<ir_version: 8, opset_import: ["" : 17]> g (float[] x) => (float[] y) { y = Relu(x) }')
+    with pytest.raises(UserError, match="input 'x' has no shape"):
+        try_file(source)
+    tried = try_file(source, inputs={"x": {"shape": [2, 3]}})
+    assert (tried.outputs["y"].shape, tried.error) == ((3, 2, 3), 0)
+    told = bench.build('<ir_version: 8, opset_import: ["" : 17]> g (float[2] x) => (float[2] y) { y = Relu(x) }')
+    with pytest.raises(UserError, match="itself tells the shape"):
+        try_file(told, inputs={"x": {"shape": [3]}})
+
+
 def test_a_cycle_in_an_old_file_is_told_before_it_is_converted(try_text: Try) -> None:
     with pytest.raises(BadModel, match="cycle"):
         try_text(
