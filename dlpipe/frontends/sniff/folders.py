@@ -45,6 +45,9 @@ def in_folder(path: Path, look: Callable[[Path], Found]) -> Found:
     return foreign.in_folder(path) or _main_file(path, look)
 
 
+_SPARK = ("org.apache.spark.ml.", "pyspark.ml.")  # Python's own writer saves what holds a stage of Python's, OneVsRest
+
+
 def _spark(path: Path) -> Found:
     parts = sorted((path / "metadata").glob("part-*"))
     try:
@@ -52,7 +55,7 @@ def _spark(path: Path) -> Found:
     except (OSError, ValueError, IndexError, RecursionError):
         about = {}
     name = about.get("class") if isinstance(about, dict) else None
-    if not isinstance(name, str) or not name.startswith("org.apache.spark.ml."):
+    if not isinstance(name, str) or not name.startswith(_SPARK):
         return unknown("a folder with metadata that is not a saved Spark model's")
     version = about.get("sparkVersion")
     return Found(

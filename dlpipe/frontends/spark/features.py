@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from dlpipe_worker import Refused
 
+from . import categories, expanding
 from .reading import Array, SavedStage, matrix, vector
 from .scope import Column, Scope
 
@@ -34,7 +35,8 @@ def _assembler(scope: Scope, stage: SavedStage) -> None:
     names = stage.columns("inputCol", "inputCols")
     columns = [scope.number(stage, name) for name in names]
     value = scope.node("Concat", [each.value for each in columns], stage.uid, axis=1)
-    scope.put(stage.text("outputCol"), value, sum(each.width for each in columns))
+    origins = [each.origins or (None,) * each.width for each in columns]
+    scope.put(stage.text("outputCol"), value, sum(each.width for each in columns), sum(origins, ()))
 
 
 def _standard(scope: Scope, stage: SavedStage) -> None:
@@ -165,15 +167,28 @@ def _indexer(scope: Scope, stage: SavedStage) -> None:
 
 
 def _one_hot(scope: Scope, stage: SavedStage) -> None:
-    if stage.param("handleInvalid", "error") != "error":
-        raise stage.refuse("a place for unknown categories")
+    """A place for each category. `dropLast` leaves out the last, which is that of all unknown ones where these are
+    kept."""
+    keep, drop = stage.param("handleInvalid", "error") == "keep", bool(stage.param("dropLast", True))
     sizes = stage.row()["categorySizes"]
     names = stage.columns("inputCol", "inputCols")
     for name, out, size in zip(names, stage.columns("outputCol", "outputCols"), sizes, strict=True):
-        column, places = scope.number(stage, name, 1), int(size) - bool(stage.param("dropLast", True))
+        column, places = scope.number(stage, name, 1), int(size) - (drop and not keep)
+        scope.tell(column, 0, list(range(int(size))))
         numbers = scope.constant([list(range(places))], f"{stage.uid}/{name}/numbers")
         same = scope.node("Equal", [column.value, numbers], f"{stage.uid}/{name}/same")
-        scope.put(out, scope.node("Cast", [same], f"{stage.uid}/{name}", to=11), places)
+        value = scope.node("Cast", [same], f"{stage.uid}/{name}", to=11)
+        if keep and not drop:
+            axes = scope.graph.constant(np.array([1], np.int64), f"{stage.uid}/{name}/axis")
+            known = scope.node("ReduceMax", [value, axes], f"{stage.uid}/{name}/known")
+            one = scope.constant([1.0], f"{stage.uid}/{name}/one")
+            other = scope.node("Sub", [one, known], f"{stage.uid}/{name}/unknown")
+            value, places = scope.node("Concat", [value, other], f"{stage.uid}/{name}/all", axis=1), places + 1
+        scope.put(out, value, places)
+
+
+def _inverse_frequency(scope: Scope, stage: SavedStage) -> None:
+    _affine(scope, stage, vector(stage.row()["idf"]), None)
 
 
 def _to_text(scope: Scope, stage: SavedStage) -> None:
@@ -199,5 +214,9 @@ FEATURES: dict[str, Handler] = {
     "VarianceThresholdSelectorModel": _chosen,
     "StringIndexerModel": _indexer,
     "OneHotEncoderModel": _one_hot,
+    "VectorIndexerModel": categories.index,
+    "PolynomialExpansion": expanding.polynomial,
+    "DCT": expanding.cosine,
+    "IDFModel": _inverse_frequency,
     "IndexToString": _to_text,
 }

@@ -37,7 +37,12 @@ def import_model(request: Request) -> dict[str, Any]:
             ) from error
     for name in _wanted(scope, stages):
         _declare(scope, name)
-    told = {"spark": version, "columns": [port["name"] for port in scope.graph.inputs], "choices": scope.choices}
+    told = {
+        "spark": version,
+        "columns": [port["name"] for port in scope.graph.inputs],
+        "choices": scope.choices,
+        "categories": scope.categories,
+    }
     return scope.graph.save(request.out, labels=scope.labels, metadata=told)
 
 

@@ -9,8 +9,11 @@ from itertools import pairwise
 import numpy as np
 from dlpipe_worker import Refused
 
-from . import trees
+from . import factors, trees
 from .features import Handler
+from .isotonic import isotonic
+from .mixtures import mixture
+from .one_vs_rest import one_vs_rest
 from .reading import Array, SavedStage, matrix, vector
 from .scope import Column, Scope
 
@@ -172,6 +175,27 @@ def _boosted_classification(scope: Scope, stage: SavedStage) -> None:
     _binary(scope, stage, margin, positive, margin, 0.0)
 
 
+def _survival(scope: Scope, stage: SavedStage) -> None:
+    row = stage.row()
+    time = _linear(scope, stage, vector(row["coefficients"])[None], np.array([float(row["intercept"])]))
+    scope.put(stage.text("predictionCol"), scope.node("Exp", [time], f"{stage.uid}/mean"), 1)
+
+
+def _factor_regression(scope: Scope, stage: SavedStage) -> None:
+    scope.put(stage.text("predictionCol"), factors.margin(scope, stage), 1)
+
+
+def _factor_classification(scope: Scope, stage: SavedStage) -> None:
+    _refuse_thresholds(stage)
+    margin = factors.margin(scope, stage)
+    positive = scope.node("Sigmoid", [margin], f"{stage.uid}/positive")
+    _binary(scope, stage, margin, positive, positive, 0.5)
+
+
+def _one_vs_rest(scope: Scope, stage: SavedStage) -> None:
+    one_vs_rest(scope, stage, PREDICTORS)
+
+
 PREDICTORS: dict[str, Handler] = {
     "LinearRegressionModel": _regression,
     "GeneralizedLinearRegressionModel": _regression,
@@ -186,4 +210,10 @@ PREDICTORS: dict[str, Handler] = {
     "DecisionTreeClassificationModel": _tree_classification,
     "RandomForestClassificationModel": _tree_classification,
     "GBTClassificationModel": _boosted_classification,
+    "AFTSurvivalRegressionModel": _survival,
+    "IsotonicRegressionModel": isotonic,
+    "FMRegressionModel": _factor_regression,
+    "FMClassificationModel": _factor_classification,
+    "GaussianMixtureModel": mixture,
+    "OneVsRestModel": _one_vs_rest,
 }

@@ -13,9 +13,11 @@ import numpy as np
 from dlpipe_worker import Refused
 from onnx import numpy_helper
 
+from .categories import members
 from .reading import Array, SavedStage, read_rows
 from .scope import Column, Scope
 
+MAX_CATEGORIES = 100_000  # of one feature
 _AVERAGED = ("RandomForest",)  # a boosted ensemble adds up instead
 
 
@@ -86,9 +88,6 @@ def _check(stage: SavedStage, nodes: Mapping[int, Mapping[str, Any]]) -> None:
             raise Refused(f"the node {index} of a tree is missing, or has two parents", node=stage.uid, op=stage.kind)
         seen.add(index)
         if not _is_leaf(nodes[index]):
-            split = nodes[index]["split"]
-            if int(split["numCategories"]) >= 0:
-                raise stage.refuse("splits over categories (of a VectorIndexer or StringIndexer)")
             waiting += [int(nodes[index]["leftChild"]), int(nodes[index]["rightChild"])]
 
 
@@ -98,9 +97,13 @@ def emit(
     trees: list[tuple[dict[int, Mapping[str, Any]], dict[int, Array]]],
     column: Column,
 ) -> str:
-    """[N, outputs]: the sum of what the leaves give. Thresholds and sums are doubles."""
+    """[N, outputs]: the sum of what the leaves give. Thresholds and sums are doubles.
+
+    A split over categories becomes one over whether the value is in its set: that is a feature more.
+    """
     ids: dict[str, list[Any]] = {key: [] for key in ("tree", "node", "feature", "mode", "left", "right")}
     thresholds, targets = [], []
+    sets: dict[tuple[int, tuple[float, ...]], int] = {}
     for tree, (nodes, leaves) in enumerate(trees):
         for index, node in sorted(nodes.items()):
             leaf = _is_leaf(node)
@@ -108,16 +111,28 @@ def emit(
             feature = 0 if leaf else int(split["featureIndex"])
             if not 0 <= feature < column.width:
                 raise Refused(f"a tree asks for the feature {feature} of {column.width}", node=stage.uid, op=stage.kind)
-            row = (tree, index, feature, "LEAF" if leaf else "BRANCH_LEQ", max(0, int(node["leftChild"])))
-            for key, value in zip(ids, (*row, max(0, int(node["rightChild"]))), strict=True):
+            children = [max(0, int(node[side])) for side in ("leftChild", "rightChild")]
+            threshold = 0.0 if leaf else float(split["leftCategoriesOrThreshold"][0])
+            if not leaf and int(split["numCategories"]) >= 0:
+                known, inside_is_left = _set(split)
+                scope.tell(column, feature, list(map(float, range(int(split["numCategories"])))))
+                feature = column.width + sets.setdefault((feature, known), len(sets))
+                threshold, children = 0.5, children[::-1] if inside_is_left else children
+            row = (tree, index, feature, "LEAF" if leaf else "BRANCH_LEQ", *children)
+            for key, value in zip(ids, row, strict=True):
                 ids[key].append(value)
-            thresholds.append(0.0 if leaf else float(split["leftCategoriesOrThreshold"][0]))
+            thresholds.append(threshold)
             if leaf:
                 targets += [(tree, index, number, float(each)) for number, each in enumerate(leaves[index])]
     outputs = len(next(iter(trees[0][1].values())))
+    features = column.value
+    if sets:
+        features = scope.node(
+            "Concat", [features, members(scope, stage.uid, column, list(sets))], f"{stage.uid}/with-sets", axis=1
+        )
     value = scope.ml(
         "TreeEnsembleRegressor",
-        [column.value],
+        [features],
         stage.uid,
         n_targets=outputs,
         nodes_treeids=ids["tree"],
@@ -133,3 +148,14 @@ def emit(
         target_weights_as_tensor=numpy_helper.from_array(np.array([each[3] for each in targets]), "weights"),
     )
     return scope.node("Cast", [value], f"{stage.uid}/double", to=11)
+
+
+def _set(split: Mapping[str, Any]) -> tuple[tuple[float, ...], bool]:
+    """The smaller side's categories, and whether that is the left one: what is in neither goes to the other side."""
+    left = {float(each) for each in split["leftCategoriesOrThreshold"]}
+    count = int(split["numCategories"])
+    if not 0 < count <= MAX_CATEGORIES:
+        raise ValueError(f"{count} categories")
+    if len(left) <= count / 2:
+        return tuple(sorted(left)), True
+    return tuple(sorted(set(map(float, range(count))) - left)), False

@@ -22,11 +22,13 @@ _SMALL = 2  # 0 and 1 are valid as masks, flags and as indices into almost anyth
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What tells of the inputs: their ports, and by input the size of the table that it indexes and the values to take
-    it from (texts that the model knows, numbers that it is compared with)."""
+    it from (texts that the model knows, numbers that it is compared with); `categories`: those of a place of its last
+    axis."""
 
     ports: list[dict[str, Any]]
     bounds: dict[str, int]
     choices: dict[str, list[Any]]
+    categories: dict[str, dict[str, list[Any]]]
 
 
 def generate(folder: Path, *, count: int, seed: int, dims: dict[str, int]) -> tuple[dict[str, Any], dict[str, int]]:
@@ -65,17 +67,19 @@ def _made(known: _Known, dims: Mapping[str, int], count: int, seed: int) -> tupl
             arrays[port["name"]] = random.choice(np.array(known.choices[port["name"]], port["dtype"]), shape)
         else:
             arrays[port["name"]] = _values(random, port, shape, known.bounds.get(port["name"], _SMALL))
+        for place, values in known.categories.get(port["name"], {}).items():
+            arrays[port["name"]][..., int(place)] = random.choice(values, shape[:-1])
     return arrays, chosen
 
 
 def _known(folder: Path) -> _Known:
     """Of an artefact that is no ONNX file the contract tells the inputs, and little of the rest."""
-    told = _metadata(folder).get("choices", {})
+    told, categories = (_metadata(folder).get(key, {}) for key in ("choices", "categories"))
     if not (folder / files.MODEL).is_file():
-        return _Known(_contract(folder)["inputs"], {}, told)
+        return _Known(_contract(folder)["inputs"], {}, told, categories)
     model = files.read(folder / files.MODEL)
     choices = {**_compared(model.graph), **texts.choices(model), **told}
-    return _Known(describing.ports(model.graph, "input"), _index_bounds(model.graph), choices)
+    return _Known(describing.ports(model.graph, "input"), _index_bounds(model.graph), choices, categories)
 
 
 def _typical(folder: Path) -> dict[str, int]:

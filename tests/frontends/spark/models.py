@@ -1,5 +1,7 @@
 """Pipelines fitted and saved by Spark itself, with its answers: `python models.py FOLDER`, in the spark toolchain.
 
+`python models.py FOLDER NAME...` makes these alone.
+
 Each folder holds the pipeline, and `io.npz`: an array per input column, and `prediction` or `out`.
 """
 
@@ -11,14 +13,18 @@ import numpy as np
 from pyspark.ml import Pipeline
 from pyspark.ml.classification import (
     DecisionTreeClassifier,
+    FMClassifier,
     GBTClassifier,
     LinearSVC,
     LogisticRegression,
     MultilayerPerceptronClassifier,
     NaiveBayes,
+    OneVsRest,
 )
-from pyspark.ml.clustering import KMeans
+from pyspark.ml.clustering import GaussianMixture, KMeans
 from pyspark.ml.feature import (
+    DCT,
+    IDF,
     PCA,
     Binarizer,
     Bucketizer,
@@ -28,14 +34,24 @@ from pyspark.ml.feature import (
     MinMaxScaler,
     Normalizer,
     OneHotEncoder,
+    PolynomialExpansion,
     RobustScaler,
     StandardScaler,
     StringIndexer,
     VectorAssembler,
+    VectorIndexer,
     VectorSlicer,
 )
 from pyspark.ml.linalg import Vectors
-from pyspark.ml.regression import DecisionTreeRegressor, GeneralizedLinearRegression, RandomForestRegressor
+from pyspark.ml.regression import (
+    AFTSurvivalRegression,
+    DecisionTreeRegressor,
+    FMRegressor,
+    GBTRegressor,
+    GeneralizedLinearRegression,
+    IsotonicRegression,
+    RandomForestRegressor,
+)
 
 out = Path(sys.argv[1])
 random = np.random.default_rng(4)
@@ -43,11 +59,19 @@ X = random.standard_normal((120, 4)).astype(np.float32).astype(float)
 three = (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 2] > 0.6)
 names = np.array(["red", "green", "blue"])[three]
 y = X @ [1.0, 2.0, 0.0, -1.0] + 3
+kinds = random.choice([-3.0, 0.0, 2.0, 7.0, 9.0, 11.0], 120)
+y = y + np.isin(kinds, [0.0, 9.0, 11.0]) * 4
 COLUMNS = ["a", "b", "c", "d"]
 
 
 def vec(*stages):
     return [VectorAssembler(inputCols=COLUMNS, outputCol="features"), *stages]
+
+
+def numbered(*stages):
+    """With a feature of categories among the others."""
+    joined = VectorAssembler(inputCols=["a", "k", "c"], outputCol="joined")
+    return [joined, VectorIndexer(inputCol="joined", outputCol="features", maxCategories=8), *stages]
 
 
 def scaled(kind, **more):
@@ -87,17 +111,51 @@ def pipelines():
         "k-means": vec(KMeans(k=3, seed=1)),
         "tree-regression": vec(DecisionTreeRegressor(maxDepth=4, labelCol="y")),
         "forest-regression": vec(RandomForestRegressor(numTrees=5, maxDepth=3, labelCol="y", seed=2)),
+        "numbered": numbered(VectorSlicer(inputCol="features", outputCol="out", indices=[0, 1, 2])),
+        "categories": numbered(DecisionTreeClassifier(maxDepth=5, labelCol="often")),
+        "categories-forest": numbered(RandomForestRegressor(numTrees=4, maxDepth=4, labelCol="y", seed=2)),
+        "categories-boosted": numbered(GBTRegressor(maxIter=3, maxDepth=3, labelCol="y")),
+        "unknown-kept": [
+            StringIndexer(inputCol="s", outputCol="i", handleInvalid="keep"),
+            OneHotEncoder(inputCols=["i"], outputCols=["out"], handleInvalid="keep", dropLast=False),
+        ],
+        "unknown-dropped": [
+            StringIndexer(inputCol="s", outputCol="i", handleInvalid="keep"),
+            OneHotEncoder(inputCols=["i"], outputCols=["out"], handleInvalid="keep"),
+        ],
+        "polynomial": scaled(PolynomialExpansion, degree=3),
+        "cosines": scaled(DCT),
+        "cosines-back": scaled(DCT, inverse=True),
+        "frequency": vec(MinMaxScaler(inputCol="features", outputCol="m"), IDF(inputCol="m", outputCol="out")),
+        "mixture": vec(GaussianMixture(k=3, seed=1)),
+        "isotonic": [IsotonicRegression(featuresCol="a", labelCol="y")],
+        "factors": vec(FMRegressor(factorSize=3, labelCol="y", maxIter=20)),
+        "factors-of-two": vec(FMClassifier(factorSize=2, labelCol="two", maxIter=20)),
+        "one-vs-rest": vec(OneVsRest(classifier=LogisticRegression(maxIter=5))),
+        "survival": vec(AFTSurvivalRegression(labelCol="positive", censorCol="two")),
         "poisson": vec(GeneralizedLinearRegression(family="poisson", link="log", labelCol="positive")),
     }
 
 
 def main(session):
     rows = [
-        (*map(float, x), str(name), float(label), float(label > 0), float(target), float(abs(target)))
-        for x, name, label, target in zip(X, names, three, y, strict=True)
+        (
+            *map(float, x),
+            str(name),
+            float(label),
+            float(label > 0),
+            float(target),
+            float(abs(target) + 0.1),
+            float(kind),
+            float((target > 3) + (target > 6)),
+        )
+        for x, name, label, target, kind in zip(X, names, three, y, kinds, strict=True)
     ]
-    table = session.createDataFrame(rows, [*COLUMNS, "s", "label", "two", "y", "positive"]).repartition(1)
+    named = [*COLUMNS, "s", "label", "two", "y", "positive", "k", "often"]
+    table = session.createDataFrame(rows, named).repartition(1)
     for name, stages in pipelines().items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
         model = Pipeline(stages=stages).fit(table)
         model.save(str(out / name))
         answered = model.transform(table)
@@ -105,6 +163,7 @@ def main(session):
         collected = [row[0] for row in answered.select(wanted).collect()]
         values = [each.toArray() if hasattr(each, "toArray") else each for each in collected]
         inputs = {column: X[:, [i]].astype(np.float32) for i, column in enumerate(COLUMNS)}
+        inputs["k"] = kinds[:, None].astype(np.float32)
         np.savez(out / name / "io.npz", **inputs, s=names[:, None], y=np.array(values))
 
 

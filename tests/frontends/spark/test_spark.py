@@ -12,6 +12,7 @@ import pytest
 
 from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.errors import BadModel, GateFailed, Unsupported
+from dlpipe.frontends.sniff import sniff_call
 from dlpipe.frontends.spark import SparkFrontend
 from dlpipe.ir import calls
 from dlpipe.ir.contract import Contract
@@ -25,7 +26,9 @@ SHARED = ("gbt", "linreg", "lr", "rf")
 MADE = (
     *("standard", "min-max", "max-abs", "robust", "normalizer", "pca", "product", "slicer", "binarizer", "bucketizer"),
     *("imputer", "texts", "multinomial", "svc", "tree", "boosted", "perceptron", "gaussian", "multinomial-bayes"),
-    *("k-means", "tree-regression", "forest-regression", "poisson"),
+    *("k-means", "tree-regression", "forest-regression", "poisson", "numbered", "categories", "categories-forest"),
+    *("categories-boosted", "unknown-kept", "unknown-dropped", "polynomial", "cosines", "cosines-back", "frequency"),
+    *("mixture", "isotonic", "factors", "factors-of-two", "one-vs-rest", "survival"),
 )
 
 
@@ -74,6 +77,15 @@ def test_texts_are_indexed(work: Any, shared: Path) -> None:
     model = Imported(work, shared / "made/spark/strlr_pipeline")
     assert {port.name: port.dtype for port in model.contract.inputs}["s"] == "str"
     assert model.contract.metadata["choices"] == {"s": ["p", "q"]}
+
+
+def test_a_pipeline_that_python_saved_is_one(work: Any, shared: Path, tmp_path: Path) -> None:
+    """So pyspark writes what holds a stage of its own, such as OneVsRest."""
+    shutil.copytree(shared / "made/spark/lr_pipeline", tmp_path / "p")
+    (meta,) = (tmp_path / "p").glob("metadata/part-*")
+    meta.chmod(0o644)
+    meta.write_text(meta.read_text().replace("org.apache.spark.ml.PipelineModel", "pyspark.ml.pipeline.PipelineModel"))
+    assert work(sniff_call("."), {"source": work.source(tmp_path / "p")})[1]["format"] == "spark/pipeline"
 
 
 @pytest.mark.slow
@@ -140,6 +152,6 @@ def test_an_unknown_stage_is_named(work: Any, shared: Path, tmp_path: Path) -> N
     shutil.copytree(shared / "made/spark/lr_pipeline", folder)
     (meta,) = folder.glob("stages/1_*/metadata/part-*")
     meta.chmod(0o644)
-    meta.write_text(meta.read_text().replace("StandardScalerModel", "DCT"))
-    with pytest.raises(Unsupported, match="DCT"):
+    meta.write_text(meta.read_text().replace("StandardScalerModel", "NGram"))
+    with pytest.raises(Unsupported, match="NGram"):
         Imported(work, folder)
