@@ -168,10 +168,10 @@ def sensitivity_call(name: str, *, others_in_float: bool = True, **params: Any) 
 def _find(name: str) -> Pass:
     found = _all()
     if name not in found:
-        close = difflib.get_close_matches(name, found, 1)
+        close = difflib.get_close_matches(name, found, 1) or [each for each in found if name and name in each]
         raise UserError(
             f"there is no pass {name!r}",
-            hint=f"did you mean {close[0]}?" if close else f"there are: {', '.join(found)}",
+            hint=f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(found)}",
         )
     return found[name]
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from dlpipe.contracts.passes import ChosenPass, PassInfo
 from dlpipe.errors import UserError
+from dlpipe.passes.known.parameters import explained
+from dlpipe.passes.known.values import fits
 from dlpipe.passes.registry import pass_info
 
 _PARAMETER = re.compile(r"[A-Za-z_][\w.-]*=")  # what follows a comma is a parameter, or else the next pass
@@ -56,6 +58,9 @@ def _set(found: dict[str, Any], info: PassInfo, key: str, value: str) -> None:
         found[key] = value
     else:
         raise UserError(f"{info.name}:{key} cannot be written on a command line")
+    said = explained(info)[key].values
+    if not fits(said, found[key]):
+        raise UserError(f"{info.name}:{key} takes {said}, not {value}", hint=f"`dlpipe pass show {info.name}`")
 
 
 def _number(info: PassInfo, key: str, value: str, *, whole: bool = True) -> int | float:

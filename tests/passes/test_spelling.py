@@ -25,6 +25,13 @@ WRONG = {
     "specialise:batch=x": "whole number",
     "clena": "no pass 'clena'",
     "version=17": "no pass",
+    "simplify:seconds=-1": "seconds takes 1 or more, not -1",
+    "prune-channels:macs=1.5": "macs takes 0 to 1, not 1.5",
+    "fine-tune:temperature=0": "temperature takes above 0, not 0",
+    "fine-tune:holdout=1": "holdout takes 0 to below 1, not 1",
+    "prune-weights:sparsity=1": "sparsity takes between 0 and 1, not 1",
+    "quantize-weights:bits=5": "bits takes 4 or 8, not 5",
+    "quantize-int8:method=median": "method takes auto, minmax, percentile, entropy, mse, mean, not median",
 }
 
 
@@ -37,3 +44,9 @@ def test_what_is_said(text):
 def test_what_is_wrong(text):
     with pytest.raises(UserError, match=WRONG[text]):
         parse_passes(text)
+
+
+def test_a_part_of_a_name_is_enough_to_be_told_the_whole():
+    with pytest.raises(UserError) as caught:
+        parse_passes("int8")
+    assert caught.value.hint == "did you mean quantize-int8?"

@@ -100,8 +100,8 @@ _OWN: Mapping[tuple[str, str], Parameter] = {
     ("quantize-int8", "activations"): Parameter("their format", "uint8, int8"),
     ("quantize-int8", "correct_bias"): Parameter("make up in biases for what rounding shifts, if that helps", _YES_NO),
     ("quantize-int8", "method"): Parameter(
-        "how ranges are found; auto: each but mean is tried on the samples",
-        "auto, minmax, percentile, entropy, mse; mean, of the samples' own ends",
+        "how ranges are found; mean: of the samples' own ends; auto: each but mean is tried on the samples",
+        "auto, minmax, percentile, entropy, mse, mean",
     ),
     ("quantize-int8", "only"): Parameter("just these are quantised; empty: all that can be", "operators"),
     ("quantize-int8", "per_channel"): Parameter("a scale for each output channel of weights", _YES_NO),

@@ -26,6 +26,8 @@ from pydantic import (
 
 from dlpipe.contracts.toml import read_toml
 from dlpipe.errors import UserError
+from dlpipe.passes.known.parameters import explained
+from dlpipe.passes.known.values import fits
 from dlpipe.passes.registry import pass_info
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int4"]
@@ -72,14 +74,18 @@ class Step(BaseModel):
     @model_validator(mode="after")
     def _known(self) -> Step:
         try:
-            known = pass_info(self.name).defaults
+            info = pass_info(self.name)
         except UserError as error:
             raise ValueError(f"{error.message} ({error.hint})") from error
-        for param in (*self.params, *self._searched()):
+        known, takes = info.defaults, explained(info)
+        for param in (*self.params, *(name for name, _ in self._searched())):
             if param not in known:
                 raise ValueError(f"the pass {self.name} has no parameter {param!r}; it has {', '.join(sorted(known))}")
         for param, value in self.params.items():
             _fits(self.name, param, value, known[param])
+        for param, value in (*self.params.items(), *self._searched()):
+            if not fits(takes[param].values, value):
+                raise ValueError(f"{param} of the pass {self.name} takes {takes[param].values}, not {value!r}")
         for param, axis in self.search.items():
             if isinstance(axis, Sensitive) and param != "keep":
                 raise ValueError(f"only 'keep' is a list of nodes by their sensitivity, not {param!r}")
@@ -97,12 +103,17 @@ class Step(BaseModel):
             raise ValueError(f"only finite numbers, texts, true, false and lists or tables of them: {error}") from error
         return value
 
-    def _searched(self) -> Iterator[str]:
+    def _searched(self) -> Iterator[tuple[str, Any]]:
+        """Parameter and value, of all that a search tries; of what is no list, the parameter and its range."""
         for param, axis in self.search.items():
             if isinstance(axis, list) and axis and all(isinstance(value, dict) for value in axis):
-                yield from (key for value in axis for key in value)
+                yield from (pair for value in axis for pair in value.items())
+            elif isinstance(axis, list):
+                yield from ((param, value) for value in axis or [None])
+            elif isinstance(axis, Range):
+                yield from ((param, end) for end in (axis.low, axis.high))
             else:
-                yield param
+                yield param, axis
 
 
 def _fits(name: str, param: str, value: Any, default: Any) -> None:
