@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from dlpipe import __version__
@@ -36,10 +36,13 @@ class Compressed:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
+    """broke: number -> the limit that the candidate kept on the part that ranks, and broke on the final one."""
+
     chosen: Chosen | None
     tree: str | None
     notes: tuple[str, ...]
     undone: tuple[str, ...] = ()
+    broke: Mapping[int, str] = field(default_factory=dict)
 
 
 def compress(session: Session, request: CompressRequest, on_tried: OnTried = lambda _: None) -> Compressed:
@@ -64,7 +67,8 @@ def compress(session: Session, request: CompressRequest, on_tried: OnTried = lam
         write_ir(session.store, choice.tree, request.out, texts)
         record_compression(session, report)
     (session.folder / "report.json").write_text(report.to_json(), encoding="utf-8")
-    return Compressed(report, _error(report, named=bool(request.recipes)) if choice.tree is None else None)
+    error = _error(report, choice.broke, named=bool(request.recipes)) if choice.tree is None else None
+    return Compressed(report, error)
 
 
 def _can_be_told(ground: Ground) -> None:
@@ -83,6 +87,7 @@ def _choose(ground: Ground, found: Iterable[Candidate]) -> _Choice:
     by_number = {each.tried.number: each for each in found}
     order = in_order((each.tried for each in by_number.values()), request.minimised)
     notes: list[str] = []
+    broke: dict[int, str] = {}
     for best in order[:_FINALISTS]:
         candidate = by_number[best.number]
         figures = finally_measured(ground, candidate)
@@ -92,12 +97,19 @@ def _choose(ground: Ground, found: Iterable[Candidate]) -> _Choice:
             chosen = Chosen(number=best.number, recipe=best.recipe, figures=figures, reason=reason)
             return _Choice(chosen, ground.tree(candidate.variant.ir), tuple(notes))
         notes.append(f"{best.recipe} ranked high, and did not hold when it was measured once more: {why}")
+        if verdict == "breaks" and why is not None:
+            broke[best.number] = why
     named = [each.tried for each in by_number.values()] if ground.request.recipes else []
+    kept = (
+        each
+        for each in named
+        if (each.verdict in ("meets", "no-gain") and each.number not in broke) or each.reason == NOTHING_TO_DO
+    )
     base = base_figures(ground, FINAL)
-    if named and not any(each.verdict in ("meets", "no-gain") or each.reason == NOTHING_TO_DO for each in named):
-        return _Choice(None, None, tuple(notes))
+    if named and not any(kept):
+        return _Choice(None, None, tuple(notes), broke=broke)
     if judge.broken(base, request.limits, request.gate_confidence) is not None:
-        return _Choice(None, None, tuple(notes))
+        return _Choice(None, None, tuple(notes), broke=broke)
     no_gain = [each.tried for each in by_number.values() if each.tried.verdict == "no-gain"]
     undone = tuple(f"{each.recipe}: taken back: {each.reason}" for each in no_gain)
     if request.minimised == "latency" and any(judge.size(each.figures) < judge.size(base) for each in no_gain):
@@ -125,9 +137,11 @@ def _written(session: Session, choice: _Choice) -> Chosen | None:
     return choice.chosen.model_copy(update={"digest": choice.tree, "model_sha256": file.sha256})
 
 
-def _error(report: Compression, *, named: bool) -> GateFailed:
+def _error(report: Compression, broke: Mapping[int, str], *, named: bool) -> GateFailed:
     best = next((each for each in report.tried if each.verdict == "breaks"), None) or next(iter(report.tried), None)
-    why = f"; {best.recipe}: {best.reason}" if best is not None else ""
+    if broke:
+        best = next(each for each in report.tried if each.number in broke)
+    why = f"; {best.recipe}: {broke.get(best.number) or best.reason}" if best is not None else ""
     more = "other recipes, or a search: no --recipe" if named else "more (--trials, --budget)"
     return GateFailed(
         f"none of {len(report.tried)} candidates keeps the limits{why}",

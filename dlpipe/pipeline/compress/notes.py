@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dlpipe.contracts.measurement import Accuracy
+from dlpipe.passes.recipes import Step
+from dlpipe.passes.registry import pass_info
 from dlpipe.pipeline.compress.ground import FINAL, Ground
+from dlpipe.pipeline.compress.request import CompressRequest
 from dlpipe.pipeline.compress.trial import base_figures
 from dlpipe.pipeline.gates import samples_needed
 from dlpipe.report import words
 from dlpipe.report.compression import Chosen
+from dlpipe.targets.registry import here
 
 _HARDLY_ANY = 0.02
 FEW = 500  # samples to train on, as passes/training says it too
@@ -40,12 +44,31 @@ def of_the_ground(ground: Ground) -> list[str]:
         notes.append("no data was given (--data): candidates are judged by their outputs on inputs that were made up")
     elif not ground.rank.labelled:
         notes.append("the data has no labels: accuracy is unknown, and candidates are judged by their outputs")
+    notes += _overflowing(ground.request)
     few = ground.rank.trained_on
     if ground.request.data is not None and ground.rank.train is not None and few < FEW:
         notes.append(
             f"{few} samples are few to train on: what is gained may not hold for others; give more (--train-data)"
         )
     return notes + of_the_original(base_figures(ground, FINAL).accuracy, _classes(ground))
+
+
+def _overflowing(request: CompressRequest) -> list[str]:
+    """Recipes that nobody's kernels are named for, and that this machine measures with kernels of its own."""
+    mine = here()
+    if request.quantised_for is not None or mine is None:
+        return []
+    bits = mine.options.get("quantisation", {}).get("weights", "int8")
+    names = [each.name for each in request.recipes if any(_overflows(step, bits) for step in each.steps)]
+    if bits == "int8" or not names:
+        return []
+    what = f"{', '.join(names)}: with no --target, weights have all 8 bits, which sums in this processor's kernels may"
+    return [f"{what} overflow; what is measured here suffers from that (-t {mine.name} has them keep to 7)"]
+
+
+def _overflows(step: Step, bits: str) -> bool:
+    known = pass_info(step.name).defaults
+    return "weights" in known and step.params.get("weights", known["weights"]) != bits
 
 
 def _classes(ground: Ground) -> int:
