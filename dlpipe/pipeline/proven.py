@@ -122,6 +122,14 @@ def _stop_if_wrong(session: Session, imported: Imported, samples: Samples) -> No
     fidelity = outcomes[f"fidelity:{ir}"].value
     if fidelity["passed"] is not False:
         return
+    fed = outcomes.get("samples:all") or outcomes["samples"]
+    gaps = (fed.value or {}).get("gaps")
+    if gaps:
+        raise UserError(
+            f"{gaps}, and what the frameworks make of them differs: {fidelity['reason']}",
+            hint="leave these samples out of the data, or mend them: on others, the import may well be right",
+            stage=ir,
+        )
     outputs = fidelity["outputs"]
     worst = max(outputs, key=lambda name: outputs[name].get("max_rel") or 0.0, default=None)
     # Where the original rounds, layers that are equal differ by a step here and there.

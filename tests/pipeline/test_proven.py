@@ -15,6 +15,7 @@ from dlpipe.contracts.frontend import ImportOptions, Sniffed
 from dlpipe.errors import BadModel, GateFailed, Unsupported, UserError
 from dlpipe.frontends import KIT, registry
 from dlpipe.pipeline.bisect.bisect import bisect
+from dlpipe.pipeline.events import StageNote
 from dlpipe.pipeline.imported import import_model
 from dlpipe.pipeline.proven import prove_import
 from dlpipe.pipeline.request import ConvertRequest
@@ -162,6 +163,24 @@ def test_no_route_is_right(session: Session, plainnet: Any, net: Path) -> None:
 
 def _refuse() -> Call:
     raise Unsupported("not today")
+
+
+def test_data_that_are_not_numbers_are_told_and_blamed(
+    session: Session, plainnet: Any, net: Path, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(2).standard_normal((5, 8)).astype(np.float32)
+    x[2:4, 1] = np.nan
+    np.savez(tmp_path / "d.npz", x=x)
+    told: list[str] = []
+    session.bus.subscribe(lambda event: told.append(event.message) if isinstance(event, StageNote) else None)
+    plainnet.order = ("hasty",)
+    with pytest.raises(UserError, match=r"2 of 5 samples hold values that are not numbers \(NaN\) in 'x'") as caught:
+        prove_import(session, _request(net, data=str(tmp_path / "d.npz")))
+    assert "leave these samples out" in (caught.value.hint or "")
+    assert any("NaN" in line for line in told)
+    session.executor.forget(list(session.executor.outcomes))
+    plainnet.order = ("own",)
+    prove_import(session, _request(net, data=str(tmp_path / "d.npz")))  # both take them for the same: some models do
 
 
 def test_an_unknown_route(session: Session, plainnet: Any, net: Path) -> None:

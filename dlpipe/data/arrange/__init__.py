@@ -16,8 +16,8 @@ def prepare_call(limit: int, seed: int, model_labels: Sequence[str]) -> Call:
     """Inputs: `ir` (its contract.json), `data` (samples.npz, labels.json). Output: samples.npz with one array
     [N, *shape] per model input, and labels.json whose labels are indices into `model_labels`.
 
-    At most `limit` samples, chosen with `seed`. Value: {"count", "labelled", "names", "truth"}, the last of which says
-    what a label is (`readers/labels.py`).
+    At most `limit` samples, chosen with `seed`. Value: {"count", "labelled", "names", "truth", "gaps"}: `truth` says
+    what a label is (`readers/labels.py`), `gaps` which samples hold NaN, or is None.
     """
     return Call("core", _WORKER, "prepare", {"limit": limit, "seed": seed, "model_labels": list(model_labels)})
 

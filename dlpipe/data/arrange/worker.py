@@ -15,6 +15,7 @@ from dlpipe_worker import Refused, Request, operation
 from numpy.typing import NDArray
 
 from .bind import bind
+from .gaps import find_gaps
 from .labels import map_labels, named
 from .saving import save
 
@@ -64,9 +65,19 @@ def prepare(request: Request) -> dict[str, Any]:
         names = request.params["model_labels"] if labels.get("names") else None
         labels = _take_labels({**labels, "labels": mapped, "names": names or labels.get("names")}, chosen)
         _write_labels(request, labels, folder, chosen)
-    save(Path(request.out) / "samples.npz", {name: array[chosen] for name, array in bound.items()})
+    taken = {name: array[chosen] for name, array in bound.items()}
+    save(Path(request.out) / "samples.npz", taken)
+    gaps = find_gaps(taken, labels.get("items") or ())
+    if gaps:
+        request.note(gaps, level="warning")
     labelled = sum(label is not None for label in labels.get("labels") or ())
-    return {"count": len(chosen), "labelled": labelled, "names": labels.get("names"), "truth": _truth(labels)}
+    return {
+        "count": len(chosen),
+        "labelled": labelled,
+        "names": labels.get("names"),
+        "truth": _truth(labels),
+        "gaps": gaps,
+    }
 
 
 @operation
