@@ -83,6 +83,11 @@ class Tally:
             self.places += agree.size
             self.agreeing += int(agree.sum())
 
+    def constant(self) -> float | None:
+        """The one number that the reference is in every place of every sample; None where it is not, or is but one
+        number that is not 0."""
+        return self.high if self.low == self.high and (self.high == 0 or self.compared > 1) else None
+
     def scale(self) -> float:
         """The reference's range; of a constant output its magnitude; of an all-zero output 1."""
         return (self.high - self.low) or abs(self.high) or 1.0
@@ -98,7 +103,8 @@ def cosine(dot: float, square_a: float, square_b: float) -> float:
 def compare(
     reference: Member, candidate: Member, limits: dict[str, Any], resolution: dict[str, float] | None = None
 ) -> dict[str, Any]:
-    """One entry of `fidelity["outputs"]` (contracts/measurement.py, OutputFidelity)."""
+    """One entry of `fidelity["outputs"]` (contracts/measurement.py, OutputFidelity), and `constant`: see `Tally`, of
+    floats."""
     texts = reference.dtype.kind == candidate.dtype.kind == "U"  # as wide as the longest
     for what in ("shape",) if texts else ("shape", "dtype"):
         ours, theirs = getattr(candidate, what), getattr(reference, what)
@@ -109,7 +115,8 @@ def compare(
     with np.errstate(all="ignore"):  # what overflows shows in the figures, and is reported there
         for a, b in zip(reference.chunks(rows), candidate.chunks(rows), strict=True):
             (tally.add_texts if texts else tally.add)(a, b)
-    return _judged(tally, reference.dtype.kind in "iubU", limits, resolution or {})
+    found = _judged(tally, reference.dtype.kind in "iubU", limits, resolution or {})
+    return {**found, "constant": tally.constant() if reference.dtype.kind == "f" else None}
 
 
 def judge(

@@ -39,7 +39,9 @@ def fidelity(request: Request) -> dict[str, Any]:
 def _overall(
     outputs: dict[str, dict[str, Any]], reference: dict[str, Member], limits: dict[str, Any]
 ) -> dict[str, Any]:
-    """The worst of all outputs; the verdict fails when one fails, and is open when one is open or there is none."""
+    """The worst of all outputs; the verdict fails when one fails, and is open when one is open, there is none, or what
+    the reference says to the samples is what a broken model may say too."""
+    constants = {name: each.pop("constant", None) for name, each in outputs.items()}
     verdicts = [each["passed"] for each in outputs.values()]
     worst: dict[str, Any] = {}
     for figure, choose in _WORST.items():
@@ -50,15 +52,24 @@ def _overall(
     for name, each in sorted(outputs.items(), key=lambda item: item[1]["passed"] is not False):
         if each["reason"]:
             reasons.setdefault(each["reason"], []).append(name)
+    said = [f"{', '.join(names)}: {text}" for text, names in reasons.items()]
+    samples = min((member.shape[0] for member in reference.values()), default=0)
+    silent = bool(constants) and None not in constants.values()
+    if silent and False not in verdicts:
+        numbers = ", ".join(sorted({f"{number:g}" for number in constants.values()}))
+        said.insert(
+            0,
+            f"the reference is {numbers} in every place of all {samples} samples, as a broken model's outputs may be: "
+            "that proves nothing; give data that it answers otherwise (--data)",
+        )
     return {
         **worst,
-        "samples": min((member.shape[0] for member in reference.values()), default=0),
+        "samples": samples,
         "tolerance": limits.get("max_rel"),
         "min_cosine": limits.get("min_cosine"),
         "min_agreement": limits.get("min_agreement"),
         "tolerance_reason": limits.get("reason"),
-        "passed": False if False in verdicts else True if verdicts and None not in verdicts else None,
-        "reason": "; ".join(f"{', '.join(names)}: {text}" for text, names in reasons.items())
-        or (None if outputs else "there are no outputs to compare"),
+        "passed": False if False in verdicts else None if silent or None in verdicts or not verdicts else True,
+        "reason": "; ".join(said) or (None if outputs else "there are no outputs to compare"),
         "outputs": outputs,
     }

@@ -107,12 +107,16 @@ def _write(session: Session, proven: Proven, archive: str | None) -> Written:
 def _stop_if_wrong(fidelity: Mapping[str, Any] | None, error: DlpipeError | None) -> None:
     if error is not None:
         raise error
-    if fidelity is None or fidelity["passed"] is not True:
-        reason = fidelity["reason"] if fidelity else "it could not be compared"
+    if fidelity is not None and fidelity["passed"] is False:
         raise GateFailed(
-            f"the NNEF that was written departs from the original: {reason}",
+            f"the NNEF that was written departs from the original: {fidelity['reason']}",
             hint="nothing was written; please report it with the model's operators (`dlpipe inspect`)",
             stage=_NAME,
+        )
+    if fidelity is None or fidelity["passed"] is None:
+        reason = fidelity["reason"] if fidelity else "it could not be compared"
+        raise GateFailed(
+            f"the NNEF cannot be told equal to the original: {reason}", hint="nothing was written", stage=_NAME
         )
 
 

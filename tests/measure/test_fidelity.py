@@ -110,6 +110,32 @@ def test_constant_outputs_have_a_scale(compare: Compare) -> None:
     assert found.passed is False
 
 
+ZERO, TELLING = np.zeros((4, 3), np.float32), np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("reference", "passed"),
+    [
+        ({"y": ZERO}, None),
+        ({"y": ZERO + 1, "z": ZERO}, None),
+        ({"y": ZERO, "z": TELLING}, True),  # one that tells is enough
+        ({"y": np.full((1, 1), 3, np.float32)}, True),  # the only number there is
+        ({"y": np.zeros((1, 1), np.float32)}, None),
+        ({"y": np.zeros((4, 1), np.int64)}, True),  # labels
+    ],
+)
+def test_an_original_that_answers_the_same_to_everything_proves_nothing(
+    compare: Compare, reference: dict[str, Any], passed: bool | None
+) -> None:
+    found = compare(reference, reference)
+    assert found.passed is passed
+    assert ("in every place of all" in (found.reason or "")) is (passed is None)
+
+
+def test_what_departs_from_the_same_everywhere_is_wrong(compare: Compare) -> None:
+    assert compare({"y": ZERO}, {"y": ZERO + 1}).passed is False
+
+
 @pytest.mark.parametrize(
     ("candidate", "reason"),
     [

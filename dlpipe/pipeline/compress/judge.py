@@ -27,6 +27,8 @@ def broken(figures: Figures, limits: UserLimits, confidence: float | None) -> st
             return f"{figures.accuracy.metric} drop {shown if drop is not None else words.NOTHING}, limit {most}"
     elif limits.max_accuracy_drop is not None:
         return f"the drop of accuracy cannot be told: {figures.accuracy_reason}"
+    elif figures.fidelity is not None and figures.fidelity.passed is None:
+        return f"its outputs cannot be judged: {_why(figures)}"
     elif figures.fidelity is None or not figures.fidelity.passed:
         return f"its outputs depart from the original: {_why(figures)}"
     for name, limit in limits.set_limits().items():
