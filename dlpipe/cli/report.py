@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +61,7 @@ def report(
     if format_ == "text":
         from dlpipe.report.terminal import render_terminal
 
-        render_terminal(found, color=not no_color, t=words)
+        _print(lambda color: render_terminal(found, color=color, t=words), out, color=not no_color)
         return
     if format_ in TRACKERS:
         _track(found, format_, out or Path("dlpipe-log") / format_ / found.run, offline=offline)
@@ -75,7 +78,7 @@ def _of_compression(found: Compression, name: str, out: Path | None, *, color: b
     from dlpipe.report.render import COMPRESSION_RENDERERS
 
     if name == "text":
-        render_compression(found, color=color)
+        _print(lambda color: render_compression(found, color=color), out, color=color)
         return
     if name not in COMPRESSION_RENDERERS:
         known = ", ".join(("text", *COMPRESSION_RENDERERS))
@@ -83,12 +86,26 @@ def _of_compression(found: Compression, name: str, out: Path | None, *, color: b
     _give(COMPRESSION_RENDERERS[name](found), out)
 
 
+def _print(render: Callable[[bool], None], out: Path | None, *, color: bool) -> None:
+    """render: prints, in colour or not; into a file, without."""
+    if out is None:
+        render(color)
+        return
+    with redirect_stdout(io.StringIO()) as printed:
+        render(False)
+    _give(printed.getvalue(), out)
+
+
 def _give(text: str, out: Path | None) -> None:
+    from dlpipe.pipeline.store.disk import writing
+
     if out is None:
         sys.stdout.write(text)
-    else:
+        return
+    with writing(out, "the report's file"):
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {out}")
+    typer.echo(f"wrote {out}")
 
 
 def _track(found: Report, tracker: str, out: Path, *, offline: bool) -> None:

@@ -16,6 +16,11 @@ from dlpipe.toolchains.manager import default_cache_dir
 
 def find_report(run: str) -> Report:
     """Raises UserError when there is none."""
+    if find_compression(run) is not None:
+        raise UserError(
+            f"{run} is of `dlpipe compress`, and this takes runs of `dlpipe convert`",
+            hint="`dlpipe report` shows it; limits are given to compress itself, or to a convert of what it wrote",
+        )
     path = Path(run)
     if path.exists():
         return Report.read(path)

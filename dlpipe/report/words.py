@@ -12,9 +12,9 @@ MARKS = {"measured": "", "emulated": "emulated", "estimated": "estimated", "abse
 
 
 def plain(text: str) -> str:
-    """Text of a model or tool, fit to be shown: control characters (escape sequences, direction overrides, line
-    breaks) become a visible replacement character."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+    """Text of a model or tool, fit to be shown in a line: line breaks and tabs become spaces, other control characters
+    (escape sequences, direction overrides) a visible replacement character."""
+    return "".join(char if char.isprintable() else " " if char in "\n\r\t" else "\ufffd" for char in text)
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -25,6 +25,7 @@ from dlpipe.report.charts import Datum, chart
         (12.5, "mJ", "12.5 mJ"),
         (True, None, "yes"),
         ("qemu\x1b[31m", None, "qemu\ufffd[31m"),
+        ("no kernel\nfor\tConv\u202e", None, "no kernel for Conv\ufffd"),
     ],
 )
 def test_figures_read_with_their_unit(value: float | str | bool, unit: str | None, text: str) -> None:
