@@ -44,6 +44,8 @@ class Journey:
             plan = make_plan(session, request)
             if not self.as_json:
                 say(plan.as_text(), to_stderr=True)
+            if not plan.possible and plan.error is not None:
+                raise plan.error  # whatever was made of the model, nothing could be compiled from it
             self._confirm(plan, ask=ask)
             converted = convert(session, request)
         if self.as_json:

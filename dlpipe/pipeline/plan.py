@@ -59,6 +59,11 @@ class Plan:
         ]
 
     @property
+    def possible(self) -> bool:
+        """Whether anything is left for any target."""
+        return any(not each["refusals"] for each in self.artifacts)
+
+    @property
     def error(self) -> DlpipeError | None:
         """Of a target for which nothing is left."""
         for target in dict.fromkeys(each["target"] for each in self.artifacts):
