@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from dlpipe.errors import UserError
@@ -19,13 +20,33 @@ def explain(store: Store, run: str, stage: str | None) -> list[dict[str, Any]]:
         alike = [name for name in stages if stage in name and ":" not in name]
         near = alike or difflib.get_close_matches(stage, stages, n=3) or [name for name in stages if ":" not in name]
         raise UserError(f"run {run} has no stage {stage!r}", hint=f"it has: {', '.join(near[:12])}")
-    records = list(store.records())
+    records = _Records(store)
     wanted = stages if stage is None else {stage: stages[stage]}
     return [_explain(name, found, records) for name, found in wanted.items()]
 
 
-def _explain(name: str, found: Mapping[str, Any], records: Iterable[Record]) -> dict[str, Any]:
-    record = next((each for each in records if each.key == found["key"]), None)
+class _Records:
+    """What the store holds, by key and by what was done: a store of years has very many, and a run hundreds of
+    stages."""
+
+    def __init__(self, store: Store) -> None:
+        self.by_key: dict[str, Record] = {}
+        self._alike: defaultdict[tuple[Any, Any], list[Record]] = defaultdict(list)
+        for record in store.records():
+            self.by_key[record.key] = record
+            self._alike[_what(record)].append(record)
+
+    def earlier(self, than: Record) -> list[Record]:
+        """Of the same operation."""
+        return [each for each in self._alike[_what(than)] if each.key != than.key and each.created <= than.created]
+
+
+def _what(record: Record) -> tuple[Any, Any]:
+    return record.parts.get("worker"), record.parts.get("operation")
+
+
+def _explain(name: str, found: Mapping[str, Any], records: _Records) -> dict[str, Any]:
+    record = records.by_key.get(found["key"])
     entry: dict[str, Any] = {"stage": name, **found}
     if record is None:
         entry["why"] = found.get("reason") or "it left no record"
@@ -35,13 +56,7 @@ def _explain(name: str, found: Mapping[str, Any], records: Iterable[Record]) -> 
     if found["cache"] == "hit":
         entry["why"] = f"the same key was computed at {record.created}"
         return entry
-    earlier = [
-        each
-        for each in records
-        if each.key != record.key
-        and each.created <= record.created
-        and all(each.parts.get(part) == record.parts.get(part) for part in ("worker", "operation"))
-    ]
+    earlier = records.earlier(record)
     if not earlier:
         entry["why"] = "nothing of this kind was computed before"
         return entry
