@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -134,7 +135,7 @@ def compress(
         gate_confidence=parse_confidence(gate_confidence),
         trials=trials,
         budget=parse_budget(budget),
-        command=" ".join(["dlpipe", *sys.argv[1:]]),
+        command=shlex.join(["dlpipe", *sys.argv[1:]]),
     )
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,

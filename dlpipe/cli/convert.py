@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -98,7 +99,7 @@ def convert(
             require_verified=require_verified,
             tune=parse_duration(tune, "--tune"),
             out=out,
-            command=" ".join(["dlpipe", *sys.argv[1:]]),
+            command=shlex.join(["dlpipe", *sys.argv[1:]]),
         )
         for each in model
     ]

@@ -54,6 +54,7 @@ def inspect(
             found["outputs"] = [port.model_dump() for port in imported.contract.outputs]
             found["preprocessing"] = [each.summary for each in imported.contract.preprocessing]
             found |= {key: imported.description.get(key) for key in ("opset", "parameters", "macs")}
+            found["onnx_operators"] = imported.description.get("operators")
     found = {  # what every model has comes first
         "path": str(source.path),
         "sha256": source.sha256,
@@ -65,11 +66,13 @@ def inspect(
     if as_json:
         print_json(found)
         return
-    operators: dict[str, int] = found.pop("operators")
+    own: dict[str, int] = found.pop("operators")
+    operators: dict[str, int] = own or found.get("onnx_operators") or {}  # some formats keep theirs to the framework
+    found.pop("onnx_operators", None)
     rows = [(key, _text(value)) for key, value in found.items() if value not in (None, (), [], "")]
     print_table(("", ""), rows)
-    most_first = sorted(operators.items(), key=_most_first)
-    print_table(("operator", "count"), most_first)
+    if operators:
+        print_table(("operator" if own else "ONNX operator", "count"), sorted(operators.items(), key=_most_first))
 
 
 def _most_first(item: tuple[str, int]) -> tuple[int, str]:

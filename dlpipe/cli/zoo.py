@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
@@ -69,7 +70,7 @@ def run(
         targets=tuple(target or model.recipe.target),
         data=str(model.data) if model.data else None,
         out=out,
-        command=" ".join(["dlpipe", *sys.argv[1:]]),
+        command=shlex.join(["dlpipe", *sys.argv[1:]]),
         expected=model.expected,
     )
     journey = Journey(offline=offline, jobs=None, as_json=as_json, verbose=verbose, color=not no_color)

@@ -20,8 +20,13 @@ WEIGHTS = "model.onnx.data"  # of a large model, which refers to them by this na
 def check_place(out: Path) -> None:
     """Before any work is done. Raises UserError where the model could not be written, or would take the place of a
     device or a pipe."""
-    if (out.exists() and not out.is_file()) or not out.parent.is_dir():
-        raise UserError(f"{out} is not a file in a folder that exists", hint="e.g. -o model.onnx")
+    if not out.parent.is_dir():
+        raise UserError(
+            f"there is no folder {out.parent} to write {out.name} to", hint=f"make it: mkdir -p {out.parent}"
+        )
+    if out.exists() and not out.is_file():
+        kind = "a folder" if out.is_dir() else "no plain file"
+        raise UserError(f"{out} is {kind}, and the model is written as a file", hint="e.g. -o model.onnx")
     if out.name.startswith(WEIGHTS):
         raise UserError(f"{out.name} is what the weights of a large model are called", hint="e.g. -o model.onnx")
     try:

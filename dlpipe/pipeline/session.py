@@ -138,7 +138,7 @@ class _terminate_as_interrupt:  # noqa: N801 - reads as the function it is at th
                     self._before[number] = signal.signal(number, self._raise)
 
     def _raise(self, _number: int, _frame: FrameType | None) -> None:
-        raise Interrupted("terminated")
+        raise Interrupted("terminated", hint="the same command goes on from here: what is finished is kept")
 
     def __exit__(self, *_: object) -> None:
         for number, before in self._before.items():
