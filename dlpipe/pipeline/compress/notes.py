@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dlpipe.contracts.backend import Target
 from dlpipe.contracts.measurement import Accuracy
 from dlpipe.passes.recipes import Step
 from dlpipe.passes.registry import pass_info
@@ -44,7 +45,7 @@ def of_the_ground(ground: Ground) -> list[str]:
         notes.append("no data was given (--data): candidates are judged by their outputs on inputs that were made up")
     elif not ground.rank.labelled:
         notes.append("the data has no labels: accuracy is unknown, and candidates are judged by their outputs")
-    notes += _overflowing(ground.request)
+    notes += of_eight_bits(ground.request, here())
     few = ground.rank.trained_on
     if ground.request.data is not None and ground.rank.train is not None and few < FEW:
         notes.append(
@@ -53,17 +54,17 @@ def of_the_ground(ground: Ground) -> list[str]:
     return notes + of_the_original(base_figures(ground, FINAL).accuracy, _classes(ground))
 
 
-def _overflowing(request: CompressRequest) -> list[str]:
-    """Recipes that nobody's kernels are named for, and that this machine measures with kernels of its own."""
-    mine = here()
+def of_eight_bits(request: CompressRequest, mine: Target | None) -> list[str]:
+    """Recipes that nobody's kernels are named for: this machine's may overflow on what they make, which does not show
+    in the accuracy, since that is computed as the model is written. mine: this machine."""
     if request.quantised_for is not None or mine is None:
         return []
     bits = mine.options.get("quantisation", {}).get("weights", "int8")
     names = [each.name for each in request.recipes if any(_overflows(step, bits) for step in each.steps)]
     if bits == "int8" or not names:
         return []
-    what = f"{', '.join(names)}: with no --target, weights have all 8 bits, which sums in this processor's kernels may"
-    return [f"{what} overflow; what is measured here suffers from that (-t {mine.name} has them keep to 7)"]
+    what = f"{', '.join(names)}: no --target was named, so weights have all 8 bits; accuracy is of exact sums"
+    return [f"{what}, and kernels of this machine may overflow (for it: -t {mine.name}, whose weights have 7)"]
 
 
 def _overflows(step: Step, bits: str) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dlpipe.contracts.measurement import Accuracy
-from dlpipe.pipeline.compress.notes import of_the_original
+from dlpipe.passes.recipes import recipe
+from dlpipe.pipeline.compress.notes import of_eight_bits, of_the_original
+from dlpipe.pipeline.compress.request import CompressRequest
+from dlpipe.targets.registry import target
 
 
 @pytest.mark.parametrize(
@@ -31,3 +36,21 @@ def test_an_original_that_only_guesses_is_told(
 
 def test_without_labels_nothing_is_said() -> None:
     assert of_the_original(None, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "mine", "asked", "said"),
+    [
+        ("int8", "x86-64-v3", None, True),
+        ("dynamic", "x86-64-v3", None, True),
+        ("int8", "x86-64-v3", "arm64", False),
+        ("int8", "x86-64-avx512-vnni", None, False),
+        ("int8-weights", "x86-64-v3", None, False),
+    ],
+)
+def test_weights_that_overflow_this_machines_sums_are_told(name: str, mine: str, asked: str | None, said: bool) -> None:
+    for_whom = None if asked is None else target(asked)
+    request = CompressRequest("m.onnx", Path("o.onnx"), recipes=(recipe(name),), target=for_whom)
+    found = of_eight_bits(request, target(mine))
+    assert len(found) == said
+    assert f"-t {mine}" in "".join(found) or not said
