@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +60,7 @@ def report(
     if format_ == "text":
         from dlpipe.report.terminal import render_terminal
 
-        _print(lambda color: render_terminal(found, color=color, t=words), out, color=not no_color)
+        _print(lambda **how: render_terminal(found, t=words, **how), out, color=not no_color)
         return
     if format_ in TRACKERS:
         _track(found, format_, out or Path("dlpipe-log") / format_ / found.run, offline=offline)
@@ -78,7 +77,7 @@ def _of_compression(found: Compression, name: str, out: Path | None, *, color: b
     from dlpipe.report.render import COMPRESSION_RENDERERS
 
     if name == "text":
-        _print(lambda color: render_compression(found, color=color), out, color=color)
+        _print(lambda **how: render_compression(found, **how), out, color=color)
         return
     if name not in COMPRESSION_RENDERERS:
         known = ", ".join(("text", *COMPRESSION_RENDERERS))
@@ -86,14 +85,16 @@ def _of_compression(found: Compression, name: str, out: Path | None, *, color: b
     _give(COMPRESSION_RENDERERS[name](found), out)
 
 
-def _print(render: Callable[[bool], None], out: Path | None, *, color: bool) -> None:
-    """render: prints, in colour or not; into a file, without."""
+def _print(render: Callable[..., None], out: Path | None, *, color: bool) -> None:
+    """render: prints in `color` or not, or to a `console`."""
+    from dlpipe.report.console import PlainConsole
+
     if out is None:
-        render(color)
+        render(color=color)
         return
-    with redirect_stdout(io.StringIO()) as printed:
-        render(False)
-    _give(printed.getvalue(), out)
+    page = io.StringIO()
+    render(console=PlainConsole(file=page, force_terminal=False, highlight=False))
+    _give(page.getvalue(), out)
 
 
 def _give(text: str, out: Path | None) -> None:
