@@ -72,7 +72,8 @@ def inspect(
     rows = [(key, _text(value)) for key, value in found.items() if value not in (None, (), [], "")]
     print_table(("", ""), rows)
     if operators:
-        print_table(("operator" if own else "ONNX operator", "count"), sorted(operators.items(), key=_most_first))
+        most_first = sorted(operators.items(), key=_most_first)
+        print_table(("operator" if own else "ONNX operator", "count"), most_first)
 
 
 def _most_first(item: tuple[str, int]) -> tuple[int, str]:
