@@ -7,7 +7,7 @@ torch's own fake-quantisation kernels cannot be mapped over samples (`batching.p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..torch_module.ops.quantised import along
 from ..torch_module.ops.table import Compute, together
 
 _BOUNDS = {ir.DataType.UINT8: (0, 255), ir.DataType.INT8: (-128, 127)}
+_NARROW, _WHOLE = 63, 127  # the largest weights of 7 and of 8 bits
 _SMALLEST = 1e-12
 
 
@@ -79,7 +80,22 @@ def find(model: ir.Model) -> Quantised:
             )
     if not weights:
         raise Refused("the model is not quantised", kind="unsupported", hint="run quantize-int8 first")
-    return Quantised(weights, rounding, passing)
+    return Quantised(_within(weights), rounding, passing)
+
+
+def _within(weights: list[Weight]) -> list[Weight]:
+    """Trained weights keep to the bits of those that came in: where kernels add two products in 16 bits, weights have 7
+    (`quantize-int8`, int7), and none is -128 where none was."""
+    sizes = [np.abs(constant(each.value).astype(np.int16)).max(initial=0) for each in weights if _is_symmetric(each)]
+    largest = max(sizes, default=0)
+    if largest > _WHOLE:
+        return weights
+    last = _NARROW if largest <= _NARROW else _WHOLE
+    return [replace(each, bounds=(-last, last)) if _is_symmetric(each) else each for each in weights]
+
+
+def _is_symmetric(weight: Weight) -> bool:
+    return weight.bounds == _BOUNDS[ir.DataType.INT8] and not np.any(weight.zero)
 
 
 def computes(found: Quantised) -> Mapping[ir.Node, Compute]:

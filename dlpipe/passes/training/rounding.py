@@ -16,10 +16,12 @@ _PLACES = 1 << 19  # output values in a step: of a large picture one sample has 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """`compute(x, w)`: its output for inputs [n, ...] with weights `w`. `inputs` and `wanted` are numpy arrays: what
-    comes in where the model is quantised, and what comes out of the float model. Scale and zero point broadcast."""
+    comes in where the model is quantised, and what comes out of the float model. Scale and zero point broadcast.
+    `stored`: the integers as they are."""
 
     compute: Callable[[Any, Any], Any]
     weight: Any
+    stored: Any
     scale: Any
     zero: Any
     bounds: tuple[int, int]
@@ -36,7 +38,7 @@ class Effort:
 
 
 def learn(layer: Layer, effort: Effort, seed: int) -> tuple[Any, float, float]:
-    """(the integers as an array, mean squared error when rounded to the nearest, and as learned). The nearest are
+    """(the integers as an array, mean squared error with those that are stored, and as learned). The stored ones are
     returned where learning did not make them better."""
     weight, scale, zero = (torch.from_numpy(each) for each in (layer.weight, layer.scale, layer.zero))
     low, high = layer.bounds
@@ -63,9 +65,9 @@ def learn(layer: Layer, effort: Effort, seed: int) -> tuple[Any, float, float]:
         loss.backward()
         made.step()
     with torch.no_grad():
-        nearest, learned = stored(torch.round(steps) - below), stored((_decision(undecided) >= 0.5).to(below.dtype))
-        errors = [_error(layer, (each - zero) * scale) for each in (nearest, learned)]
-    return (learned if errors[1] < errors[0] else nearest).numpy(), errors[0], min(errors)
+        before, learned = torch.from_numpy(layer.stored), stored((_decision(undecided) >= 0.5).to(below.dtype))
+        errors = [_error(layer, (each - zero) * scale) for each in (before, learned)]
+    return (learned if errors[1] < errors[0] else before).numpy(), errors[0], min(errors)
 
 
 def _decision(undecided: Any) -> Any:

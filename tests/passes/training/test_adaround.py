@@ -30,8 +30,8 @@ def error(bench, one, other, samples):
 def test_it_is_nearer_to_the_original(bench, trained, coarse, quadrants):
     value, out = bench.run(pass_call("adaround", steps=400), ir=coarse, train=quadrants, teacher=trained)
     assert len(value["layers"]) == 3
-    assert all(layer["learned"] <= layer["nearest"] for layer in value["layers"])
-    assert sum(layer["learned"] < 0.9 * layer["nearest"] for layer in value["layers"]) >= 2
+    assert all(layer["learned"] <= layer["before"] for layer in value["layers"])
+    assert sum(layer["learned"] < 0.9 * layer["before"] for layer in value["layers"]) >= 2
     assert error(bench, out, trained, quadrants) < 0.8 * error(bench, coarse, trained, quadrants)
     nodes = [bench.run(describe_call(), ir=each)[0]["nodes"] for each in (coarse, out)]
     assert nodes[0] == nodes[1]
@@ -50,6 +50,33 @@ def test_weights_of_a_smoothed_model_are_found_in_its_original(bench, trained, q
     value, out = bench.run(pass_call("adaround", steps=400), ir=coarse, train=quadrants, teacher=trained)
     assert value["left"] == []
     assert error(bench, out, trained, quadrants) < error(bench, coarse, trained, quadrants)
+
+
+@pytest.mark.parametrize(("kind", "last"), [("int7", 63), ("int8", 127)])
+def test_weights_keep_to_their_bits(bench, trained, quadrants, kind, last):
+    """Kernels that add two products in 16 bits would saturate with larger ones; formats that are symmetric have none of
+    -128."""
+    call = pass_call("quantize-int8", weights=kind, smooth=False)
+    quantised = bench.run(call, ir=trained, samples=bench.samples(trained, 16))[1]
+    for learning in (pass_call("adaround", steps=200), pass_call("qat", epochs=2, rate=1e-2)):
+        out = bench.run(learning, ir=quantised, train=quadrants, teacher=trained)[1]
+        before, after = (bench.tool("weights", inputs={"ir": each})[0] for each in (quantised, out))
+        sizes = [np.abs(np.array(after[name])).max() for name in after if is_matrix(before[name], last)]
+        assert len(sizes) == 3
+        assert max(sizes) <= last
+
+
+def is_matrix(stored, last):
+    """A weight in integers; scales, zero points and biases are other things."""
+    array = np.array(stored)
+    return array.ndim > 1 and (array == np.rint(array)).all() and 0.9 * last < np.abs(array).max() <= last
+
+
+def test_no_layer_makes_the_model_worse(bench, trained, quadrants):
+    quantised = bench.run(pass_call("quantize-int8", smooth=False), ir=trained, samples=bench.samples(trained, 16))[1]
+    value, out = bench.run(pass_call("adaround", steps=30, rate=0.3), ir=quantised, train=quadrants, teacher=trained)
+    assert len(value["layers"]) == 3
+    assert error(bench, out, trained, quadrants) <= error(bench, quantised, trained, quadrants) * (1 + 1e-6)
 
 
 def test_another_original_is_refused(bench, net, trained, quadrants):
