@@ -14,6 +14,8 @@ from dlpipe.passes.recipes import Goal
 from dlpipe.pipeline.compress.judge import cost, drop
 from dlpipe.report.compression import Tried
 
+_ALIKE = 0.95  # of the highest speed-up: no more of it is given away, however little the timings can tell
+
 
 def in_order(tried: Iterable[Tried], goal: Goal) -> list[Tried]:
     """Those that keep every limit and gain, the best first."""
@@ -27,12 +29,12 @@ def in_order(tried: Iterable[Tried], goal: Goal) -> list[Tried]:
 
 
 def _cheapest(tried: list[Tried], goal: Goal) -> list[Tried]:
-    """The smallest; or the fastest, and all whose speed-up lies within the interval of its."""
+    """The smallest; or the fastest, and all whose speed-up lies within the interval of its, and not far below it."""
     first = min(tried, key=lambda each: cost(each.figures, goal))
     speedup = first.figures.speedup if goal == "latency" else None
-    if speedup is None or speedup.ci95 is None:
+    if speedup is None or speedup.value is None or speedup.ci95 is None:
         return [each for each in tried if cost(each.figures, goal) == cost(first.figures, goal)]
-    least = speedup.ci95[0]
+    least = max(speedup.ci95[0], _ALIKE * speedup.value)
     return [each for each in tried if each.figures.speedup is not None and (each.figures.speedup.value or 0) >= least]
 
 

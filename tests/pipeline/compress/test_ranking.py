@@ -62,6 +62,11 @@ def test_of_those_as_fast_the_nearest_to_the_original_is_the_best() -> None:
     assert numbers([tried(1, 2.00, None, sqnr=18.0), tried(2, 1.95, None, sqnr=30.0)]) == [2, 1]
 
 
+def test_what_may_be_as_fast_and_looks_much_slower_is_not_taken_for_as_fast() -> None:
+    assert numbers([tried(1, 2.00, sqnr=18.0, within=0.8), tried(2, 1.80, sqnr=30.0)]) == [1, 2]
+    assert numbers([tried(1, 2.00, sqnr=18.0, within=0.8), tried(2, 1.92, sqnr=30.0)]) == [2, 1]
+
+
 def test_a_loss_that_is_less_beyond_doubt_goes_before_nearness() -> None:
     assert numbers([tried(1, drop=0.3, sqnr=30.0), tried(2, drop=-0.3, sqnr=18.0)]) == [2, 1]
     assert numbers([tried(1, drop=0.1, sqnr=30.0), tried(2, drop=-0.1, sqnr=18.0)]) == [1, 2]
