@@ -50,9 +50,9 @@ def attempt(
     to be judged alike. seconds: it fails where making it takes longer."""
     started = time.monotonic()
     target, outcomes = ground.request.quantised_for, ground.session.executor.outcomes
-    recipe = named(ground, recipe)
-    variant = make_variant(recipe, ground.rank, ir=ground.ir, target=target)
     with ground.session.executor.within(seconds):
+        recipe = named(ground, recipe)
+        variant = make_variant(recipe, ground.rank, ir=ground.ir, target=target)
         variant = settle(ground.session, variant, ground.rank, ir=ground.ir, target=target)
     about: dict[str, Any] = {
         "number": number,
