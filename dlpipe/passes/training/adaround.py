@@ -39,9 +39,9 @@ class AdaRound(GraphPass):
     it, already rounded anew, put out, and is to give what the float model gives (where smoothing or equalisation has
     changed its scale: what its float weights would). Only one layer's inputs and outputs are held, of as many samples
     as fit into 256 MB. Left as they are: layers whose float weights are not found in the original, and those that would
-    make the model worse, though they are better themselves. Most is gained at few bits. params: samples (at most), steps, batch, rate, push (how much a
-    decision counts against the reconstruction), seed. Source: Nagel et al. 2020 (AdaRound), with the asymmetric
-    reconstruction of its section 3.3.
+    make the model worse, though they are better themselves. Most is gained at few bits. params: samples (at most),
+    steps, batch, rate, push (how much a decision counts against the reconstruction), seed. Source: Nagel et al. 2020
+    (AdaRound), with the asymmetric reconstruction of its section 3.3.
     """
 
     def __init__(self, events: Path) -> None:
