@@ -20,7 +20,8 @@ from .rounding import Effort, Layer, learn
 
 _HELD = 256 << 20  # bytes of one layer's inputs and outputs
 _AT_ONCE = 32  # samples
-_CHECKED = 128  # samples on which the whole model is held against the original after each layer
+_CHECKED = 128  # samples of each kind at most on which the whole model is held against the original after each layer
+_FEW = 8  # of fewer samples none is kept aside for that
 _TINY = 1e-30
 _TAKEN = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -34,14 +35,15 @@ class AdaRound(GraphPass):
 
     Requires a model as `quantize-int8` makes it, its float original as "teacher" (for the weights before rounding), and
     samples; no labels. Ensures that nothing changed but stored integers, by at most one step from the original's
-    weights, within the bits that they had. Lossy, and on the samples neither a layer nor the model (on 128 of them) is
-    farther from the original than before. Layer by layer in the order of the graph: each sees what the layers before
-    it, already rounded anew, put out, and is to give what the float model gives (where smoothing or equalisation has
-    changed its scale: what its float weights would). Only one layer's inputs and outputs are held, of as many samples
-    as fit into 256 MB. Left as they are: layers whose float weights are not found in the original, and those that would
-    make the model worse, though they are better themselves. Most is gained at few bits. params: samples (at most),
-    steps, batch, rate, push (how much a decision counts against the reconstruction), seed. Source: Nagel et al. 2020
-    (AdaRound), with the asymmetric reconstruction of its section 3.3.
+    weights, within the bits that they had. Lossy; no layer is farther from the original than before on the samples that
+    it learns from, nor is the model on these and on a quarter that is kept aside (128 of each). Layer by layer in the
+    order of the graph: each sees what the layers before it, already rounded anew, put out, and is to give what the
+    float model gives (where smoothing or equalisation has changed its scale: what its float weights would). Only one
+    layer's inputs and outputs are held, of as many samples as fit into 256 MB. Left as they are: layers whose float
+    weights are not found in the original, and those that would make the model worse, though they are better themselves.
+    Most is gained at few bits. params: samples (at most), steps, batch, rate, push (how much a decision counts against
+    the reconstruction), seed. Source: Nagel et al. 2020 (AdaRound), with the asymmetric reconstruction of its section
+    3.3.
     """
 
     def __init__(self, events: Path) -> None:
@@ -66,14 +68,14 @@ class AdaRound(GraphPass):
             )
         reports, changed = [], list[str]()
         exact = _Passes(original, work, params)
-        distance = _distance(original, model, exact, lambda: _Passes(model, work, params))
-        error = distance()
+        distances = _distances(original, model, exact, lambda: _Passes(model, work, params))
+        errors = distances()
         for number, (weight, floats, same) in enumerate(places):
             work.progress(f"rounding {weight.user.name}", number / len(places))
             goal = exact if same else None
             layer = _layer(weight, floats, _Passes(model, work, params), goal, opset(model))
             integers, before, learned = learn(layer, effort, params["seed"] + number)
-            made, error = _kept(model, weight, integers, error, distance)
+            made, errors = _kept(model, weight, integers, errors, distances)
             changed += made
             reports.append({"node": str(weight.user.name), "before": before, "learned": learned, "kept": bool(made)})
         changes = [f"{len(changed)} of {len(places)} layers rounded anew"] if changed else []
@@ -81,36 +83,43 @@ class AdaRound(GraphPass):
         return Rewritten(model, changes, {"layers": reports, "left": left})
 
 
-def _distance(
+Distances = tuple[float, float]
+
+
+def _distances(
     original: ir.Model, model: ir.Model, exact: "_Passes", now: Callable[[], "_Passes"]
-) -> Callable[[], float]:
-    """How far the model's outputs are from the original's: the energy of the error over that of the output, summed over
-    the outputs. now: the model as it is then."""
+) -> Callable[[], Distances]:
+    """How far the model's outputs are from the original's, on samples that layers learn from and on those kept aside:
+    the energy of the error over that of the output, summed over the outputs. now: the model as it is then."""
     names = [str(value.name) for value in original.graph.outputs]
     ours = [str(value.name) for value in model.graph.outputs]
-    wanted = exact.values(names, most=_CHECKED)
+    wanted = [exact.values(names, most=_CHECKED, aside=aside) for aside in (False, True)]
 
-    def measure() -> float:
-        found = now().values(ours, most=_CHECKED)
+    def far(goals: Any, found: Any) -> float:
         total = 0.0
         for name, other in zip(names, ours, strict=True):
-            goal = wanted[name].astype(np.float64)
+            goal = goals[name].astype(np.float64)
             total += float(np.square(found[other] - goal).sum() / max(float(np.square(goal).sum()), _TINY))
         return total
+
+    def measure() -> Distances:
+        passes = now()
+        learned, aside = (passes.values(ours, most=_CHECKED, aside=each) for each in (False, True))
+        return far(wanted[0], learned), far(wanted[1], aside)
 
     return measure
 
 
 def _kept(
-    model: ir.Model, weight: Weight, integers: Any, error: float, distance: Callable[[], float]
-) -> tuple[list[str], float]:
-    """(What was written, the model's distance now): nothing where a layer that is better makes the model worse."""
+    model: ir.Model, weight: Weight, integers: Any, errors: Distances, distances: Callable[[], Distances]
+) -> tuple[list[str], Distances]:
+    """(What was written, the model's distances now): nothing where a layer that is better makes the model worse."""
     name, before = str(weight.value.name), constant(weight.value)
     made = weights.write(model, {name: integers})
-    after = distance() if made else error
-    if after > error:
+    after = distances() if made else errors
+    if any(now > was for now, was in zip(after, errors, strict=True)):
         weights.write(model, {name: before})
-        return [], error
+        return [], errors
     return made, after
 
 
@@ -120,16 +129,19 @@ class _Passes:
     def __init__(self, model: ir.Model, work: Work, params: Any) -> None:
         self._network = Network(model, freeze=("*",))
         self._found = data.read(work.inputs["train"], self._network.ports, holdout=0.0, seed=params["seed"])
-        self._chosen = self._found.train[: params["samples"]]
+        chosen = self._found.train[: params["samples"]]
+        aside = min(_CHECKED, len(chosen) // 4) if len(chosen) >= _FEW else 0
+        self._chosen, self._aside = chosen[: len(chosen) - aside], chosen[len(chosen) - aside :] if aside else chosen
         self._way = batching.choose(self._network, self._feeds(self._chosen[:3]))
 
-    def values(self, names: list[str], most: int | None = None) -> dict[str, Any]:
-        """Of as many samples as fit into half of what may be held; of `most` at most."""
+    def values(self, names: list[str], *, most: int | None = None, aside: bool = False) -> dict[str, Any]:
+        """Of as many samples as fit into half of what may be held, and `most` at most: those to learn from, or those
+        kept aside."""
         parts: dict[str, list[Any]] = {name: [] for name in names}
-        held = 0
-        for place in range(0, len(self._chosen[:most]), _AT_ONCE):
+        held, chosen = 0, (self._aside if aside else self._chosen)[:most]
+        for place in range(0, len(chosen), _AT_ONCE):
             with torch.no_grad():
-                feeds = self._feeds(self._chosen[place : place + _AT_ONCE])
+                feeds = self._feeds(chosen[place : place + _AT_ONCE])
                 seen = batching.run(self._network, feeds, self._way, names)
             for name in names:
                 parts[name].append(seen[name].flatten(0, 1).numpy().copy())
