@@ -74,7 +74,7 @@ def calibrated(name: str, record: Mapping[str, Any]) -> tuple[str, ...]:
 def _memory(found: Mapping[str, Any]) -> str:
     said = _MEMORY.format(**{**found, "date": found["date"][:10]})
     rows = [passed(name, record) for name, record in found["passes"].items()]
-    return "\n".join(["## Exact passes on a model larger than memory", "", said, "", *table(PASSED, rows)])
+    return "\n".join(["## Exact passes on weights of many gigabytes", "", said, "", *table(PASSED, rows)])
 
 
 def passed(name: str, record: Mapping[str, Any]) -> tuple[str, ...]:
