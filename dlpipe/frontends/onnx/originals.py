@@ -29,8 +29,10 @@ class InRuntime(Original):
             self._session = onnx_runtime.open_session(
                 path, optimised=optimised, threads=threads, ort_format=is_ort(path)
             )
-        self._names = [port.name for port in self._session.get_outputs()]
-        self._classes = {} if is_ort(path) else classes_of_tables(path)
+        ports = self._session.get_outputs()
+        self._names = [port.name for port in ports]
+        has_tables = any(port.type.startswith("seq(map(") for port in ports)  # else the file need not be read again
+        self._classes = classes_of_tables(path) if has_tables and not is_ort(path) else {}
 
     def run(self, feeds: executing.Arrays) -> executing.Arrays:
         plain = {name: np.asarray(value) for name, value in feeds.items()}  # a scalar stays an array
