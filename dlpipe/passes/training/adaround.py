@@ -68,12 +68,12 @@ class AdaRound(GraphPass):
             )
         reports, changed = [], list[str]()
         exact = _Passes(original, work, params)
-        distances = _distances(original, model, exact, lambda: _Passes(model, work, params))
+        distances = _distances(original, model, exact, lambda: _Passes(model, work, params, exact))
         errors = distances()
         for number, (weight, floats, same) in enumerate(places):
             work.progress(f"rounding {weight.user.name}", number / len(places))
             goal = exact if same else None
-            layer = _layer(weight, floats, _Passes(model, work, params), goal, opset(model))
+            layer = _layer(weight, floats, _Passes(model, work, params, exact), goal, opset(model))
             integers, before, learned = learn(layer, effort, params["seed"] + number)
             made, errors = _kept(model, weight, integers, errors, distances)
             changed += made
@@ -126,10 +126,12 @@ def _kept(
 class _Passes:
     """Values of a graph on the samples, as numpy arrays [samples, ...], the axis of a sample's own batch left out."""
 
-    def __init__(self, model: ir.Model, work: Work, params: Any) -> None:
+    def __init__(self, model: ir.Model, work: Work, params: Any, like: "_Passes | None" = None) -> None:
+        """like: on the same samples, which are read once."""
         self._network = Network(model, freeze=("*",))
-        self._found = data.read(work.inputs["train"], self._network.ports, holdout=0.0, seed=params["seed"])
-        chosen = self._found.train[: params["samples"]]
+        ports, seed = self._network.ports, params["seed"]
+        self.found: data.Data = like.found if like else data.read(work.inputs["train"], ports, holdout=0.0, seed=seed)
+        chosen = self.found.train[: params["samples"]]
         aside = min(_CHECKED, len(chosen) // 4) if len(chosen) >= _FEW else 0
         self._chosen, self._aside = chosen[: len(chosen) - aside], chosen[len(chosen) - aside :] if aside else chosen
         self._way = batching.choose(self._network, self._feeds(self._chosen[:3]))
@@ -157,7 +159,7 @@ class _Passes:
             return self._network(feeds, [name])[name]
 
     def _feeds(self, chosen: Any) -> dict[str, Any]:
-        feeds, _ = self._found.batch(chosen)
+        feeds, _ = self.found.batch(chosen)
         return {name: torch.from_numpy(array) for name, array in feeds.items()}
 
 
