@@ -86,7 +86,7 @@ def _try_import(case: cases.Case, folder: Path, inputs: Any, reason: str) -> tup
 
 def _import(folder: Path) -> None:
     (folder / "ir").mkdir()
-    importing.import_model(folder / "source", "model.onnx", folder / "ir", lambda line: None)
+    importing.import_model(folder / "source", "model.onnx", folder / "ir", lambda line: None, shapes={})
 
 
 def _steps(folder: Path, passes: list[Any]) -> Iterator[tuple[str, Path | str]]:

@@ -44,7 +44,7 @@ def _try(case: Mapping[str, Any], folder: Path, params: Mapping[str, Any]) -> li
     source.mkdir()
     ir.mkdir()
     (source / files.MODEL).write_bytes(building.make(case).SerializeToString())
-    importing.import_model(source, files.MODEL, ir, lambda line: None)
+    importing.import_model(source, files.MODEL, ir, lambda line: None, shapes={})
     samples, _ = generating.generate(ir, count=_SAMPLES, seed=1, dims=params["dims"])
     before = _run(ir, samples)
     first = {"pass": "import", "operators": _operators(ir), "nodes": sum(_operators(ir).values())}
