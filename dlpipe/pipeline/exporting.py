@@ -47,6 +47,8 @@ def export_verified(
 ) -> dict[str, Any]:
     """Writes `out`: an NNEF folder (`.nnef`), an archive of one, or an ONNX file, by the suffix.
 
+    What cannot be told equal is written too, and its `fidelity` says why.
+
     Raises GateFailed where what is read back departs from the original, Unsupported, naming node and op, for what the
     format has no counterpart for, UserError for a place that cannot be written. Nothing is written then.
     """
@@ -107,16 +109,13 @@ def _write(session: Session, proven: Proven, archive: str | None) -> Written:
 def _stop_if_wrong(fidelity: Mapping[str, Any] | None, error: DlpipeError | None) -> None:
     if error is not None:
         raise error
-    if fidelity is not None and fidelity["passed"] is False:
+    if fidelity is None:
+        raise GateFailed("the NNEF could not be compared with the original", hint="nothing was written", stage=_NAME)
+    if fidelity["passed"] is False:
         raise GateFailed(
             f"the NNEF that was written departs from the original: {fidelity['reason']}",
             hint="nothing was written; please report it with the model's operators (`dlpipe inspect`)",
             stage=_NAME,
-        )
-    if fidelity is None or fidelity["passed"] is None:
-        reason = fidelity["reason"] if fidelity else "it could not be compared"
-        raise GateFailed(
-            f"the NNEF cannot be told equal to the original: {reason}", hint="nothing was written", stage=_NAME
         )
 
 

@@ -49,7 +49,7 @@ def test_places_that_cannot_be_written(settled_user: User, shared: Path) -> None
     for place, says in (
         ("there.nnef", "there already"),
         ("x.caffe", "no format"),
-        ("no/x.tgz", "a folder that exists"),
+        ("no/x.tgz", "mkdir -p no"),
     ):
         done = settled_user.dlpipe("export", model, "-o", place)
         assert (done.code, says in done.err) == (2, True), done.err
@@ -68,10 +68,12 @@ def test_a_detector(settled_user: User, shared: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LIGHT.split())
 def test_the_light_models(settled_user: User, toolchains: Toolchains, name: str) -> None:
+    """Their weights are all one number, and so are their outputs: equal in every element proves nothing then."""
     folder = next(toolchains.ensure("core").root.glob("lib/python*/site-packages/onnx/backend/test/data/light"))
     found = settled_user.ok("export", folder / f"light_{name}.onnx", "-o", f"{name}.nnef", "--json").json
-    assert found["fidelity"]["passed"] is True
-    assert found["fidelity"]["max_rel"] < 1e-4
+    fidelity = found["fidelity"]
+    assert (fidelity["max_rel"] or 0) < 1e-4
+    assert fidelity["passed"] is True or (fidelity["passed"] is None and "that proves nothing" in fidelity["reason"])
 
 
 @pytest.mark.slow
