@@ -21,12 +21,13 @@ Rows = Mapping[str, Any]
 def sections(records: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterable[str]:
     if not records:
         return
-    recipe, command = settings["ours"]
+    *recipes, command = settings["ours"]
     first = ", ".join(f"`{name}`" for name in _first(settings).values())
+    named = " and ".join(f"`{name}`" for name in recipes)
     yield "## int8: points lost and speed-up"
     yield (
-        f"The recipe `{recipe}`; what `{command}` chose by the calibration samples alone, for each backend by itself;"
-        f" and of each other tool the first setting below: {first}."
+        f"The recipes {named}; what `{command}` chose by the calibration samples alone, for each backend by itself; and of"
+        f" each other tool the first setting below: {first}."
     )
     for backend, title in BACKENDS.items():
         yield "\n".join([f"### On {title}", "", *_table(records, settings, backend)])

@@ -36,8 +36,8 @@ class AdaRound(GraphPass):
     Requires a model as `quantize-int8` makes it, its float original as "teacher" (for the weights before rounding), and
     samples; no labels. Ensures that nothing changed but stored integers, by at most one step from the original's
     weights, within the bits that they had. Lossy; no layer is farther from the original than before on the samples that
-    it learns from, nor is the model on these and on a quarter that is kept aside (128 of each). Layer by layer in the
-    order of the graph: each sees what the layers before it, already rounded anew, put out, and is to give what the
+    it learns from, nor is the model on these and on every fourth, kept aside (128 of each at most). Layer by layer in
+    the order of the graph: each sees what the layers before it, already rounded anew, put out, and is to give what the
     float model gives (where smoothing or equalisation has changed its scale: what its float weights would). Only one
     layer's inputs and outputs are held, of as many samples as fit into 256 MB. Left as they are: layers whose float
     weights are not found in the original, and those that would make the model worse, though they are better themselves.
@@ -132,8 +132,8 @@ class _Passes:
         ports, seed = self._network.ports, params["seed"]
         self.found: data.Data = like.found if like else data.read(work.inputs["train"], ports, holdout=0.0, seed=seed)
         chosen = self.found.train[: params["samples"]]
-        aside = min(_CHECKED, len(chosen) // 4) if len(chosen) >= _FEW else 0
-        self._chosen, self._aside = chosen[: len(chosen) - aside], chosen[len(chosen) - aside :] if aside else chosen
+        aside = _aside(len(chosen))
+        self._chosen, self._aside = chosen[~aside], chosen[aside] if aside.any() else chosen
         self._way = batching.choose(self._network, self._feeds(self._chosen[:3]))
 
     def values(self, names: list[str], *, most: int | None = None, aside: bool = False) -> dict[str, Any]:
@@ -161,6 +161,12 @@ class _Passes:
     def _feeds(self, chosen: Any) -> dict[str, Any]:
         feeds, _ = self.found.batch(chosen)
         return {name: torch.from_numpy(array) for name, array in feeds.items()}
+
+
+def _aside(count: int) -> Any:
+    """Every fourth of so many samples, of many fewer; they may be sorted by class. bool [count], all False of few."""
+    every = max(4, -(-count // _CHECKED))
+    return (np.arange(count) % every == every - 1) & (count >= _FEW)
 
 
 def _is_layer(weight: Weight) -> bool:
