@@ -26,8 +26,8 @@ def sections(records: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterabl
     named = " and ".join(f"`{name}`" for name in recipes)
     yield "## int8: points lost and speed-up"
     yield (
-        f"The recipes {named}; what `{command}` chose by the calibration samples alone, for each backend by itself; and of"
-        f" each other tool the first setting below: {first}."
+        f"The recipes {named}; what `{command}` chose by the calibration samples alone, for each backend by itself;"
+        f" and of each other tool the first setting below: {first}."
     )
     for backend, title in BACKENDS.items():
         yield "\n".join([f"### On {title}", "", *_table(records, settings, backend)])
