@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated
 
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli import typed
 from dlpipe.cli.config import Config
 
 
@@ -135,7 +135,7 @@ def compress(
         gate_confidence=parse_confidence(gate_confidence),
         trials=trials,
         budget=parse_budget(budget),
-        command=shlex.join(["dlpipe", *sys.argv[1:]]),
+        command=typed.command(),
     )
     with (
         Progress(quiet=as_json, verbose=verbose) as progress,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from typing import Annotated
 
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli import typed
 from dlpipe.cli.config import Config
 
 
@@ -99,7 +98,7 @@ def convert(
             require_verified=require_verified,
             tune=parse_duration(tune, "--tune"),
             out=out,
-            command=shlex.join(["dlpipe", *sys.argv[1:]]),
+            command=typed.command(),
         )
         for each in model
     ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from typing import Annotated
 
 import typer
 
 from dlpipe.cli import options as opt
+from dlpipe.cli import typed
 
 zoo = typer.Typer(help="Real trained models that come with dlpipe: its own proof.", no_args_is_help=True)
 
@@ -70,7 +69,7 @@ def run(
         targets=tuple(target or model.recipe.target),
         data=str(model.data) if model.data else None,
         out=out,
-        command=shlex.join(["dlpipe", *sys.argv[1:]]),
+        command=typed.command(),
         expected=model.expected,
     )
     journey = Journey(offline=offline, jobs=None, as_json=as_json, verbose=verbose, color=not no_color)
