@@ -34,6 +34,7 @@ class Plan:
     to_install: dict[str, str]
     to_accept: dict[str, str]
     preflight: str | None = None  # why there was none
+    offline: bool = False  # nothing is downloaded: what is to be installed is missing
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -46,6 +47,7 @@ class Plan:
             "to_install": self.to_install,
             "to_accept": self.to_accept,
             "preflight": self.preflight,
+            "offline": self.offline,
         }
 
     def ruled_out(self, target: str) -> list[str]:
@@ -91,8 +93,9 @@ class Plan:
             lines.append(f"  no pre-flight: {self.preflight}")
         if self.data is None:
             lines.append("  no --data: fidelity is measured on generated inputs, accuracy stays unknown")
+        word = "missing, and downloads are off" if self.offline else "will install"
         for name, summary in self.to_install.items():
-            lines.append(f"  will install: {name} ({summary})")
+            lines.append(f"  {word}: {name} ({summary})")
         for name, what in self.to_accept.items():
             lines.append(f"  will NOT install: {name}, whose artefacts will fail: it is {what}")
         return "\n".join(lines)
@@ -134,6 +137,7 @@ def make_plan(session: Session, request: ConvertRequest, *, preflight: bool = Fa
         to_install={name: spec.summary for name, spec in missing.items() if session.toolchains.licences.accepted(spec)},
         to_accept=to_accept(session, missing),
         preflight=why_not,
+        offline=session.toolchains.offline,
     )
 
 

@@ -28,6 +28,22 @@ def test_every_target_can_be_planned(
     assert {each["target"] for each in plan.artifacts} == {target}
 
 
+def test_offline_nothing_will_be_installed(
+    shared: Path, tmp_path: Path, toolchains: Toolchains, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines of the plan said that it would be, before the run failed over what is missing."""
+    (tmp_path / "toolchains").mkdir()
+    for each in toolchains.root.iterdir():
+        if not each.name.startswith("tvm-"):
+            (tmp_path / "toolchains" / each.name).symlink_to(each)
+    monkeypatch.setenv("DLPIPE_CACHE_DIR", str(tmp_path))
+    model = str(shared / "models" / "arm_ml_kws" / "DNN_S.pb")
+    with Session(offline=True) as session:
+        plan = make_plan(session, ConvertRequest(model, ("x86-64",), backends=("tvm",)))
+    assert "missing, and downloads are off: tvm (" in plan.as_text()
+    assert "will install" not in plan.as_text()
+
+
 def test_a_plan_that_is_stopped_is_no_plan(
     shared: Path, tmp_path: Path, toolchains: Toolchains, monkeypatch: pytest.MonkeyPatch
 ) -> None:
