@@ -15,7 +15,7 @@ from typing import Any
 
 from dlpipe.errors import UserError
 from dlpipe.pipeline.store import Store, hash_file
-from dlpipe.pipeline.store.disk import writing
+from dlpipe.pipeline.store.disk import HIDDEN, writing
 
 MANIFEST = "manifest.json"
 
@@ -41,7 +41,7 @@ def _try(ground: Path) -> None:
     """Whether a folder can be made there, which permissions alone do not tell: root may do everything, but /proc takes
     none. Raises OSError."""
     try:
-        Path(tempfile.mkdtemp(prefix=".dlpipe-", dir=ground)).rmdir()
+        Path(tempfile.mkdtemp(prefix=HIDDEN, dir=ground)).rmdir()
     except FileNotFoundError as error:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from error
 
@@ -63,7 +63,7 @@ def output_folder(out: Path, kept: Callable[[Path], object] = lambda _: None) ->
     told. Raises as `check_free` does, and DiskTrouble when the disk is full.
     """
     check_free(out)
-    making, old = (out.with_name(f".dlpipe-{secrets.token_hex(8)}-{word}") for word in ("making", "old"))
+    making, old = (out.with_name(f"{HIDDEN}{secrets.token_hex(8)}-{word}") for word in ("making", "old"))
     try:
         with writing(out, "the output folder"):
             making.mkdir(parents=True)

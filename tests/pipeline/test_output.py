@@ -12,6 +12,7 @@ import pytest
 
 from dlpipe.errors import DiskTrouble, UserError
 from dlpipe.pipeline.output import MANIFEST, check_free, output_folder, write_manifest
+from dlpipe.pipeline.store import Store
 
 
 def convert(out: Path, artefact: str, *, chosen: bool = True, kept: Callable[[Path], object] = print) -> None:
@@ -41,6 +42,29 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
     for place in (tmp_path / "file" / "out", tmp_path / ("n" * 256), Path("/proc/out")):
         with pytest.raises(DiskTrouble):
             check_free(place)
+
+
+def test_a_full_disk_is_told_by_the_folder_that_was_named(tmp_path: Path) -> None:
+    """The folder that is filled meanwhile is gone when the user reads it."""
+    store = Store(tmp_path / "store")
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "weights").write_bytes(bytes(1 << 20))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], check=False).returncode:
+        pytest.skip("not run: a small disk cannot be mounted here")
+    try:
+        with store.pin("run"), pytest.raises(DiskTrouble, match="the output folder's disk is full") as caught:
+            _export(store, store.ingest(tmp_path / "made").digest, disk / "out")
+        assert caught.value.hint == f"free some space on the disk of {disk}"
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def _export(store: Store, tree: str, out: Path) -> None:
+    with output_folder(out) as folder:
+        store.export(tree, folder / "artifact")
 
 
 def test_the_users_own_folder(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dlpipe.errors import DiskTrouble
 
+HIDDEN = ".dlpipe-"  # begins the name of what goes when the work is done
 _BLOCK = 1 << 20
 _FICLONE = 0x40049409  # linux/fs.h: share the blocks of two files until one of them is written
 _UNUSABLE = frozenset(
@@ -43,14 +44,20 @@ def writing(place: Path, what: str = "the cache") -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = f"free some space on the disk of {place}"
+            hint = f"free some space on the disk of {_known(place)}"
             if what == "the cache":
                 hint += ": `dlpipe cache gc` removes what was not used for long; DLPIPE_CACHE_DIR chooses another disk"
             raise DiskTrouble(f"{what}'s disk is full", hint=hint) from error
         if error.errno in _UNUSABLE:
-            hint = f"look at the disk and the permissions of {place}"
+            hint = f"look at the disk and the permissions of {_known(place)}"
             raise DiskTrouble(f"cannot use {what}: {os.strerror(error.errno)}", hint=hint) from error
         raise
+
+
+def _known(place: Path) -> Path:
+    """A place that the user knows: an output folder has another name until it is complete."""
+    hidden = next((each for each in place.absolute().parents if each.name.startswith(HIDDEN)), None)
+    return hidden.parent if hidden else place
 
 
 @contextmanager
