@@ -58,7 +58,7 @@ class _Net(executing.Model):
             op.input.extend(inputs)
             op.output.extend(outputs)
             if inputs:
-                running.op.extend(_with_padding(op))
+                running.op.extend(_known(op))
                 self._made.extend(outputs)
             else:
                 filling.op.add().CopyFrom(op)
@@ -96,8 +96,15 @@ class _Net(executing.Model):
         return found
 
 
+def _known(op: Any) -> List[Any]:
+    """What later Caffe2s know and this one does not, in operators of this one."""
+    if op.type == "BatchPermutation":
+        op.type = "Gather"
+    return _with_padding(op)
+
+
 def _with_padding(op: Any) -> List[Any]:
-    """An average that counts padding: later Caffe2s know that argument, this one does not, so zeros are put there."""
+    """An average that counts padding as an argument: zeros are put there."""
     given = {each.name: each for each in op.arg}
     if op.type not in ("AveragePool", "AveragePool2D") or not (
         "count_include_pad" in given and given["count_include_pad"].i

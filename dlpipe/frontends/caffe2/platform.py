@@ -28,7 +28,7 @@ _CUT_BEHIND = {
 }
 CUT = dict.fromkeys((*CUT_BEFORE, *_CUT_BEHIND), "cut off")
 _READERS = (
-    "TensorProtosDBInput", "ImageInput", "VideoInput", "ReadNextBatch", "DequeueBlobs", "CreateDB", "BatchPermutation",
+    "TensorProtosDBInput", "ImageInput", "VideoInput", "ReadNextBatch", "DequeueBlobs", "CreateDB",
 )  # fmt: skip
 _FOREIGN = {"MPSCNN": "Apple's Metal", "OpenGL": "OpenGL", "CopyToMPSCNN": "Apple's Metal", "Copy_Image": "OpenGL"}
 

@@ -165,7 +165,7 @@ def _shape(converter: Converter, op: Operator) -> None:
     converter.finish(op, "Gather", [converter.emit(op, "Shape", [x]), converter.constant(op, axes, np.int64)], axis=0)
 
 
-@converts("Gather", "BatchGather")
+@converts("Gather", "BatchGather", "BatchPermutation")
 def _gather(converter: Converter, op: Operator) -> None:
     op.args.ignore("match_outer")
     axis = op.args.integer("axis", 1 if op.type == "BatchGather" else 0)

@@ -110,5 +110,4 @@ def _as_caffe(window: Window, sizes: list[Dim]) -> None:
         made = -(-(size + 2 * pad - extent) // stride) + 1
         if pad > 0 and (made - 1) * stride >= size + pad:
             made -= 1
-        plain = (size + 2 * pad - extent) // stride + 1
-        window.pads[rank + index] = pad + stride * max(0, made - plain)
+        window.pads[rank + index] = max(pad, (made - 1) * stride + extent - size - pad)

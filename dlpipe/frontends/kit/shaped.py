@@ -74,6 +74,9 @@ class ShapedGraph(Graph):
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise Refused(f"what the operator is given does not fit it: {reason}", node=layer, op=kind) from error
         self._types.update(found)
+        if any((dim or 0) < 0 for each in found for dim in self.shape(each) or () if not isinstance(dim, str)):
+            layer, kind = self.where
+            raise Refused("its window is larger than what it is given", node=layer, op=kind)
         return made
 
     def inner(self, name: str) -> ShapedGraph:

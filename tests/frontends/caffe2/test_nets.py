@@ -146,6 +146,27 @@ def test_blobs_written_again_and_files_of_every_form(work: Any, form: dict[str, 
     np.testing.assert_allclose(found["p"], _original(work, source, entry, ir, samples)["p"], atol=1e-5)
 
 
+POOLED = Case(
+    "pooled",
+    [
+        ("Conv", ["data", "w", "b"], ["h"], {"kernel": 3, "stride": 2, "pad": 1}),
+        ("AveragePool", ["h"], ["a"], {"kernel": 112, "stride": 1}),
+        ("FC", ["a", "fw", "fb"], ["p"], {}),
+    ],
+    {"data": [1]},
+    {"w": shaped(4, 3, 3, 3), "b": shaped(4), "fw": shaped(5, 4), "fb": shaped(5)},
+    ["p"],
+)
+
+
+@pytest.mark.interpreter
+@pytest.mark.slow
+def test_the_size_of_an_image_that_a_window_covers(work: Any) -> None:
+    """An image far smaller than the window is too small, though its sides below zero have a product above it."""
+    _, contract = _import(work, make(work, POOLED))
+    assert contract["inputs"][0]["shape"] == ["N", 3, 224, 224]
+
+
 _CODES = {"scale": 0.01, "zero": 128}
 MOBILE = Case(
     "mobile",
