@@ -127,17 +127,22 @@ def _settle(
     heads: list[symbols.Entry],
 ) -> tuple[emit.Graph, dict[str, ins.Shape]]:
     """With the batch free where every layer can do without its size, else one at a time."""
+    told = []
     while True:
         feeds = {name: (types[name], shape) for name, shape in shapes.items()}
         try:
-            return convert(symbol, arrays, feeds, heads), shapes
+            graph = convert(symbol, arrays, feeds, heads)
         except FreeDim as error:
             free = sorted({dim for shape in shapes.values() for dim in shape if isinstance(dim, str)})
             if not free:
                 raise
             fixed = error.dim if error.dim in free else free[0]
             shapes = {name: [1 if dim == fixed else dim for dim in shape] for name, shape in shapes.items()}
-            request.note(f"the dim {fixed} is fixed at 1: a layer's form depends on it")
+            told.append(f"the dim {fixed} is fixed at 1: a layer's form depends on it")
+        else:
+            for each in told:
+                request.note(each)
+            return graph, shapes
 
 
 def _given(option: Mapping[str, Any] | None) -> ins.Shape | None:

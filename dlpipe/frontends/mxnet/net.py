@@ -89,7 +89,7 @@ class Net:
         kind = helper.np_dtype_to_tensor_dtype(array.dtype)
         self._types[value] = helper.make_tensor_type_proto(kind, array.shape)
         self.arrays[value] = array
-        if array.size <= _SMALL and array.dtype == np.int64:
+        if array.size <= _SMALL and array.dtype in (np.int64, np.float32):  # sizes, scales of a Resize
             self._small[value] = numpy_helper.from_array(array, value)
         return value
 

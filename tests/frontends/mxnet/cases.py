@@ -53,6 +53,8 @@ def convolutions():
     case("dense-last", S.FullyConnected(x, num_hidden=5, flatten=False, no_bias=True), x=(2, 3, 6))
     case("dense-last-bias", S.FullyConnected(x, num_hidden=5, flatten=False), x=(2, 3, 6))
     case("up-nearest", S.UpSampling(x, scale=2, sample_type="nearest"), x=IMAGE)
+    up = S.UpSampling(S.Convolution(x, num_filter=4, kernel=(1, 1), name="one"), scale=2, sample_type="nearest")
+    case("up-crop", S.Crop(up, y, num_args=2) + y, x=(1, 3, 4, 5), y=(1, 4, 7, 9))
     case("up-concat", S.UpSampling(x, y, scale=4, sample_type="nearest", num_args=2), x=(1, 2, 2, 3), y=(1, 3, 4, 6))
     up = S.UpSampling(x, y, scale=2, sample_type="nearest", num_args=2, multi_input_mode="sum")
     case("up-sum", up, x=(1, 2, 2, 3), y=(1, 2, 4, 6))

@@ -39,6 +39,12 @@ def test_found(nets: Path, imported: Import, name: str, shape: list[int | str]) 
     assert model.worst(model.random()) < 1e-5
 
 
+def test_what_holds_for_the_size_found_is_told_once(nets: Path, imported: Import) -> None:
+    model = imported(nets / "batches-symbol.json", nets / "batches-0000.params")
+    assert [list(port.shape) for port in model.contract.inputs] == [[1, 3, 20, 20]]
+    assert sum("the dim N is fixed at 1" in note for note in model.notes) == 1
+
+
 def test_not_to_be_found(shared: Path, imported: Import) -> None:
     folder = shared / "made/mxnet191"
     with pytest.raises(BadModel, match="does not say the shape of its input 'data'") as caught:
