@@ -16,6 +16,7 @@ ALWAYS = (
     "config.json",  # and timm's; another's says nothing of that, and is left alone
 )
 _ONNX_DATA = ("{name}.data", "{name}_data", "{stem}.data")
+_COMBINED = ("__params__", "params")
 
 # Name of the file -> for each thing that it wants, where that may be: the first pattern that matches counts. The
 # groups of the expression stand as {0}, {1} in the patterns.
@@ -30,7 +31,7 @@ _WANTED: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     (r"(.+)\.param", (("{0}.bin",),)),
     (r"(.+)\.bin", (("{0}.param",),)),
     (r"(.+)\.pdmodel", (("{0}.pdiparams",),)),
-    (r"__model__", (("__params__", "params"),)),
+    (r"__model__", (_COMBINED,)),
     (r"(.+)\.pdiparams(?:\.info)?", (("{0}.pdmodel", "{0}.json"),)),
     (
         r"(.+)\.json",
@@ -72,6 +73,8 @@ def _certain(path: Path) -> Iterator[Path]:
         beside = path.parent / pattern.format(name=path.name, stem=path.stem)
         if beside.is_file():
             yield beside
+    if path.name == "__model__" and not _one(path, (), _COMBINED):  # Paddle 1: a file for each of the weights
+        yield from _glob(path, "*")
     shards = re.fullmatch(_SHARDS, path.name)
     if shards:
         yield from (each for each in _glob(path, f"{_literal(shards[1])}.data-*") if each.is_file())

@@ -47,6 +47,14 @@ def test_a_checkpoint_is_all_of_its_files(tmp_path: Path) -> None:
         assert sorted(each.name for each in companions(tmp_path / named)) == [each for each in files if each != named]
 
 
+def test_a_program_of_paddle_1_is_one_file_or_all_of_its_files(tmp_path: Path) -> None:
+    for name in ("__model__", "conv.w_0", "conv.b_0"):
+        (tmp_path / name).touch()
+    assert sorted(each.name for each in companions(tmp_path / "__model__")) == ["conv.b_0", "conv.w_0"]
+    (tmp_path / "__params__").touch()
+    assert [each.name for each in companions(tmp_path / "__model__")] == ["__params__"]
+
+
 def test_caffe2_nets_and_what_tells_their_inputs(tmp_path: Path) -> None:
     for name in ("predict_net.pb", "init_net.pb", "value_info.json"):
         (tmp_path / name).touch()

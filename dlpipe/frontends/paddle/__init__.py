@@ -1,10 +1,10 @@
-"""PaddlePaddle 2 and 3: .pdmodel or .json (PIR) with its .pdiparams, and the older `__model__` with `__params__`.
+"""PaddlePaddle: .pdmodel or .json (PIR) with its .pdiparams; `__model__` with `__params__` or a file for each weight.
 
 Converted by paddle2onnx at opset 18, executed by Paddle itself. An old program is completed with the defaults of
 attributes that its version did not have yet, then translated to Paddle 3's form.
 
 Limits: paddle2onnx makes no valid model of SimpleRNN, and gives the last states of only one layer of a stacked LSTM:
-both are refused. Weights as one file each (a folder of `__model__` and many files) are not read; save them combined.
+both are refused.
 Free dims stay free; where nobody says otherwise, generated inputs have 64 in the height and width of an image, and 8
 in others.
 """

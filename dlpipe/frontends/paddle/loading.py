@@ -17,7 +17,8 @@ paddle.enable_static()
 
 @dataclass(frozen=True)
 class Program:
-    """old: the program of Paddle 2, which its own interpreter runs. feeds: names; fetches: what Paddle returns."""
+    """old: the program of Paddle 2, which its own interpreter runs. feeds: names; fetches: what Paddle returns. params:
+    None where there are none, or each has a file of its own, as Paddle 1 wrote them."""
 
     program: Any
     executor: Any
@@ -26,6 +27,12 @@ class Program:
     old: bool
     model: Path
     params: Path | None
+
+    def files(self) -> list[str]:
+        """What Paddle's inference engine opens it by: program and weights, or the folder of Paddle 1."""
+        if self.params is None and not self.model.suffix:
+            return [str(self.model.parent)]
+        return [str(self.model), str(self.params or "")]
 
     def names(self) -> list[str]:
         """Of the outputs: the variable's in an old program; in a new one they have none, and are numbered."""
@@ -50,9 +57,8 @@ def load(folder: str, entry: str, form: str) -> Program:
                 complete(program)
     except Exception as error:  # Paddle raises nearly everything
         if params is None and model.stat().st_size:
-            raise Refused(
-                f"the weights of {entry} are missing", hint=f"put {model.stem}.pdiparams (one file) beside it"
-            ) from error
+            beside = f"{model.stem}.pdiparams (one file)" if model.suffix else "__params__, or a file for each of them,"
+            raise Refused(f"the weights of {entry} are missing", hint=f"put {beside} beside it") from error
         raise Refused(f"Paddle cannot load {entry}: {told(error)}", hint="is the download or copy complete?") from error
     if not fetches:
         raise Refused(f"{entry} has no output: it is no program for inference", hint="save it with paddle.jit.save")

@@ -87,7 +87,7 @@ class Deployed(executing.Model):
     def __init__(self, request: Request, contract: Mapping[str, Any], threads: int) -> None:
         given = request.params
         program = load(request.inputs["source"], given["entry"], given["format"])
-        config = inference.Config(str(program.model), str(program.params or ""))
+        config = inference.Config(*program.files())
         config.disable_gpu()
         config.disable_glog_info()
         config.set_cpu_math_library_num_threads(threads)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dlpipe.errors import BadModel
+from dlpipe.toolchains import Toolchains
 
 from .conftest import Import, load, worst
 
@@ -60,6 +63,25 @@ def test_model_and_params_of_the_first_versions(shared: Path, imported: Import, 
     shutil.copy(folder / "RNet.pdiparams", tmp_path / "__params__")
     model = imported(tmp_path / "__model__", tmp_path / "__params__")
     assert model.worst(model.random(2)) < 1e-5
+
+
+def test_a_file_for_each_of_the_weights(toolchains: Toolchains, shared: Path, imported: Import, tmp_path: Path) -> None:
+    script, model = Path(__file__).with_name("apart.py"), shared / "models/mtcnn_paddle2/RNet.pdmodel"
+    command = [str(toolchains.ensure("paddle").python), str(script), str(model), str(tmp_path)]
+    subprocess.run(command, timeout=120, capture_output=True, check=True)
+    (tmp_path / "conv2d_0.b_0").rename(tmp_path / "kept")
+    with pytest.raises(BadModel, match="weights of __model__ are missing"):
+        imported(tmp_path / "__model__", tmp_path)
+    (tmp_path / "kept").rename(tmp_path / "conv2d_0.b_0")
+    split = imported(tmp_path / "__model__", tmp_path)
+    samples = split.random(2)
+    assert split.worst(samples) < 1e-5
+    whole = imported(model, model.with_suffix(".pdiparams"))
+    assert worst(list(split.run(samples).values()), list(whole.run(samples).values())) == 0
+    timing = split.frontend.timing_call(split.sniffed, split.options)
+    assert timing is not None
+    timing = replace(timing, params={**timing.params, "handle": "x", "runs": 2})
+    assert min(split.work(timing, split.given(samples))[1]["seconds"]) > 0
 
 
 def test_the_same_bytes_every_time(shared: Path, imported: Import) -> None:
