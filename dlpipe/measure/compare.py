@@ -30,6 +30,7 @@ class Tally:
     places: int = 0
     agreeing: int = 0
     compared: int = 0
+    left_out: int = 0
     nan: int = 0
     nan_lost: int = 0
     inf: int = 0
@@ -47,6 +48,7 @@ class Tally:
         infinite = (np.isinf(a) | np.isinf(b)) & ~np.isnan(a) & ~np.isnan(b)
         self.inf += int((infinite & (a != b)).sum())
         self.compared += int(finite.sum())
+        self.left_out += int((~finite).sum())
         if finite.any():
             self.low = min(self.low, float(a[finite].min()))
             self.high = max(self.high, float(a[finite].max()))
@@ -165,7 +167,8 @@ def _judged(tally: Tally, integer: bool, limits: Mapping[str, Any], resolution: 
     if tally.texts:
         reasons.append("texts, which agree or differ by no amount")
     elif nothing:
-        reasons.append("there is no number to compare")
+        why = ", all are NaN or infinite: give data that it answers otherwise (--data)" if tally.left_out else ""
+        reasons.append(f"there is no number to compare{why}")
     undecided = nothing or tally.nan_lost or "max_abs overflows" in reasons
     figures["passed"] = False if broken else None if undecided else True
     figures["reason"] = "; ".join(broken + reasons) or None

@@ -56,7 +56,7 @@ def _overall(
     samples = min((member.shape[0] for member in reference.values()), default=0)
     silent = bool(constants) and None not in constants.values()
     if silent and False not in verdicts:
-        numbers = ", ".join(sorted({f"{number:g}" for number in constants.values()}))
+        numbers = ", ".join(sorted({f"{number or 0:g}" for number in constants.values()}))
         said.insert(
             0,
             f"the reference is {numbers} in every place of all {samples} samples, as a broken model's outputs may be: "

@@ -96,7 +96,7 @@ def test_nan_everywhere_decides_nothing(compare: Compare) -> None:
     y = np.full((3, 4), np.nan, np.float32)
     found = compare({"y": y}, {"y": y})
     assert found.passed is None
-    assert "no number to compare" in (found.reason or "")
+    assert "no number to compare, all are NaN or infinite: give data" in (found.reason or "")
 
 
 def test_constant_outputs_have_a_scale(compare: Compare) -> None:
@@ -130,6 +130,10 @@ def test_an_original_that_answers_the_same_to_everything_proves_nothing(
     found = compare(reference, reference)
     assert found.passed is passed
     assert ("in every place of all" in (found.reason or "")) is (passed is None)
+
+
+def test_a_zero_has_no_sign_for_the_reader(compare: Compare) -> None:
+    assert "the reference is 0 in every place" in (compare({"y": -ZERO}, {"y": -ZERO}).reason or "")
 
 
 def test_what_departs_from_the_same_everywhere_is_wrong(compare: Compare) -> None:
