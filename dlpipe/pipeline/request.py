@@ -58,10 +58,6 @@ class ConvertRequest:
     def trains(self) -> bool:
         return any("train" in recipe.needs() for recipe in self.recipes)
 
-    def named(self, backend: str, variant: str) -> bool:
-        """Whether the user asked for this very thing, so that its failure is the run's failure."""
-        return self.precision == variant or (backend in self.backends and self.precision in ("auto", variant))
-
 
 def import_options(
     inputs: list[str] | None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from dlpipe.errors import DlpipeError, GateFailed, StageFailed, ToolMissing
 from dlpipe.pipeline.request import ConvertRequest
-from dlpipe.report.schema import Artifact, Report
+from dlpipe.report.schema import Artifact, Gate, Report
+from dlpipe.report.scorecard import ancestors
 
 Errors = Mapping[str, DlpipeError]  # artefact's path -> what the stage raised that failed on it
 
@@ -25,7 +26,10 @@ def _judge_target(request: ConvertRequest, report: Report, target: str, errors: 
     mine = [each for each in report.artifacts if each.target == target]
     built = [each for each in mine if each.verdict == "unverified" and each.digest is not None]
     if target in report.selected:
-        return _unverified(target, built) if request.require_verified and built else None
+        if request.require_verified and built:
+            return _unverified(target, built)
+        named = (_broken_backend(report, name, mine, errors) for name in request.backends)
+        return next((each for each in named if each is not None), None)
     broken = _broken_gate(request, report, mine, errors)
     if broken is not None:
         return broken
@@ -38,25 +42,43 @@ def _unverified(target: str, built: list[Artifact]) -> DlpipeError:
     return GateFailed(f"{target}: not verified: {built[0].reason}", target=target)
 
 
+def _broken_backend(report: Report, backend: str, mine: list[Artifact], errors: Errors) -> DlpipeError | None:
+    """A limit that everything breaks which a backend asked for by name made, though another's artefact keeps it."""
+    sound = [each for each in mine if each.backend == backend and each.digest and each.path not in errors]
+    broken = [_broken_limit(report, {each.path, *ancestors(report, each)}) for each in sound]
+    first = next(iter(broken), None)
+    if first is None or None in broken:
+        return None
+    return _gate_failed(f"{mine[0].target}: {backend}, which was asked for by name, breaks a limit", first)
+
+
+def _broken_limit(report: Report, subjects: Container[str]) -> Gate | None:
+    limits = (each for each in report.gates if each.subject in subjects and each.name != "fidelity")
+    return next((each for each in limits if each.passed is not True), None)
+
+
 def _broken_gate(request: ConvertRequest, report: Report, mine: list[Artifact], errors: Errors) -> DlpipeError | None:
     """A limit that what was made breaks, or artefacts that ran and are wrong: where none else is left, or where their
     precision was asked for by name."""
     sound = {each.path: each for each in mine if each.digest is not None and each.path not in errors}
-    subjects = {*sound, *(stage.id for stage in report.stages)} if sound else set()
-    limits = [each for each in report.gates if each.subject in subjects and each.name != "fidelity"]
+    limit = _broken_limit(report, {*sound, *(stage.id for stage in report.stages)}) if sound else None
     wrong = [
         each for each in report.gates if each.subject in sound and each.name == "fidelity" and each.passed is False
     ]
     named = (request.precision, *(recipe.name for recipe in request.recipes))
     asked = [each for each in wrong if sound[each.subject].variant in named]
     others = any(each.verdict == "unverified" for each in sound.values())
-    worst = next((each for each in [*limits, *(asked if others else wrong)] if each.passed is not True), None)
+    worst = limit or next(iter(asked if others else wrong), None)
     if worst is None:
         return None
-    figure = worst.reason or f"{worst.value:,} {worst.unit}, and the limit is {worst.limit:,}"
     left = "every artefact that could be checked is ruled out" if others else "no artefact is left"
+    return _gate_failed(f"{mine[0].target}: {left}", worst)
+
+
+def _gate_failed(what: str, worst: Gate) -> DlpipeError:
+    figure = worst.reason or f"{worst.value:,} {worst.unit}, and the limit is {worst.limit:,}"
     return GateFailed(
-        f"{mine[0].target}: {left}: {worst.name} of {worst.subject}: {figure}",
+        f"{what}: {worst.name} of {worst.subject}: {figure}",
         hint="see the gates in report.html"
         + (f"; about {worst.samples_needed:,} samples would resolve this limit" if worst.samples_needed else ""),
         stage=worst.subject,

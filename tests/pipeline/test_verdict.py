@@ -11,12 +11,14 @@ from dlpipe.pipeline.gates import evaluate
 from dlpipe.pipeline.limits import UserLimits
 from dlpipe.pipeline.request import ConvertRequest
 from dlpipe.pipeline.verdict import judge_run
-from dlpipe.report.schema import Artifact, Environment, Reference, Refusal, Report, Source
+from dlpipe.report.schema import Artifact, Environment, Reference, Refusal, Report, Selected, Source
 
 CRASH = StageFailed("the tool was ended by signal 11", hint="see the log", stage="compile:arm64/tvm-fp32")
 
 
-def made(backend: str, verdict: str, *, exists: bool = True, variant: str = "fp32", reason: str = "why") -> Artifact:
+def made(
+    backend: str, verdict: str, *, exists: bool = True, variant: str = "fp32", reason: str = "why", size: int = 100
+) -> Artifact:
     return Artifact.model_validate(
         {
             "target": "arm64",
@@ -24,14 +26,14 @@ def made(backend: str, verdict: str, *, exists: bool = True, variant: str = "fp3
             "variant": variant,
             "path": f"artifacts/arm64/{backend}-{variant}",
             "digest": "ab" * 32 if exists else None,
-            "size_bytes": 100 if exists else None,
+            "size_bytes": size if exists else None,
             "ran_on": "none",
             "verdict": verdict,
             "provenance": "absent",
             "reason": reason,
             "refusals": () if exists or verdict == "failed" else (Refusal(reason=reason),),
             "fidelity_reason": "not of interest here",
-            "cost": {"size": Figure(value=100, unit="bytes", provenance="measured")} if exists else {},
+            "cost": {"size": Figure(value=size, unit="bytes", provenance="measured")} if exists else {},
         }
     )
 
@@ -40,6 +42,7 @@ def judged(
     *artifacts: Artifact,
     crashed: dict[str, DlpipeError] | None = None,
     limits: UserLimits | None = None,
+    chosen: Artifact | None = None,
     **asked: object,
 ) -> DlpipeError | None:
     limits = limits or UserLimits()
@@ -52,6 +55,7 @@ def judged(
                              inputs=(), outputs=(), reference=Reference(kind="original")),
             "stages": (),
             "artifacts": artifacts,
+            "selected": {"arm64": Selected(path=chosen.path, basis="unmeasured-speed")} if chosen else {},
             "gates": tuple(evaluate(limits, artifacts, {}, confidence=None)),
             "environment": Environment(machine={**fingerprint()}, python="3.13", toolchains={}),
         }
@@ -109,3 +113,21 @@ def test_a_limit_that_is_broken_goes_before_a_crash() -> None:
     said = judged(made("tvm", "failed"), made("atc", "unverified"), crashed={"tvm-fp32": CRASH}, limits=limits)
     assert isinstance(said, GateFailed)
     assert "max-size of artifacts/arm64/atc-fp32" in said.message
+
+
+@pytest.mark.parametrize("backends", [(), ("all",), ("ncnn",)])
+def test_a_limit_filters_backends_that_nobody_named(backends: tuple[str, ...]) -> None:
+    small, limits = made("ncnn", "passed"), UserLimits.parse(max_size="150B")
+    assert judged(small, made("tvm", "passed", size=200), limits=limits, chosen=small, backends=backends) is None
+
+
+def test_a_backend_asked_for_by_name_breaks_a_limit() -> None:
+    small, limits = made("ncnn", "passed"), UserLimits.parse(max_size="150B")
+    large = made("tvm", "passed", size=200)
+    said = judged(small, large, limits=limits, chosen=small, backends=("ncnn", "tvm"))
+    assert isinstance(said, GateFailed)
+    assert said.message.startswith(
+        "arm64: tvm, which was asked for by name, breaks a limit: max-size of artifacts/arm64/"
+    )
+    fits = made("tvm", "passed", variant="int8")
+    assert judged(small, large, fits, limits=limits, chosen=small, backends=("ncnn", "tvm")) is None
