@@ -27,12 +27,12 @@ def exit_code(error: DlpipeError | None) -> int:
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns by the width of what they hold; the last one is wrapped to the terminal."""
+    """Columns by the width of what they hold; the last one is wrapped to the terminal. No head without words."""
     from rich.table import Table
 
     from dlpipe.report.console import PlainConsole
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, show_header=any(head), header_style="bold", padding=(0, 2, 0, 0))
     for index, title in enumerate(head):
         table.add_column(title, overflow="fold", no_wrap=index == 0)
     for row in rows:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlpipe.cli.output import print_table
 from dlpipe.cli.wrapping import fitting
 
 
@@ -45,3 +46,8 @@ def test_a_path_is_not_broken() -> None:
 def test_no_word_is_lost(lines: list[str]) -> None:
     text = "\n".join(lines)
     assert fitting(text, _Terminal()).split() == text.split()
+
+
+def test_a_table_without_titles_begins_with_its_first_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("", ""), [("samples", 16)])
+    assert capsys.readouterr().out.split("\n")[0].split() == ["samples", "16"]

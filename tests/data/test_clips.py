@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import wave
 from pathlib import Path
 
 import pytest
 
+from dlpipe.data import prepare_call
+from dlpipe.errors import Unsupported
+from tests.conftest import Bench
 from tests.data.conftest import Read
 from tests.data.keyword_clips import RATE, unpack, write_wav
 
@@ -79,3 +83,14 @@ def test_clips_that_no_decoder_reads_are_told_so(tmp_path: Path, read: Read) -> 
         clip.setparams((1, 2, RATE // 2, 0, "NONE", ""))
         clip.writeframes(bytes(100))
     assert "b.wav has 8,000 Hz, and a.wav has 16,000" in read(tmp_path / "in").refusal
+
+
+def test_clips_for_a_model_that_takes_tensors(tmp_path: Path, read: Read, bench: Bench) -> None:
+    """What to do spoke of pictures."""
+    clip = read(write_wav(tmp_path / "yes.wav", b"\1\2" * 100)).out
+    ir = tmp_path / "ir"
+    ir.mkdir()
+    (ir / "contract.json").write_text(json.dumps({"inputs": [{"name": "x", "dtype": "float32", "shape": [1, 4]}]}))
+    with pytest.raises(Unsupported, match="the data holds wav files, and the model takes tensors") as caught:
+        bench.run(prepare_call(10, 1, []), ir=ir, data=clip)
+    assert caught.value.hint == "give features as .npz (x, y)"

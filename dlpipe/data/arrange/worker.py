@@ -30,10 +30,11 @@ def prepare(request: Request) -> dict[str, Any]:
     folder = Path(request.inputs["data"])
     if not (folder / "samples.npz").is_file():
         kind = _labels(folder).get("kind", "items")
+        steps = "--preprocess says how pictures become the input (resize=224); or " if kind == "image" else ""
         raise Refused(
             f"the data holds {kind} files, and the model takes tensors: it carries no preprocessing for them",
             kind="unsupported",
-            hint="--preprocess says how pictures become the input (resize=224); or give features as .npz (x, y)",
+            hint=f"{steps}give features as .npz (x, y)",
         )
     with np.load(folder / "samples.npz", allow_pickle=False) as stored:
         bound = bind(stored, contract["inputs"], pictures=_labels(folder).get("kind") == "image")
