@@ -11,6 +11,7 @@ import paddle
 from dlpipe_worker import Refused
 from paddle2onnx.convert import load_parameter, save_program
 
+from .adaptive import Adaptive
 from .exporting import export
 from .folding import fold
 from .loading import Program, told
@@ -21,8 +22,9 @@ INLINE_BYTES = 1 << 30  # larger models keep their weights in model.onnx.data
 _UNSUPPORTED = "not supported yet"
 
 
-def convert(program: Program) -> tuple[Any, dict[str, list[int]]]:
-    """(the ModelProto, its weights as initializers; the shapes that go into squeezes, see `patching`).
+def convert(program: Program) -> tuple[Any, dict[str, list[int]], dict[str, Adaptive]]:
+    """(the ModelProto, its weights as initializers; the shapes that go into squeezes, by output; adaptive poolings, by
+    the name of their node: see `patching`).
 
     Raises Refused for what paddle2onnx refuses, or aborts at.
     """
@@ -31,10 +33,11 @@ def convert(program: Program) -> tuple[Any, dict[str, list[int]]]:
         if program.old:
             model, params = _translated(program, Path(scratch))
         patched = Path(scratch, "patched.json")
-        squeezes = patch(model, patched)
+        squeezes, pools = patch(model, patched)
         found = _export(patched, params, Path(scratch, "made.onnx"))
     fold(found.graph)
-    return found, squeezes
+    named = {node.name: pools[node.output[0]] for node in found.graph.node if node.output[0] in pools}
+    return found, squeezes, named
 
 
 def _export(program: Path, params: Path | None, out: Path) -> Any:

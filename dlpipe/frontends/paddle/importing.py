@@ -10,7 +10,7 @@ from dlpipe_worker import Refused, Request
 from onnx import helper
 
 from ..kit import ports
-from . import converting, lists, squeezing
+from . import adaptive, converting, lists, squeezing
 from .inferring import inferred
 from .loading import TOOL, load
 
@@ -22,12 +22,13 @@ def import_model(request: Request) -> dict[str, Any]:
     """params: entry, format, inputs (name -> {"shape", "dtype"}), outputs (names), dims (free dim -> size)."""
     given = request.params
     program = load(request.inputs["source"], given["entry"], given["format"])
-    model, squeezes = converting.convert(program)
+    model, squeezes, pools = converting.convert(program)
     graph = model.graph
     _rename_outputs(graph, program.names())
     if given.get("outputs"):
         _choose(graph, given["outputs"])
     example_dims = _settle_inputs(graph, given.get("inputs") or {}, given.get("dims") or {})
+    adaptive.settle(model, pools)
     lists.flatten(model)
     if free := squeezing.settle(model, squeezes):
         request.note(

@@ -62,6 +62,11 @@ LAYERS = {
     "avg": (nn.AvgPool2D(3, 2, padding=1, exclusive=False), [IMAGE]),
     "avg-exclusive": (nn.AvgPool2D(3, 2, padding=1), [IMAGE]),
     "adaptive": (nn.AdaptiveAvgPool2D((3, 5)), [IMAGE]),
+    "adaptive-uneven": (nn.AdaptiveAvgPool2D((5, 4)), [IMAGE]),
+    "adaptive-larger": (nn.AdaptiveAvgPool2D((15, 3)), [IMAGE]),
+    "adaptive-max": (nn.AdaptiveMaxPool2D((5, 4)), [IMAGE]),
+    "adaptive-inside": (nn.Sequential(nn.AdaptiveAvgPool2D(5), nn.Conv2D(4, 3, 1), nn.AdaptiveAvgPool2D(2)), [IMAGE]),
+    "adaptive-free": (nn.AdaptiveAvgPool2D((5, 4)), [IMAGE]),
     "batchnorm": (nn.BatchNorm2D(4), [IMAGE]),
     "layernorm": (nn.LayerNorm(10), [IMAGE]),
     "groupnorm": (nn.GroupNorm(2, 4), [IMAGE]),
@@ -133,7 +138,8 @@ def write(name, layer, inputs):
     spec = []
     for index, (each, given) in enumerate(zip(arrays, inputs, strict=True)):
         first = None if each.ndim > 1 and isinstance(given, tuple) else each.shape[0]  # the batch is free
-        spec.append(paddle.static.InputSpec([first, *each.shape[1:]], str(each.dtype), f"x{index}"))
+        rest = [each.shape[1], None, None] if name == "adaptive-free" else each.shape[1:]
+        spec.append(paddle.static.InputSpec([first, *rest], str(each.dtype), f"x{index}"))
     static = paddle.jit.to_static(layer, input_spec=spec, full_graph=True)
     folder = Path(sys.argv[1], name)
     folder.mkdir()
