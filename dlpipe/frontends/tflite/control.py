@@ -67,8 +67,9 @@ def while_(scope: Scope, op: Operator) -> None:
         scope.result(index, "Identity", [value])
 
 
-@handles("CALL")
+@handles("CALL", "STABLEHLO_COMPOSITE")
 def call(scope: Scope, op: Operator) -> None:
+    """A composite names an operator of its own, and the graph that computes it."""
     subgraph = _subgraph(scope, op, int(op.options["subgraph"]))
     called = inside(scope, op, subgraph, scope.graph, [scope.stored(index) for index in op.inputs])
     for index, value in zip(op.outputs, subgraph.outputs, strict=True):

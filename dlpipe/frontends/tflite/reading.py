@@ -12,7 +12,7 @@ import numpy as np
 from dlpipe_worker import Refused
 
 from ..kit.flatbuffer import File, Table, damaged
-from .schema import OPERATORS, OPTIONS, OPTIONS_OF, TYPES
+from .schema import OPERATORS, OPTIONS, OPTIONS_OF, SECOND, TYPES
 from .sparsity import Sparsity, read_sparsity
 
 MAX_RANK = 8
@@ -228,7 +228,8 @@ class _Reader:
 
     def _options(self, name: str, table: Table, index: int) -> dict[str, Any]:
         number, fields = OPTIONS.get(OPTIONS_OF.get(name, name), (0, {}))
-        given, found = table.number(3, "uint8"), table.table(4)
+        union = 11 if name in SECOND else 3
+        given, found = table.number(union, "uint8"), table.table(union + 1)
         if not number:
             return {}
         if given not in (0, number):

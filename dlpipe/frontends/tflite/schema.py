@@ -2,6 +2,7 @@
 
 `OPTIONS`: the table of builtin options: name -> (its number in the union, {field: (slot, kind, default)}).
 `OPTIONS_OF`: the operators whose options are not named after them.
+`SECOND`: the operators whose options are of the second union, which numbers anew.
 """
 
 from __future__ import annotations
@@ -136,6 +137,7 @@ OPTIONS: Mapping[str, tuple[int, Mapping[str, Field]]] = {
     "WHILE": (93, _fields("cond:int32 body:int32")),
     "CALL_ONCE": (103, _fields("init:int32")),
     "CALL": (16, _fields("subgraph:uint32")),
+    "STABLEHLO_COMPOSITE": (21, {"subgraph": (1, "int32", 0), "version": (4, "int32", 0)}),
     "VAR_HANDLE": (111, _fields("container:text name:text")),
 }
 
@@ -145,3 +147,4 @@ OPTIONS_OF = {
     **dict.fromkeys(["AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"], "POOL_2D"),
     "CONV_3D_TRANSPOSE": "CONV_3D",
 }
+SECOND = {"STABLEHLO_COMPOSITE"}

@@ -148,6 +148,21 @@ def broadcast_to(scope: Scope, op: Operator) -> None:
     scope.result(op.outputs[0], "Expand", [scope.stored(op.inputs[0]), shape])
 
 
+@handles("BROADCAST_ARGS")
+def broadcast_args(scope: Scope, op: Operator) -> None:
+    """The shape that two shapes become together; the shorter one has ones before it."""
+    name = scope.name(op.outputs[0])
+    ranks = [scope.shape(op, index)[0] for index in op.inputs]
+    shapes = []
+    for index, rank in zip(op.inputs, ranks, strict=True):
+        shape = scope.ints(index, f"{name}__shape")
+        ones = scope.const([1] * (max(ranks) - rank), f"{name}__ones", "int64")
+        shapes.append(scope.node("Concat", [ones, shape], name, axis=0))
+    one = scope.node("Equal", [shapes[0], scope.const(1, f"{name}__one", "int64")], name)
+    made = scope.node("Where", [one, shapes[1], shapes[0]], name)
+    scope.result(op.outputs[0], "Cast", [made], to=element(scope.tensor(op.outputs[0]).dtype))
+
+
 @handles("FILL")
 def fill(scope: Scope, op: Operator) -> None:
     """Inputs: the shape, the value."""

@@ -18,6 +18,7 @@ from . import (  # noqa: F401  each registers its handlers
     reducing,
     shaping,
     slicing,
+    suppressing,
 )
 from .handlers import HANDLERS
 from .reading import Operator
@@ -64,6 +65,8 @@ def _check(scope: Scope, op: Operator) -> None:
 REQUIRED = {
     "IF": 1,
     "PACK": 1,
+    "NON_MAX_SUPPRESSION_V4": 5,
+    "NON_MAX_SUPPRESSION_V5": 6,
     **dict.fromkeys(
         [
             "ADD",
@@ -91,6 +94,7 @@ REQUIRED = {
             "CONV_3D",
             "FULLY_CONNECTED",
             "BATCH_MATMUL",
+            "BROADCAST_ARGS",
             "MEAN",
             "SUM",
             "REDUCE_PROD",

@@ -62,6 +62,16 @@ def _branch(x: Any, flag: Any) -> Any:
     return tf.cond(flag, lambda: x * 2.0 + 1.0, lambda: tf.nn.relu(x))
 
 
+def _suppress(operator: Any, **more: Any) -> Any:
+    def run(boxes: Any, scores: Any) -> Any:
+        corner = tf.abs(boxes[:, :2])
+        whole = tf.concat([corner, corner + tf.abs(boxes[:, 2:]) + 0.5], 1)
+        kept = {"max_output_size": 8, "iou_threshold": 0.3, "score_threshold": -0.5, "pad_to_max_output_size": True}
+        return list(operator(boxes=whole, scores=scores, **kept, **more))
+
+    return run
+
+
 _UNARY = {
     "abs": tf.abs,
     "ceil": tf.math.ceil,
@@ -170,6 +180,11 @@ _FLOAT = {
     "argmin": (lambda x: tf.argmin(x, 0, output_type=INT), MATRIX),
     "batch_matmul_adjoint": (lambda x, y: tf.matmul(x, y, adjoint_b=True), (2, 3, 4), (2, 5, 4)),
     "broadcast_to": (lambda x: tf.broadcast_to(x, [2, 3, 5]), MATRIX),
+    "broadcast_args": (
+        lambda x, y: tf.broadcast_to(x, tf.broadcast_dynamic_shape(tf.shape(x), tf.shape(y))),
+        (None, 1),
+        (2, None, 5),
+    ),
     "cast": (lambda x: tf.cast(x * 3.0, INT), MATRIX),
     "cast_bool": (lambda x: tf.cast(x, tf.float32), (MATRIX, BOOL)),
     "compare": (lambda x, y: [x < y, x <= y, x > y, x >= y, tf.equal(x, x), tf.not_equal(x, y)], MATRIX, MATRIX),
@@ -193,6 +208,8 @@ _FLOAT = {
     "lstm_both": (_lstm(tf.keras.layers.LSTM, both=True), (1, 5, 4)),
     "gru": (_lstm(tf.keras.layers.GRU, sequences=False), (1, 5, 4)),
     "matrix_diag": (tf.linalg.diag, MATRIX),
+    "nms": (_suppress(tf.raw_ops.NonMaxSuppressionV4), (12, 4), (12,)),
+    "nms_scores": (_suppress(tf.raw_ops.NonMaxSuppressionV5, soft_nms_sigma=0.0), (12, 4), (12,)),
     "one_hot": (lambda i: tf.one_hot(i - 1, 3, 2.0, -1.0), ((4,), INT)),
     "pow": (lambda x, y: tf.pow(tf.abs(x), y), MATRIX, MATRIX),
     "range": (lambda x: tf.cast(tf.range(tf.shape(x)[0]), tf.float32) + x[:, 0], (None, 3)),

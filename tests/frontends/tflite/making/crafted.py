@@ -172,6 +172,30 @@ def bidirectional(merge: bool) -> bytes:
     )
 
 
+def composite() -> bytes:
+    """An operator that names itself and a graph that computes it: x * x."""
+    ops = schema.BuiltinOperator
+    model = schema.ModelT.InitFromPackedBuf(single(ops.MUL, [(3, 4), (3, 4)], [(3, 4)], ("MulOptions", {})))
+    inner = model.subgraphs[0]
+    inner.inputs, inner.operators[0].inputs = [0], [0, 0]
+    code, node = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = ops.STABLEHLO_COMPOSITE, 127, 1
+    node.opcodeIndex, node.inputs, node.outputs = 1, [0], [1]
+    node.builtinOptions2Type = schema.BuiltinOptions2.StableHLOCompositeOptions
+    node.builtinOptions2 = schema.StableHLOCompositeOptionsT()
+    node.builtinOptions2.name, node.builtinOptions2.decompositionSubgraphIndex = "odml.square", 1
+    node.builtinOptions2.compositeAttributes = list(flexbuffers.Dumps({}))
+    outer = schema.SubGraphT()
+    outer.tensors, outer.operators, outer.inputs, outer.outputs = [], [node], [], [1]
+    _tensor(model, outer, (3, 4), fed=True)
+    _tensor(model, outer, (3, 4), fed=False)
+    model.operatorCodes.append(code)
+    model.subgraphs = [outer, inner]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
 def crafted() -> Mapping[str, bytes]:
     ops = schema.BuiltinOperator
     pool = {"padding": 0, "strideW": 2, "strideH": 1, "filterWidth": 3, "filterHeight": 2}
@@ -179,6 +203,7 @@ def crafted() -> Mapping[str, bytes]:
     dense = ("FullyConnectedOptions", {})
     rnn = {"timeMajor": False, "fusedActivationFunction": 4}
     return {
+        "composite": composite(),
         "detection": detection(False),
         "detection_regular": detection(True),
         "lstm_plain": lstm("peepholes projection"),
