@@ -50,6 +50,8 @@ def _fit(array: NDArray[Any], port: Mapping[str, Any]) -> NDArray[Any]:
     wanted = np.dtype(port["dtype"])
     if array.dtype.kind not in "fiub" or (wanted.kind in "iu" and array.dtype.kind == "f"):
         raise Refused(f"input {port['name']} takes {wanted}, and the data is {array.dtype}")
+    if wanted.kind in "iu":
+        _check_range(array, port["name"], np.iinfo(wanted))
     if len(sample) == len(shape) and all(isinstance(w, str) or w == h for w, h in zip(shape, sample, strict=True)):
         return array.astype(wanted, copy=False)
     # The first symbolic dim of a model is its batch: one sample at a time.
@@ -62,6 +64,16 @@ def _fit(array: NDArray[Any], port: Mapping[str, Any]) -> NDArray[Any]:
         f"input {port['name']} takes {shape}, and one sample of the data has the shape {sample}",
         hint="the first axis of the data counts the samples; a layout is never guessed",
     )
+
+
+def _check_range(array: NDArray[Any], name: str, wanted: np.iinfo[Any]) -> None:
+    """Bytes of 128 and more would be negative numbers of an int8 input, and nobody would know."""
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
+    if low < wanted.min or high > wanted.max:
+        raise Refused(
+            f"input {name} takes {wanted.dtype}, and the data holds numbers from {low} to {high}",
+            hint="numbers are fed as they are: bring them into its range first; of pictures, --preprocess does that",
+        )
 
 
 def _fits_symbols(fixed: Sequence[int | str], sample: Sequence[int]) -> bool:
