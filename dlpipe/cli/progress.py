@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -68,7 +69,8 @@ class Progress:
                     self._finished += 1
                     if event.status == "failed" or (event.cache == "miss" and event.kind != "measure"):
                         why = (event.reason or "").partition("\n")[0]
-                        self._line(f"{_MARK[event.status]} {event.stage:<44} {event.seconds:6.1f} s  {why}".rstrip())
+                        name = _DIGEST.sub(r"\1", event.stage)
+                        self._line(f"{_MARK[event.status]} {name:<44} {event.seconds:6.1f} s  {why}".rstrip())
                 case StoreDamage():
                     self._line(f"  the cache held a damaged {event.kind}, set aside: {event.reason}")
                 case StoreTrouble():
@@ -129,4 +131,5 @@ def _more(count: int) -> str:
     return f" | and {count} more" if count else ""
 
 
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _MARK = {"ok": "done", "failed": "FAIL", "skipped": "skip"}

@@ -18,6 +18,13 @@ def test_a_stage_that_failed_is_said_with_its_reason(capsys: pytest.CaptureFixtu
     assert done.split() == ["done", "fp16", "1.5", "s"]
 
 
+def test_a_line_holds_no_more_of_a_digest_than_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress() as progress:
+        stage = f"start:{'0123456789abcdef' * 4}"
+        progress(StageFinished(stage=stage, kind="timing", cache="miss", seconds=14.1, status="ok"))
+    assert capsys.readouterr().err.split() == ["done", "start:0123456789ab", "14.1", "s"]
+
+
 def test_what_many_stages_warn_of_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress() as progress:
         for stage, message in (("way0", "it saturates"), ("way1", "it saturates"), ("way1", "another")):
