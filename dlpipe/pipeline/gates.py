@@ -31,7 +31,7 @@ def evaluate(
                     subjects = {stages[artifact.path].id: stages[artifact.path].accuracy} | subjects
                 gates += [_accuracy(limits, subject, found, confidence) for subject, found in subjects.items()]
             else:
-                gates.append(_cost(name, limit, artifact))
+                gates.append(_cost(name, limit, artifact, confidence))
     seen: dict[tuple[str, str], Gate] = {(gate.name, gate.subject): gate for gate in gates}
     return list(seen.values())
 
@@ -103,21 +103,24 @@ def samples_needed(found: Accuracy, limit: float) -> int | None:
     return math.ceil(found.n * (half / limit) ** 2) if half > limit else found.n
 
 
-def _cost(name: str, limit: float, artifact: Artifact) -> Gate:
+def _cost(name: str, limit: float, artifact: Artifact, confidence: float | None) -> Gate:
     value: float | None
-    reason = None
+    reason, ends = None, None
     if name == "max_size":
         value = artifact.size_bytes
     elif name == "min_speedup":
         measured = [each for each in artifact.speedups if each.baseline == "original"]
         value = measured[0].value if measured else None
-        reason = measured[0].reason if measured else None
+        reason, ends = (measured[0].reason, measured[0].ci95) if measured else (None, None)
     else:
         figure = artifact.cost.get(_COST_OF[name])
         value = float(figure.value) if figure and isinstance(figure.value, int | float) else None
-        reason = figure.reason if figure else None
+        reason, ends = (figure.reason, figure.ci95) if figure else (None, None)
         if figure and figure.provenance == "emulated" and name == "max_latency":
             value, reason = None, "emulated: no speed is claimed from an emulator"
+    if value is not None and ends is not None and confidence is not None:
+        reason = f"the bad end of the 95 % interval, where the estimate is {words.limit(value, unit_of(name))}"
+        value = ends[0] if name == "min_speedup" else ends[1]
     passed = None if value is None else value >= limit if name == "min_speedup" else value <= limit
     if value is None and reason is None:
         reason = "not measured on this target"

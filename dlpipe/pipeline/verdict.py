@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 
 from dlpipe.errors import DlpipeError, GateFailed, StageFailed, ToolMissing
 from dlpipe.pipeline.request import ConvertRequest
+from dlpipe.report import summary
 from dlpipe.report.schema import Artifact, Gate, Report
 from dlpipe.report.scorecard import ancestors
 
@@ -76,9 +77,8 @@ def _broken_gate(request: ConvertRequest, report: Report, mine: list[Artifact], 
 
 
 def _gate_failed(what: str, worst: Gate) -> DlpipeError:
-    figure = worst.reason or f"{worst.value:,} {worst.unit}, and the limit is {worst.limit:,}"
     return GateFailed(
-        f"{what}: {worst.name} of {worst.subject}: {figure}",
+        f"{what}: {worst.name} of {worst.subject}: {summary.gate(worst)}",
         hint="see the gates in report.html"
         + (f"; about {worst.samples_needed:,} samples would resolve this limit" if worst.samples_needed else ""),
         stage=worst.subject,

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from dlpipe.contracts.figure import Figure
-from dlpipe.contracts.measurement import Accuracy
+from dlpipe.contracts.measurement import Accuracy, Speedup
 from dlpipe.pipeline.gates import evaluate, samples_needed
 from dlpipe.pipeline.limits import UserLimits
 from dlpipe.pipeline.select import broken_paths, select
+from dlpipe.report import summary
 from dlpipe.report.schema import Artifact
 
 
@@ -68,6 +69,24 @@ def test_confidence_lets_the_bad_end_of_the_interval_decide() -> None:
     fp32 = artifact("fp32", size=100, drop=0.0)
     assert choose(fp32, max_accuracy_drop="1%")[0] == "fp32"
     assert choose(fp32, confidence=0.95, max_accuracy_drop="1%")[0] is None
+
+
+def test_confidence_holds_for_times_too() -> None:
+    quick = artifact("fp32", size=100, drop=0.0, latency=1.0)
+    median = quick.cost["latency_p50"].model_copy(update={"ci95": (0.8, 1.4)})
+    ratio = Speedup(baseline="original", value=1.5, ci95=(1.1, 1.9), provenance="measured")
+    found = quick.model_copy(update={"cost": {**quick.cost, "latency_p50": median}, "speedups": (ratio,)})
+    for limit in ({"max_latency": "1.2ms"}, {"min_speedup": "1.3"}):
+        assert choose(found, **limit)[0] == "fp32"
+        assert choose(found, confidence=0.95, **limit)[0] is None
+    (gate,) = (
+        each
+        for each in evaluate(UserLimits.parse(max_latency="1.2ms"), [found], {}, confidence=0.95)
+        if each.name == "max-latency"
+    )
+    assert (
+        summary.gate(gate) == "1.40 ms, limit 1.20 ms; the bad end of the 95 % interval, where the estimate is 1.00 ms"
+    )
 
 
 def test_a_latency_limit_cannot_be_met_on_an_emulator() -> None:

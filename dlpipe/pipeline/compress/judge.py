@@ -32,7 +32,7 @@ def broken(figures: Figures, limits: UserLimits, confidence: float | None) -> st
     elif figures.fidelity is None or not figures.fidelity.passed:
         return f"its outputs depart from the original: {_why(figures)}"
     for name, limit in limits.set_limits().items():
-        said = _cost(figures, name, limit) if name != "max_accuracy_drop" else None
+        said = _cost(figures, name, limit, confidence) if name != "max_accuracy_drop" else None
         if said is not None:
             return said
     return None
@@ -55,9 +55,9 @@ def _why(figures: Figures) -> str | None:
     return figures.fidelity.reason if figures.fidelity is not None else figures.fidelity_reason
 
 
-def _cost(figures: Figures, name: str, limit: float) -> str | None:
+def _cost(figures: Figures, name: str, limit: float, confidence: float | None) -> str | None:
     shown, unit = name.replace("_", "-"), unit_of(name)
-    value = _value(figures, name)
+    value = _value(figures, name) if confidence is None else _bad_end(figures, name)
     if value is None:
         figure = figures.cost.get(_COST_OF[name]) if name in _COST_OF else None
         reason = figures.speedup_reason if name == "min_speedup" else figure.reason if figure else "not measured"
@@ -71,6 +71,14 @@ def _value(figures: Figures, name: str) -> float | None:
         return figures.speedup.value if figures.speedup is not None else None
     figure = figures.cost.get(_COST_OF[name])
     return float(figure.value) if figure is not None and isinstance(figure.value, int | float) else None
+
+
+def _bad_end(figures: Figures, name: str) -> float | None:
+    """Of the interval, where there is one."""
+    found = figures.speedup if name == "min_speedup" else figures.cost.get(_COST_OF[name])
+    if found is None or found.ci95 is None:
+        return _value(figures, name)
+    return found.ci95[0] if name == "min_speedup" else found.ci95[1]
 
 
 def no_gain(figures: Figures, base: Figures, goal: Goal) -> str | None:

@@ -76,6 +76,9 @@ def test_with_confidence_the_bad_end_of_the_interval_decides() -> None:
     found = figures(0.1, high=0.7)
     assert judge.broken(found, UserLimits(), None) is None
     assert "0.70 pt" in (judge.broken(found, UserLimits(), 0.95) or "")
+    faster, limits = figures(speedup=(1.4, 1.2, 1.6)), UserLimits.parse(min_speedup="1.3")
+    assert judge.broken(faster, limits, None) is None
+    assert "min-speedup" in (judge.broken(faster, limits, 0.95) or "")
 
 
 def test_a_speed_up_counts_where_its_interval_excludes_1() -> None:
