@@ -87,7 +87,7 @@ def value(figure: Figure | None) -> str:
         case None:
             return significant(number)
         case unit:
-            return f"{significant(number)} {plain(unit)}"
+            return f"{f'{number:,}' if isinstance(number, int) else significant(number)} {plain(unit)}"
 
 
 BUSY = 0.1  # share of the CPUs' time that others took: more than that is worth a word

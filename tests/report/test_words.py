@@ -26,6 +26,9 @@ from dlpipe.report.charts import Datum, chart
         (True, None, "yes"),
         ("qemu\x1b[31m", None, "qemu\ufffd[31m"),
         ("no kernel\nfor\tConv\u202e", None, "no kernel for Conv\ufffd"),
+        (7, "clock edges", "7 clock edges"),  # a count has no places
+        (4_774_510, "cycles", "4,774,510 cycles"),
+        (7.25, "mJ", "7.25 mJ"),
     ],
 )
 def test_figures_read_with_their_unit(value: float | str | bool, unit: str | None, text: str) -> None:
