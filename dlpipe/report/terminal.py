@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
@@ -116,7 +117,7 @@ def _artifacts(report: Report, target: str, notes: Footnotes, t: Language) -> Ta
     for artifact in report.artifacts:
         if artifact.target != target:
             continue
-        verdict = Text.assemble(_state(summary.verdict(artifact), t), notes.mark("", artifact.reason))
+        verdict = Text.assemble(_state(summary.verdict(artifact), t), notes.mark("", _of_any(artifact.reason)))
         table.add_row(
             Text(("* " if artifact.path in chosen else "  ") + summary.name(artifact)),
             verdict,
@@ -125,6 +126,11 @@ def _artifacts(report: Report, target: str, notes: Footnotes, t: Language) -> Ta
             words.size(artifact.size_bytes) if artifact.size_bytes is not None else words.NOTHING,
         )
     return table
+
+
+def _of_any(reason: str | None) -> str | None:
+    """Without the artefact's own name, so that what several have in common is one note."""
+    return re.sub(r"^(\w+):\S+ failed: ", r"\1 failed: ", reason) if reason else None
 
 
 def _estimates(artifact: Artifact, estimates: Mapping[str, Figure], notes: Footnotes, t: Language) -> Text:
@@ -200,10 +206,10 @@ def _chosen(report: Report, out: Console, t: Language) -> None:
 
 
 def _gates(report: Report, out: Console, t: Language) -> None:
-    """Only the gates that did not pass are worth a line here."""
+    """Only the gates that did not pass are worth a line here; why something never ran, the table of artefacts says."""
+    never_ran = {each.path for each in report.artifacts if each.fidelity is None and each.reason}
     for gate in report.gates:
-        ruled_out = gate.name == "fidelity" and gate.passed is None and (gate.reason or "").startswith("ruled out")
-        if gate.passed is True or ruled_out:  # which the table of artefacts says
+        if gate.passed is True or (gate.name == "fidelity" and gate.subject in never_ran):
             continue
         state = "failed" if gate.passed is False else "unverified"
         limit, value = words.limit(gate.limit, gate.unit), words.limit(gate.value, gate.unit)

@@ -8,7 +8,7 @@ from rich.console import Console
 from dlpipe.contracts.measurement import Accuracy
 from dlpipe.report import Report
 from dlpipe.report.markdown import render_markdown
-from dlpipe.report.schema import Note, Refusal
+from dlpipe.report.schema import Gate, Note, Refusal
 from dlpipe.report.terminal import render_terminal
 
 from .factory import artifact, cost, fidelity, sample_report, stage
@@ -78,6 +78,30 @@ def test_what_was_not_tried_is_not_called_unverified() -> None:
     assert "mnn fp32 ruled out" in " ".join(text.split())
     assert "unverified" not in text
     assert "| mnn fp32 | ruled out |" in render_markdown(sample_report(artifacts=(refused,), selected={}, gates=()))
+
+
+def test_why_nothing_was_made_is_said_once() -> None:
+    """Two precisions of a backend whose tool is missing: it stood in a note of each, and again among the gates."""
+    why = "the tvm toolchain is not installed"
+    made = [
+        artifact(
+            "tvm",
+            variant,
+            verdict="failed",
+            digest=None,
+            reason=f"compile:arm64/tvm-{variant} failed: {why}",
+            fidelity=None,
+            fidelity_reason="there is no artefact",
+        )
+        for variant in ("fp32", "int8")
+    ]
+    gates = [
+        Gate(name="fidelity", subject=each.path, limit="as the precision allows", passed=False, reason=why)
+        for each in made
+    ]
+    text = " ".join(shown(sample_report(artifacts=tuple(made), selected={}, gates=tuple(gates))).split())
+    assert text.count(why) == 1
+    assert f"compile failed: {why}" in text
 
 
 def test_no_escape_sequences_without_a_terminal() -> None:
