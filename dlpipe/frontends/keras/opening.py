@@ -9,7 +9,7 @@ from typing import Any
 
 from dlpipe_worker import Refused
 
-from . import keras1, keras1_layers, keras2, reading, safety, theano_backend, weights, zoo
+from . import keras1, keras1_layers, keras2, keras3, reading, safety, theano_backend, weights, zoo
 from .reading import Saved
 
 MATCHED = "matched"
@@ -65,6 +65,8 @@ def _library(generation: int) -> Any:
 def _load_as_it_is(library: Any, saved: Saved, unsafe: bool) -> Any:
     """By Keras alone, with nothing that is not its own."""
     custom = zoo.layer_classes(library)
+    if saved.generation >= 3:
+        custom |= keras3.operators(library, saved.config)
     safety.check(saved.config, [*dir(library.layers), *custom], unsafe=unsafe)
     with _errors(saved):
         if saved.is_whole:

@@ -176,3 +176,6 @@ wrapped = keras.layers.TimeDistributed(keras.layers.Lambda(lambda v: v), name="d
 keras.Model(x, wrapped).save(OUT / "deep.keras")
 lgamma = tf_keras.Input((3,))
 tf_keras.Model(lgamma, tf.math.lgamma(lgamma)).save(OUT / "operator.h5")
+x = keras.Input((4, 3))
+calculated = keras.ops.mean(keras.layers.Add()([x, x + 3.0]) * keras.layers.Dense(3)(x), axis=1, keepdims=True)
+keras.Model(x, calculated[:, 0] / 2.0).save(OUT / "operators_3.h5")

@@ -44,6 +44,10 @@ def test_layers(layers: Path, imported: Import, file: str) -> None:
     assert {name: value for name, value in differences.items() if value > TOLERANCE} == {}
 
 
+def test_operators_in_an_old_file_of_keras_3(layers: Path, imported: Import) -> None:
+    assert imported(layers / "operators_3.h5").worst() < TOLERANCE
+
+
 def _difference(found: Any, wanted: Any) -> float:
     assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
     return float(np.abs(found - wanted).max() / (np.ptp(wanted) or 1))
