@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import signal
 from collections.abc import Mapping
@@ -34,6 +36,7 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
+_FULL = os.strerror(errno.ENOSPC)  # as tools say it, in whatever language they are written
 _LINES = 200
 _WIDTH = 300
 
@@ -59,12 +62,8 @@ def reported(event: Mapping[str, Any], limits: Limits, where: Mapping[str, Any])
     if kind == "memory":
         message = f"the tool ran out of memory ({message}); the limit is {limits.memory} bytes"
         return StageFailed(message, hint=hint or _HINTS["memory"], **places)
-    if "[Errno 28]" in message:
-        return DiskTrouble(
-            "the disk with the cache's working folder is full",
-            hint="free some space, or set DLPIPE_CACHE_DIR",
-            **places,
-        )
+    if _FULL in message:
+        return _disk_full(places)
     if "[Errno 27]" in message:
         message = f"{message}; the limit is {limits.file_size} bytes for a file"
     return StageFailed(message, hint=hint or "the log and the trace in it say more", **places)
@@ -91,9 +90,17 @@ def broke_protocol(detail: str, where: Mapping[str, Any]) -> StageFailed:
     )
 
 
-def died(status: int | None, log: str, where: Mapping[str, Any]) -> StageFailed:
+def _disk_full(where: Mapping[str, Any]) -> DiskTrouble:
+    return DiskTrouble(
+        "the disk with the cache's working folder is full", hint="free some space, or set DLPIPE_CACHE_DIR", **where
+    )
+
+
+def died(status: int | None, log: str, where: Mapping[str, Any]) -> DlpipeError:
     """`status` is the exit status, or minus the signal that ended it."""
     said = telling_line(log)
+    if _FULL in (said or ""):
+        return _disk_full(where)
     tail = f": {said}" if said else ""
     if status is not None and status < 0:
         try:

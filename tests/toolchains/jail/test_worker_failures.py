@@ -226,6 +226,15 @@ def test_a_full_disk_is_no_fault_of_the_tool(bench):
         bench.run("raise OSError(28, 'No space left on device')")
 
 
+def test_a_full_disk_is_told_from_a_tools_own_words(bench):
+    """Compilers are no Python, and end as they like."""
+    said = "LLVM ERROR: IO failure on output stream: No space left on device"
+    with pytest.raises(DiskTrouble, match="working folder is full"):
+        bench.run(f"raise RuntimeError('zig cc ended with status 1: {said}')")
+    with pytest.raises(DiskTrouble, match="working folder is full"):
+        bench.run(f"print('{said}', file=sys.stderr, flush=True); os.abort()")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="not run: no /dev/full here")
 def test_a_log_that_cannot_be_written_stops_nothing(bench):
     assert bench.run("print('x' * 1000000)", log=Path("/dev/full")) is None
