@@ -32,7 +32,10 @@ Data = Annotated[
 ]
 TrainData = Annotated[
     str | None,
-    typer.Option(help="What is trained and calibrated on; by default a part of --data that is not measured on."),
+    typer.Option(
+        help="What is trained and calibrated on. By default training takes a part of --data that is not measured on, "
+        "calibration some of what is."
+    ),
 ]
 Metric = Annotated[
     str | None,

@@ -299,11 +299,11 @@ def _notes(proven: Proven, optimised: Optimised, tried: list[Built]) -> list[Not
         sizes = " ".join(f"--shape {dim}={size}" for dim, size in samples.assumed.items())
         notes.append(Note(level="warning", message=f"free dims were measured at assumed sizes, as with {sizes}"))
     notes += [Note(level="warning", message=line) for line in told(samples.unsteady)]
-    if samples.train is not None:
-        notes.append(Note(message=samples.told_apart))
-    calibrated = ("samples" in each.candidate.recipe.needs() or each.candidate.calibrates for each in tried)
-    if samples.source == "generated" and any(calibrated):
+    calibrated = any("samples" in each.candidate.recipe.needs() or each.candidate.calibrates for each in tried)
+    if samples.source == "generated" and calibrated:
         notes.append(Note(level="warning", message="it was calibrated on generated inputs: give --data for real ones"))
+    elif samples.train is not None or calibrated:
+        notes.append(Note(message=samples.told_apart))
     notes += [
         Note(level="warning", message=f"pass {name} was left out: {why}") for name, why in optimised.dropped.items()
     ]

@@ -26,6 +26,7 @@ from dlpipe.pipeline.request import (
 )
 from dlpipe.pipeline.session import Session
 from dlpipe.pipeline.stage import Stage
+from dlpipe.report.words import several
 
 ReferenceKind = Literal["original", "independent", "own"]
 NO_LABELS = "no labelled data was given (--data): accuracy is unknown"
@@ -75,7 +76,7 @@ class Samples:
     def told_apart(self) -> str:
         """What was trained on and what was measured on."""
         if self.train is None:
-            return f"measured on {self.count:,} samples, calibrated on some of them"
+            return f"measured on {several(self.count, 'sample')}, calibrated on some of them"
         where = f"of {self.train_source}" if self.train_source else "of the same data, which measuring never saw"
         return f"measured on {self.count:,} samples; trained and calibrated on {self.trained_on:,} {where}"
 
