@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from dlpipe.contracts.measurement import Accuracy
 from dlpipe.measure.statistics import samples_to_resolve
-from dlpipe.pipeline.limits import UserLimits, unit_of
+from dlpipe.pipeline.limits import UserLimits, bad_end, keeps, unit_of
 from dlpipe.pipeline.zoo import Expected
 from dlpipe.report import words
 from dlpipe.report.schema import Artifact, Gate, Stage
@@ -120,8 +120,8 @@ def _cost(name: str, limit: float, artifact: Artifact, confidence: float | None)
             value, reason = None, "emulated: no speed is claimed from an emulator"
     if value is not None and ends is not None and confidence is not None:
         reason = f"the bad end of the 95 % interval, where the estimate is {words.limit(value, unit_of(name))}"
-        value = ends[0] if name == "min_speedup" else ends[1]
-    passed = None if value is None else value >= limit if name == "min_speedup" else value <= limit
+        value = bad_end(name, ends)
+    passed = None if value is None else keeps(name, value, limit)
     if value is None and reason is None:
         reason = "not measured on this target"
     shown = name.replace("_", "-")

@@ -53,6 +53,15 @@ class UserLimits:
         return limit / 100 * abs(found.value if found.original is None else found.original)
 
 
+def keeps(name: str, value: float, limit: float) -> bool:
+    return value >= limit if name == "min_speedup" else value <= limit
+
+
+def bad_end(name: str, interval: tuple[float, float]) -> float:
+    """What decides where confidence is asked for."""
+    return interval[0] if name == "min_speedup" else interval[1]
+
+
 def parse_duration(text: str | None, option: str) -> float | None:
     """`90s`, `10min`, `2h` -> seconds; None stays None. Raises UserError."""
     if text is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dlpipe.passes.recipes import Goal
 from dlpipe.pipeline.compress.request import DEFAULT_DROP
-from dlpipe.pipeline.limits import UserLimits, unit_of
+from dlpipe.pipeline.limits import UserLimits, bad_end, keeps, unit_of
 from dlpipe.report import words
 from dlpipe.report.compression import Figures, Tried
 
@@ -62,8 +62,8 @@ def _cost(figures: Figures, name: str, limit: float, confidence: float | None) -
         figure = figures.cost.get(_COST_OF[name]) if name in _COST_OF else None
         reason = figures.speedup_reason if name == "min_speedup" else figure.reason if figure else "not measured"
         return f"{shown} cannot be told: {reason}"
-    kept = value >= limit if name == "min_speedup" else value <= limit
-    return None if kept else f"{shown}: {words.limit(value, unit)}, limit {words.limit(limit, unit)}"
+    said = f"{shown}: {words.limit(value, unit)}, limit {words.limit(limit, unit)}"
+    return None if keeps(name, value, limit) else said
 
 
 def _value(figures: Figures, name: str) -> float | None:
@@ -78,7 +78,7 @@ def _bad_end(figures: Figures, name: str) -> float | None:
     found = figures.speedup if name == "min_speedup" else figures.cost.get(_COST_OF[name])
     if found is None or found.ci95 is None:
         return _value(figures, name)
-    return found.ci95[0] if name == "min_speedup" else found.ci95[1]
+    return bad_end(name, found.ci95)
 
 
 def no_gain(figures: Figures, base: Figures, goal: Goal) -> str | None:
