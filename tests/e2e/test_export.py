@@ -73,7 +73,8 @@ def test_the_light_models(settled_user: User, toolchains: Toolchains, name: str)
     found = settled_user.ok("export", folder / f"light_{name}.onnx", "-o", f"{name}.nnef", "--json").json
     fidelity = found["fidelity"]
     assert (fidelity["max_rel"] or 0) < 1e-4
-    assert fidelity["passed"] is True or (fidelity["passed"] is None and "that proves nothing" in fidelity["reason"])
+    assert fidelity["passed"] is None
+    assert "that proves nothing" in fidelity["reason"]
 
 
 @pytest.mark.slow
