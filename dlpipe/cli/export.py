@@ -33,8 +33,8 @@ def export(
     verbose: opt.Verbose = False,
 ) -> int:
     """Write a model of any framework as NNEF or ONNX. It is read back and compared with the original first: where it
-    departs, nothing is written and the exit code is 3. What cannot be told equal is
-    written, and said to be NOT verified.
+    departs, nothing is written and the exit code is 3. What cannot be told equal is written, and said to be NOT
+    verified.
 
     \b
     Examples:
